@@ -1,0 +1,31 @@
+"""The run record: its models and the journal that writes and reads it. All that renderers may import."""
+
+from harness.record.models import (
+    SCHEMA_VERSION,
+    AdviceRecord,
+    ClaimRecord,
+    ClaimVerdict,
+    EndpointRecord,
+    NotExamined,
+    RunRecord,
+    SourceRecord,
+    SutRecord,
+    VerdictKind,
+    VerdictRecord,
+    WaiverRecord,
+)
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "AdviceRecord",
+    "ClaimRecord",
+    "ClaimVerdict",
+    "EndpointRecord",
+    "NotExamined",
+    "RunRecord",
+    "SourceRecord",
+    "SutRecord",
+    "VerdictKind",
+    "VerdictRecord",
+    "WaiverRecord",
+]
