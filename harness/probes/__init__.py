@@ -1,0 +1,1 @@
+"""Probes: the harness connects to the SUT. One subpackage per domain."""
