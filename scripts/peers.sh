@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Installs from Debian the third-party programs that the tests run against. Where that is not possible the
+# tests that need one are skipped visibly (in CI they fail instead).
+set -euo pipefail
+packages="dcmtk orthanc gnutls-bin nginx-light stunnel4 sslscan chromium chromium-driver openssl"
+command -v dpkg-query >/dev/null && command -v apt-get >/dev/null \
+    || { echo "no Debian packages here: tests against real peers will be skipped"; exit 0; }
+missing=""
+for package in $packages; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" = 0 ]; then as_root=""; elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then as_root="sudo -n"; else
+    echo "not root: tests that need$missing will be skipped (install them, or run once as root)"; exit 0
+fi
+echo "installing peers from Debian:$missing ..."
+# A service that a package would start has no place in a test machine.
+policy=/usr/sbin/policy-rc.d
+[ -e $policy ] || { printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null; $as_root chmod +x $policy; trap '$as_root rm -f $policy' EXIT; }
+$as_root env DEBIAN_FRONTEND=noninteractive sh -c "apt-get update -qq && apt-get install -y -qq --no-install-recommends $missing" >/dev/null \
+    || echo "could not install$missing: their tests will be skipped"
