@@ -104,7 +104,7 @@ def test_what_is_said_of_each_requirement_is_coherent() -> None:
         for source in each.sources:
             assert bool(source.paragraph) == bool(source.edition) == (source.document == "PS3.15")
         first = each.sources[0]
-        assert each.id.startswith((f"{first.section}-", f"{first.document.replace(chr(32), str())}-{first.section}-"))
+        assert each.id.startswith((f"{first.section}-", f"{first.document.replace(chr(32), '')}-{first.section}-"))
 
 
 @pytest.mark.parametrize("umbrella", [each for each in CATALOGUE if each.judged == "derived"], ids=lambda each: each.id)
