@@ -1,0 +1,127 @@
+"""The TLS wire format, sans-I/O: bytes in, values out.
+
+Everything that reads raises `WireError` on octets that break the format, and nothing else; everything that writes gives
+exactly the octets that its fields say, sensible or not, since probes and faults need both.
+"""
+
+from __future__ import annotations
+
+from reference_impl.transport.wire import extensions
+from reference_impl.transport.wire.codes import (
+    DOWNGRADE_TLS11,
+    DOWNGRADE_TLS12,
+    HELLO_RETRY_RANDOM,
+    SSL2,
+    SSL3,
+    TLS10,
+    TLS11,
+    TLS12,
+    TLS13,
+    ContentType,
+    ExtensionType,
+    HandshakeType,
+)
+from reference_impl.transport.wire.extensions import Extension, KeyShare
+from reference_impl.transport.wire.hello import (
+    ClientHello,
+    ServerHello,
+    grease_extensions,
+    parse_client_hello,
+    parse_server_hello,
+)
+from reference_impl.transport.wire.messages import (
+    SERVER_HELLO_DONE,
+    CertificateEntry,
+    CertificateMessage,
+    CertificateRequest,
+    CertificateStatus,
+    CertificateVerify,
+    NewSessionTicket,
+    ServerKeyExchange,
+    encode_server_key_exchange,
+    parse_certificate,
+    parse_certificate_request,
+    parse_certificate_status,
+    parse_certificate_verify,
+    parse_encrypted_extensions,
+    parse_new_session_ticket,
+    parse_server_key_exchange,
+)
+from reference_impl.transport.wire.octets import Reader, WireError, numbers, vector
+from reference_impl.transport.wire.records import (
+    MAX_PLAINTEXT,
+    MAX_RECORD,
+    Alert,
+    HandshakeMessage,
+    HandshakeReader,
+    Record,
+    RecordReader,
+    encode_record,
+    encode_records,
+    parse_alert,
+)
+from reference_impl.transport.wire.ssl2 import (
+    Ssl2ClientHello,
+    Ssl2ServerHello,
+    parse_ssl2_client_hello,
+    parse_ssl2_server_hello,
+    ssl2_record,
+)
+
+__all__ = [
+    "Alert",
+    "CertificateEntry",
+    "CertificateMessage",
+    "CertificateRequest",
+    "CertificateStatus",
+    "CertificateVerify",
+    "ClientHello",
+    "ContentType",
+    "DOWNGRADE_TLS11",
+    "DOWNGRADE_TLS12",
+    "Extension",
+    "ExtensionType",
+    "HELLO_RETRY_RANDOM",
+    "HandshakeMessage",
+    "HandshakeReader",
+    "HandshakeType",
+    "KeyShare",
+    "MAX_PLAINTEXT",
+    "MAX_RECORD",
+    "NewSessionTicket",
+    "Reader",
+    "Record",
+    "RecordReader",
+    "SERVER_HELLO_DONE",
+    "SSL2",
+    "SSL3",
+    "ServerHello",
+    "ServerKeyExchange",
+    "Ssl2ClientHello",
+    "Ssl2ServerHello",
+    "TLS10",
+    "TLS11",
+    "TLS12",
+    "TLS13",
+    "WireError",
+    "encode_record",
+    "encode_records",
+    "encode_server_key_exchange",
+    "extensions",
+    "grease_extensions",
+    "numbers",
+    "parse_alert",
+    "parse_certificate",
+    "parse_certificate_request",
+    "parse_certificate_status",
+    "parse_certificate_verify",
+    "parse_client_hello",
+    "parse_encrypted_extensions",
+    "parse_new_session_ticket",
+    "parse_server_hello",
+    "parse_server_key_exchange",
+    "parse_ssl2_client_hello",
+    "parse_ssl2_server_hello",
+    "ssl2_record",
+    "vector",
+]
