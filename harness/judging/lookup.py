@@ -1,0 +1,111 @@
+"""What a judgement looks things up in: the observations of a run and the endpoints of a claim. No network here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from harness.errors import HarnessError
+from harness.judging.outcomes import Missing
+from harness.observations import FACTS, Frozen, Observation, facts_of
+from harness.record.models import EndpointRecord
+
+FactsT = TypeVar("FactsT", bound=Frozen)
+
+HARNESS_ERROR = "harness error: "
+"""An observation whose `missing` begins so failed in the harness, not in the SUT."""
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """The endpoints of one claim: the one it names, and alternates that show what the first cannot."""
+
+    main: EndpointRecord
+    alternates: tuple[EndpointRecord, ...] = ()
+
+    def __iter__(self) -> Iterator[EndpointRecord]:
+        """The main endpoint first."""
+        yield self.main
+        yield from self.alternates
+
+
+@dataclass
+class Observations:
+    """The observations of a run, looked up by endpoint and kind.
+
+    `observed_at` is the run's recorded time: the time at which validity is judged. `consulted` collects what was looked
+    up, so that a verdict can name its evidence.
+    """
+
+    recorded: dict[tuple[str, str], Observation]
+    observed_at: datetime
+    consulted: list[Observation] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, observations: Iterable[Observation], observed_at: datetime) -> Observations:
+        """Index `observations`; a later one replaces an earlier one of the same endpoint and kind."""
+        return cls({(one.endpoint, one.kind): one for one in observations}, observed_at)
+
+    def fresh(self) -> Observations:
+        """The same observations with nothing consulted yet, for another judgement."""
+        return Observations(self.recorded, self.observed_at)
+
+    def get(self, endpoint: EndpointRecord | str, kind: str) -> Observation | None:
+        """The observation of `kind` at `endpoint`, or None if there is none in the record."""
+        name = endpoint if isinstance(endpoint, str) else endpoint.name
+        observation = self.recorded.get((name, kind))
+        if observation is not None and observation not in self.consulted:
+            self.consulted.append(observation)
+        return observation
+
+    def facts(self, endpoint: EndpointRecord | str, model: type[FactsT]) -> FactsT:
+        """The facts of `model` observed at `endpoint`.
+
+        Raises `Missing` with the observation's own sentence and remedy where they were not obtained, and
+        `HarnessError` where the harness failed to obtain them.
+        """
+        kind = kind_of(model)
+        name = endpoint if isinstance(endpoint, str) else endpoint.name
+        observation = self.get(endpoint, kind)
+        if observation is None:
+            raise Missing(f"{kind} was not observed at {name}", "Run the observation again.")
+        if observation.missing.startswith(HARNESS_ERROR):
+            raise HarnessError(observation.missing.removeprefix(HARNESS_ERROR))
+        facts = facts_of(observation, model)
+        if facts is None:
+            why = observation.missing or f"{kind} was not obtained at {name}"
+            raise Missing(why, observation.remedy, observation.exchanges)
+        return facts
+
+    def of_each(self, endpoints: Endpoints, model: type[FactsT]) -> tuple[tuple[EndpointRecord, FactsT], ...]:
+        """The facts of `model` at every endpoint of the claim; `Missing` if one of them has none.
+
+        For what no endpoint may do: silence of one of them establishes nothing.
+        """
+        return tuple((endpoint, self.facts(endpoint, model)) for endpoint in endpoints)
+
+    def of_any(self, endpoints: Endpoints, model: type[FactsT]) -> tuple[tuple[EndpointRecord, FactsT], ...]:
+        """The facts of `model` at those endpoints of the claim that have them; `Missing` if none has.
+
+        For what the SUT has to be able to do at one of them.
+        """
+        found: list[tuple[EndpointRecord, FactsT]] = []
+        first: Missing | None = None
+        for endpoint in endpoints:
+            try:
+                found.append((endpoint, self.facts(endpoint, model)))
+            except Missing as missing:
+                first = first or missing
+        if not found and first is not None:
+            raise first
+        return tuple(found)
+
+
+def kind_of(model: type[Frozen]) -> str:
+    """The observation kind whose facts `model` describes. Raises `TypeError` for a model that is none."""
+    for kind, known in FACTS.items():
+        if known is model:
+            return kind
+    raise TypeError(f"{model.__name__} is not a model of observed facts")
