@@ -1,0 +1,130 @@
+"""A secure DICOM node: verification and storage SCP behind the TLS front, conforming unless told otherwise."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cryptography import x509
+
+from fixtures.pki import Pki
+from reference_impl.dicom_server import DicomServer
+from reference_impl.transport.front import (
+    SUITES_TLS_1_2,
+    SUITES_TLS_1_3,
+    Front,
+    FrontSettings,
+    Identity,
+    Limits,
+    Router,
+)
+
+PROFILES = ("B.12", "B.13")
+
+
+class Node:
+    """The reference node. Use it as a context manager, or :meth:`start` and :meth:`stop`.
+
+    `profile` is "B.12" or "B.13" (PS3.15, edition 2026c); `faults` are names from ``faults.toml``; `directory` receives
+    certificates and stored instances (a temporary one by default). Raises ValueError for an unknown profile, fault or
+    mode of `client_auth`, OSError when the address cannot be bound.
+    """
+
+    def __init__(
+        self,
+        profile: str = "B.12",
+        faults: Iterable[str] = (),
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        ae_title: str = "PS315-NODE",
+        client_auth: str = "required",
+        pki: Pki | None = None,
+        directory: Path | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        if profile not in PROFILES:
+            raise ValueError(f"unknown profile {profile!r}; the node knows {', '.join(PROFILES)}")
+        self.profile = profile
+        self.ae_title = ae_title
+        self.server_name = "localhost"
+        self._temporary = tempfile.TemporaryDirectory(prefix="ps315-node-") if directory is None else None
+        self.directory = directory or Path(self._temporary.name if self._temporary else ".")
+        self.pki = pki or Pki.create(self.directory / "pki")
+        self._cases = ("server", "server_ec")
+        settings = FrontSettings(
+            identities=tuple(identity(self.pki, case) for case in self._cases),
+            client_anchors=(self.pki.issue("ca").certificate,),
+            client_auth=client_auth,
+            suites_tls_1_2=SUITES_TLS_1_2[profile],
+            suites_tls_1_3=SUITES_TLS_1_3[profile],
+            server_names=frozenset({"localhost", host.lower(), socket.gethostname().lower()}),
+            limits=limits or Limits(),
+        )
+        self._anchors: tuple[str, ...] = ()
+        router = Router(settings)
+        self._dicom = DicomServer(ae_title, self.directory / "stored")
+        self._front = Front(router, self._serve, host, port)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of the secure port."""
+        return self._front.address
+
+    @property
+    def trust_anchors(self) -> Path:
+        """PEM file with the roots that the server's certificates lead to."""
+        return self.pki.trust_anchors_file(*self._anchors)
+
+    @property
+    def client_certificate(self) -> Path:
+        """PEM file with a client certificate that the node accepts."""
+        return self.pki.certificate_file("client")
+
+    @property
+    def client_key(self) -> Path:
+        """PEM file with the private key of :attr:`client_certificate`."""
+        return self.pki.key_file("client")
+
+    @property
+    def stored_objects(self) -> tuple[Path, ...]:
+        """The instances stored so far."""
+        return tuple(sorted((self.directory / "stored").glob("*.dcm")))
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._front.start()
+
+    def stop(self) -> None:
+        """Close the port and every connection; afterwards no thread of the node runs."""
+        self._front.stop()
+        self._dicom.stop()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _serve(self, connection: socket.socket, address: tuple[str, int], certificate: x509.Certificate | None) -> None:
+        del certificate
+        self._dicom.take(connection, address)
+
+
+def identity(pki: Pki, case: str, *, staple: bool = True) -> Identity:
+    """Return the server identity of the certificate `case` with a fresh OCSP response to staple."""
+    issued = pki.issue(case)
+    response = pki.ocsp_response(case) if staple else b""
+    return Identity((issued.certificate, *issued.intermediates), issued.key, response)
+
+
+__all__ = ["PROFILES", "Node", "identity"]

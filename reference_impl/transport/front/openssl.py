@@ -1,0 +1,198 @@
+"""The conforming stack: OpenSSL by pyOpenSSL over memory, so that the front alone touches sockets."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from OpenSSL import SSL, crypto
+
+from reference_impl.transport.front.settings import FrontSettings, Identity
+
+OPENSSL_NAMES: dict[int, str] = {
+    0xC02B: "ECDHE-ECDSA-AES128-GCM-SHA256",
+    0xC02C: "ECDHE-ECDSA-AES256-GCM-SHA384",
+    0xC02F: "ECDHE-RSA-AES128-GCM-SHA256",
+    0xC030: "ECDHE-RSA-AES256-GCM-SHA384",
+    0xC0AC: "ECDHE-ECDSA-AES128-CCM",
+    0xC0AD: "ECDHE-ECDSA-AES256-CCM",
+    0xC0AE: "ECDHE-ECDSA-AES128-CCM8",
+    0xC0AF: "ECDHE-ECDSA-AES256-CCM8",
+    0xCCA8: "ECDHE-RSA-CHACHA20-POLY1305",
+    0xCCA9: "ECDHE-ECDSA-CHACHA20-POLY1305",
+    0x009C: "AES128-GCM-SHA256",
+    0x009E: "DHE-RSA-AES128-GCM-SHA256",
+    0x009F: "DHE-RSA-AES256-GCM-SHA384",
+    0x1301: "TLS_AES_128_GCM_SHA256",
+    0x1302: "TLS_AES_256_GCM_SHA384",
+    0x1303: "TLS_CHACHA20_POLY1305_SHA256",
+    0x1304: "TLS_AES_128_CCM_SHA256",
+    0x1305: "TLS_AES_128_CCM_8_SHA256",
+}
+"""What OpenSSL calls the suites (code points of the IANA registry)."""
+
+CCM_8 = frozenset({0x1305, 0xC0AE, 0xC0AF})
+"""Suites with a tag of 64 bits, which OpenSSL serves at security level 0 only."""
+
+_VERIFY = {
+    "off": SSL.VERIFY_NONE,
+    "optional": SSL.VERIFY_PEER,
+    "required": SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT,
+}
+_SESSION_SECONDS = 7200
+
+
+def build_context(settings: FrontSettings, security_level: int | None = None) -> SSL.Context:
+    """Make the OpenSSL context that `settings` describe, at `security_level` or the settings' own.
+
+    Raises OpenSSL.SSL.Error for what OpenSSL does not take.
+    """
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(settings.minimum_version)
+    context.set_max_proto_version(settings.maximum_version)
+    level = settings.security_level if security_level is None else security_level
+    names = [OPENSSL_NAMES[code] for code in settings.suites_tls_1_2]
+    # TLS 1.2 out of range needs a list all the same: OpenSSL refuses an empty one.
+    context.set_cipher_list((":".join(names) or "ECDHE+AESGCM").encode() + f":@SECLEVEL={level}".encode())
+    context.set_tls13_ciphersuites(":".join(OPENSSL_NAMES[code] for code in settings.suites_tls_1_3).encode())
+    context.set_options(
+        SSL.OP_CIPHER_SERVER_PREFERENCE
+        | SSL.OP_NO_COMPRESSION
+        | SSL.OP_NO_RENEGOTIATION
+        | SSL.OP_SINGLE_DH_USE
+        | SSL.OP_SINGLE_ECDH_USE
+    )
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_session_id(b"ps315")
+    context.set_timeout(_SESSION_SECONDS)
+    if settings.only_curve is not None:
+        context.set_tmp_ecdh(crypto.get_elliptic_curve(settings.only_curve))
+    for identity in settings.identities:
+        context.use_certificate(identity.chain[0])
+        context.use_privatekey(_openssl_key(identity))
+        for above in identity.chain[1:]:
+            context.add_extra_chain_cert(above)
+    _ask_for_client_certificate(context, settings)
+    _staple(context, settings)
+    return context
+
+
+def _openssl_key(identity: Identity) -> crypto.PKey:
+    if isinstance(identity.key, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey)):
+        return crypto.PKey.from_cryptography_key(identity.key)
+    pem = identity.key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return crypto.load_privatekey(crypto.FILETYPE_PEM, pem)
+
+
+def _ask_for_client_certificate(context: SSL.Context, settings: FrontSettings) -> None:
+    store = context.get_cert_store()
+    for anchor in settings.client_anchors:
+        if store is not None:
+            store.add_cert(crypto.X509.from_cryptography(anchor))
+        context.add_client_ca(anchor)
+
+    def judge(_c: SSL.Connection, _x: crypto.X509, _error: int, _depth: int, good: int) -> bool:
+        return bool(good) or settings.accept_any_client_certificate
+
+    context.set_verify(_VERIFY[settings.client_auth], judge)
+
+
+def _staple(context: SSL.Context, settings: FrontSettings) -> None:
+    responses = {
+        identity.chain[0].public_bytes(serialization.Encoding.DER): identity.ocsp_response
+        for identity in settings.identities
+        if identity.ocsp_response
+    }
+
+    def answer(connection: SSL.Connection, _data: object) -> bytes:
+        certificate = connection.get_certificate(as_cryptography=True)
+        if certificate is None:
+            return b""
+        return responses.get(certificate.public_bytes(serialization.Encoding.DER), b"")
+
+    if responses:
+        context.set_ocsp_server_callback(answer)
+
+
+@dataclass
+class OpenSslChannel:
+    """One connection of the conforming stack."""
+
+    context: SSL.Context
+    established: bool = False
+    finished: bool = False
+    _connection: SSL.Connection = field(init=False)
+    _plaintext: bytearray = field(default_factory=bytearray)
+    _pending: bytearray = field(default_factory=bytearray)
+
+    def __post_init__(self) -> None:
+        self._connection = SSL.Connection(self.context, None)
+        self._connection.set_accept_state()
+
+    @property
+    def peer_certificate(self) -> x509.Certificate | None:
+        """The client's certificate, once presented."""
+        return self._connection.get_peer_certificate(as_cryptography=True)
+
+    @property
+    def suite_name(self) -> str | None:
+        """The negotiated suite as OpenSSL names it."""
+        return self._connection.get_cipher_name()
+
+    def receive(self, data: bytes) -> None:
+        """Feed octets of the wire and decrypt what they complete."""
+        if not data:
+            self.finished = True
+            return
+        while data and not self.finished:
+            taken = self._connection.bio_write(data)
+            data = data[taken:]
+            self._advance()
+
+    def _advance(self) -> None:
+        try:
+            if not self.established:
+                self._connection.do_handshake()
+                self.established = True
+            while True:
+                self._plaintext += self._connection.recv(1 << 16)
+        except SSL.WantReadError:
+            pass
+        except SSL.ZeroReturnError:
+            self.close()
+        except SSL.Error:
+            # The alert, if OpenSSL has one to say, lies ready to be sent.
+            self.finished = True
+
+    def data_to_send(self) -> bytes:
+        """Take what OpenSSL wants sent."""
+        data = bytearray()
+        with contextlib.suppress(SSL.WantReadError):
+            while True:
+                data += self._connection.bio_read(1 << 16)
+        return bytes(data)
+
+    def plaintext(self) -> bytes:
+        """Take what was decrypted."""
+        data = bytes(self._plaintext)
+        self._plaintext.clear()
+        return data
+
+    def send_plaintext(self, data: bytes) -> None:
+        """Encrypt `data`."""
+        try:
+            self._connection.sendall(data)
+        except SSL.Error:
+            self.finished = True
+
+    def close(self) -> None:
+        """Send close_notify."""
+        if not self.finished:
+            with contextlib.suppress(SSL.Error):
+                self._connection.shutdown()
+        self.finished = True

@@ -1,0 +1,133 @@
+"""Which stack answers a connection: rules of faults first where they say so, then the policy, then OpenSSL."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from OpenSSL import SSL
+
+from reference_impl.transport.front.channel import Channel, ScriptedChannel, alert_record
+from reference_impl.transport.front.hello import SIGNATURE_ALGORITHMS, Hello, Opening, OpeningKind
+from reference_impl.transport.front.openssl import CCM_8, OpenSslChannel, build_context
+from reference_impl.transport.front.settings import (
+    GROUPS,
+    SIGNATURE_SCHEMES,
+    TLS_1_2,
+    TLS_1_3,
+    FrontSettings,
+)
+
+HANDSHAKE_FAILURE, UNEXPECTED_MESSAGE, NO_APPLICATION_PROTOCOL = 40, 10, 120
+
+Predicate: TypeAlias = Callable[[Hello, FrontSettings], bool]
+Handler: TypeAlias = Callable[[Opening, "Router"], Channel]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A deviation: connections whose ClientHello fulfils `applies` get the channel that `answer` makes.
+
+    With `before_policy` it also takes those that the conforming server refuses before it looks at suites
+    (unknown names, unknown protocols, no usable signature scheme or group).
+    """
+
+    applies: Predicate
+    answer: Handler
+    before_policy: bool = False
+
+
+class Router:
+    """Chooses the channel for an opening. Contexts are made when first needed and kept."""
+
+    def __init__(
+        self,
+        settings: FrontSettings,
+        rules: Sequence[Rule] = (),
+        unprotected: Handler | None = None,
+    ) -> None:
+        self.settings = settings
+        self.rules = tuple(rules)
+        self.unprotected = unprotected
+        self._contexts: dict[tuple[FrontSettings, int], SSL.Context] = {}
+
+    def context(self, settings: FrontSettings | None = None, security_level: int | None = None) -> SSL.Context:
+        """Return the OpenSSL context for `settings` (the router's own by default)."""
+        chosen = settings or self.settings
+        level = chosen.security_level if security_level is None else security_level
+        key = (chosen, level)
+        if key not in self._contexts:
+            self._contexts[key] = build_context(chosen, level)
+        return self._contexts[key]
+
+    def channel(self, opening: Opening) -> Channel:
+        """Return the channel that answers `opening`."""
+        if opening.kind in (OpeningKind.PLAINTEXT, OpeningKind.SSL2):
+            if self.unprotected is not None:
+                return self.unprotected(opening, self)
+            return ScriptedChannel(alert_record(UNEXPECTED_MESSAGE, version=0x0301))
+        hello = opening.hello
+        if hello is None:
+            return OpenSslChannel(self.context())
+        rule = self._rule(hello, before_policy=True)
+        alert = None if rule else refusal(hello, self.settings)
+        if alert is not None:
+            return ScriptedChannel(alert_record(alert))
+        rule = rule or self._rule(hello, before_policy=False)
+        return rule.answer(opening, self) if rule else self.conforming(hello)
+
+    def conforming(self, hello: Hello, settings: FrontSettings | None = None) -> Channel:
+        """Return the conforming stack's channel for `hello`."""
+        chosen = settings or self.settings
+        level = 0 if _only_ccm_8(hello, chosen) else chosen.security_level
+        return OpenSslChannel(self.context(chosen, level))
+
+    def _rule(self, hello: Hello, *, before_policy: bool) -> Rule | None:
+        for rule in self.rules:
+            if rule.before_policy is before_policy and rule.applies(hello, self.settings):
+                return rule
+        return None
+
+
+def refusal(hello: Hello, settings: FrontSettings) -> int | None:
+    """Return the fatal alert with which the policy refuses `hello` before any stack sees it, or None.
+
+    RFC 9325 3.7 (names), RFC 7301 3.2 (protocols), RFC 9325 4.5 (curves, handshake hashes).
+    """
+    if hello.highest_version < TLS_1_2:
+        return None
+    if settings.unknown_name_alert is not None and not is_known_name(hello.server_name, settings):
+        return settings.unknown_name_alert
+    if hello.protocols and settings.refuse_unknown_protocols:
+        return NO_APPLICATION_PROTOCOL
+    schemes = set(hello.signature_schemes)
+    unusable = bool(schemes) and not schemes & SIGNATURE_SCHEMES
+    # Without the extension a TLS 1.2 client asks for SHA-1 (RFC 5246 7.4.1.4.1).
+    silent = SIGNATURE_ALGORITHMS not in hello.extensions and hello.highest_version == TLS_1_2
+    weak = bool(hello.groups) and not set(hello.groups) & GROUPS
+    if unusable or silent or weak:
+        return HANDSHAKE_FAILURE
+    return None
+
+
+def is_known_name(name: str | None, settings: FrontSettings) -> bool:
+    """Whether a client may ask for `name`: none at all, one of the settings', or an address."""
+    if name is None or name.rstrip(".") in settings.server_names:
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _only_ccm_8(hello: Hello, settings: FrontSettings) -> bool:
+    """Whether a CCM_8 suite is all that this server and `hello` have in common."""
+    if TLS_1_3 in hello.versions and settings.maximum_version >= TLS_1_3:
+        common = set(hello.suites) & set(settings.suites_tls_1_3)
+        if common:
+            return common <= CCM_8
+    common = set(hello.suites) & set(settings.suites_tls_1_2)
+    return bool(common) and common <= CCM_8

@@ -1,0 +1,72 @@
+"""How the front behaves where it conforms, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+
+from reference_impl.transport.front.channel import Limits
+
+TLS_1_2, TLS_1_3 = 0x0303, 0x0304
+
+SUITES_TLS_1_2: dict[str, tuple[int, ...]] = {
+    "B.12": (0xC02C, 0xC030, 0xC02B, 0xC02F),
+    "B.13": (0xC02C, 0xC030, 0xC0AD, 0xCCA9, 0xCCA8, 0xC02B, 0xC02F, 0xC0AC, 0xC0AF, 0xC0AE),
+}
+"""TLS 1.2 suites by profile in the server's order: RFC 9325 4.2 for B.12, the required list of B.13."""
+
+SUITES_TLS_1_3: dict[str, tuple[int, ...]] = {
+    "B.12": (0x1302, 0x1303, 0x1301),
+    "B.13": (0x1302, 0x1303, 0x1301, 0x1304, 0x1305),
+}
+"""TLS 1.3 suites by profile in the server's order."""
+
+SIGNATURE_SCHEMES = frozenset(
+    {0x0403, 0x0503, 0x0603, 0x0804, 0x0805, 0x0806, 0x0809, 0x080A, 0x080B, 0x0401, 0x0501, 0x0601}
+)
+"""The signature schemes that the server signs with: ECDSA and RSA with SHA-256 or greater."""
+
+GROUPS = frozenset({0x001D, 0x0017, 0x0018, 0x0019, 0x001E, 0x11EC, 0x11EB, 0x11ED})
+"""The groups that the server agrees on: X25519, P-256, P-384, P-521, X448 and their hybrids with ML-KEM."""
+
+IdentityKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A certificate chain (leaf first), its private key, and the DER OCSP response to staple, if any."""
+
+    chain: tuple[x509.Certificate, ...]
+    key: IdentityKey
+    ocsp_response: bytes = b""
+
+
+@dataclass(frozen=True)
+class FrontSettings:
+    """Everything that decides how the front answers a conforming client.
+
+    `client_auth` is "required", "optional" or "off". `unknown_name_alert` is the fatal alert for a server name that is
+    not among `server_names`, None to continue. `security_level` is OpenSSL's; it is lowered by itself where a CCM_8 suite
+    is the only one left, since those count 64 bits.
+    """
+
+    identities: tuple[Identity, ...]
+    client_anchors: tuple[x509.Certificate, ...] = ()
+    client_auth: str = "off"
+    accept_any_client_certificate: bool = False
+    suites_tls_1_2: tuple[int, ...] = SUITES_TLS_1_2["B.12"]
+    suites_tls_1_3: tuple[int, ...] = SUITES_TLS_1_3["B.12"]
+    minimum_version: int = TLS_1_2
+    maximum_version: int = TLS_1_3
+    server_names: frozenset[str] = frozenset({"localhost"})
+    unknown_name_alert: int | None = 112
+    refuse_unknown_protocols: bool = True
+    only_curve: str | None = None
+    security_level: int = 2
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if self.client_auth not in ("required", "optional", "off"):
+            raise ValueError(f"client_auth is required, optional or off, not {self.client_auth!r}")
