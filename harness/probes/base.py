@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from harness.conduct import Budget
 from harness.observations import FACTS, Exchange, Frozen, Observation, facts_of
@@ -64,6 +64,7 @@ class ProbeContext:
     keep_secrets: bool = False  # --keylog: exchanges carry NSS key log lines
     gentle: bool = False
     intrusive: bool = False
+    shared: dict[str, Any] = field(default_factory=dict)  # what probes of one run keep for each other; never recorded
     _observations: dict[str, Observation] = field(default_factory=dict)
     _counter: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
