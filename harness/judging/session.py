@@ -1,0 +1,108 @@
+"""pytest in-process, kept apart from everything around it: user configuration, environment, other pytest sessions."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+_ENVIRONMENT = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_CURRENT_TEST", "PYTEST_THEME", "PYTEST_VERSION")
+_AUTOLOAD = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
+_UNNEEDED = (
+    "cacheprovider",
+    "capture",
+    "debugging",
+    "doctest",
+    "faulthandler",
+    "junitxml",
+    "legacypath",
+    "logging",
+    "monkeypatch",
+    "pastebin",
+    "recwarn",
+    "setuponly",
+    "setupplan",
+    "skipping",  # a judgement that is skipped or expected to fail would be a verdict that nobody sees
+    "stepwise",
+    "subtests",
+    "terminal",
+    "threadexception",
+    "tmpdir",
+    "unittest",
+    "unraisableexception",
+    "warnings",
+)
+_one_at_a_time = threading.RLock()  # pytest changes the process (environment, module table)
+
+
+def run_pytest(files: Sequence[Path], folders: Sequence[Path], root: Path, plugin: object) -> pytest.ExitCode:
+    """Run the test `files` with `plugin` alone, and leave the process as it was.
+
+    `folders` hold suites whose modules have to be loaded afresh. Nothing is written, to the terminal or elsewhere.
+    """
+    arguments = [
+        f"--rootdir={root}",
+        f"-c{os.devnull}",
+        "--import-mode=importlib",
+        "--assert=plain",
+        "--noconftest",
+        "--continue-on-collection-errors",
+        *(f"-pno:{name}" for name in _UNNEEDED),
+        "--",
+        *map(str, files),
+    ]
+    with _one_at_a_time, _environment(), _fresh_modules(files, folders):
+        return pytest.ExitCode(pytest.main(arguments, plugins=[plugin]))
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    kept = {name: os.environ.pop(name, None) for name in (*_ENVIRONMENT, _AUTOLOAD)}
+    os.environ[_AUTOLOAD] = "1"
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _fresh_modules(files: Sequence[Path], folders: Sequence[Path]) -> Iterator[None]:
+    """Forget the test modules and whatever lies in `folders` before and after; put back what was there before."""
+    names = {str(file) for file in files}
+    inside = tuple(f"{folder}{os.sep}" for folder in folders)
+
+    def taken() -> dict[str, ModuleType]:
+        found: dict[str, ModuleType] = {}
+        for name, module in list(sys.modules.items()):
+            origin = getattr(module, "__file__", None) or ""
+            if origin in names or (inside and origin.startswith(inside)):
+                found[name] = sys.modules.pop(name)
+        return found
+
+    before, path = taken(), list(sys.path)
+    known = set(sys.modules)
+    try:
+        yield
+    finally:
+        loaded = taken()
+        for name in {parent for child in loaded for parent in _parents(child)} - known:
+            if not getattr(sys.modules.get(name), "__file__", None):  # made by pytest for folders that are no packages
+                sys.modules.pop(name, None)
+        sys.modules.update(before)
+        sys.path[:] = path
+
+
+def _parents(module: str) -> Iterator[str]:
+    while "." in module:
+        module = module.rpartition(".")[0]
+        yield module
