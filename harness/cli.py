@@ -1,0 +1,117 @@
+"""The command line: ``ps315``. Composition root; everything heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+_COMMANDS = {
+    "demo": "start the embedded reference node, judge it and write the report",
+    "probe": "judge one TLS endpoint without a SUT file",
+    "run": "judge all that SUT files claim",
+    "judge": "judge a recorded run again, offline",
+    "init": "write a commented SUT file",
+    "serve": "run the reference node for others to test against",
+    "requirements": "the catalogue, with how each requirement is judged",
+    "faults": "the faults of the reference node, and what each breaks",
+    "verify-report": "check a signed report",
+}
+
+
+def main() -> None:
+    """Entry point of the program. Ends the process with the exit status of the design."""
+    arguments = sys.argv[1:]
+    if arguments == ["--version"]:
+        from harness.version import version
+
+        sys.stdout.write(f"ps315 {version()}\n")
+        sys.exit(0)
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; return its exit status. What the user did wrong is one sentence, never a traceback."""
+    from harness.errors import HarnessError, UsageProblem
+
+    try:
+        return _invoke(arguments)
+    except UsageProblem as problem:
+        _say(*str(problem).splitlines())
+    except HarnessError as problem:
+        _say(f"internal error: {problem}")
+    except KeyboardInterrupt:
+        _say("interrupted")
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone
+    except Exception as problem:
+        _say(f"internal error: {type(problem).__name__}: {problem}; the traceback is in {_keep_traceback()}")
+    return 2
+
+
+def _invoke(arguments: Sequence[str]) -> int:
+    import click
+    import typer
+    from typer.main import get_command
+
+    app = typer.Typer(
+        name="ps315",
+        help="Judge DICOM devices against the security profiles of PS3.15, requirement by requirement, with evidence.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+
+    @app.callback()
+    def _global(
+        version: bool = typer.Option(False, "--version", help="Print the version and end.", is_eager=True),
+    ) -> None:
+        if version:
+            from harness.version import version as current
+
+            typer.echo(f"ps315 {current()}")
+            raise typer.Exit
+
+    named = next((argument for argument in arguments if not argument.startswith("-")), "")
+    for name in [named] if named in _COMMANDS else _COMMANDS:
+        _register(app, name)
+    try:
+        status = get_command(app).main(args=list(arguments), prog_name="ps315", standalone_mode=False)
+    except click.exceptions.UsageError as problem:
+        context = problem.ctx.command_path if problem.ctx else "ps315"
+        _say(f"{problem.format_message().rstrip('.')}; see `{context} --help`")
+        return 2
+    except click.exceptions.Abort:
+        raise KeyboardInterrupt from None
+    except click.exceptions.ClickException as problem:
+        _say(problem.format_message())
+        return 2
+    return status if isinstance(status, int) else 0
+
+
+def _register(app: object, name: str) -> None:
+    """Add the command `name`, importing its module alone."""
+    from importlib import import_module
+
+    import typer
+
+    assert isinstance(app, typer.Typer)  # noqa: S101 - typer is imported late
+    function = name.replace("-", "_")
+    module = import_module(f"harness.commands.{function}")
+    app.command(name, help=_COMMANDS[name][0].upper() + _COMMANDS[name][1:] + ".")(getattr(module, function))
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        sys.stderr.write(f"ps315: {line}\n")
+
+
+def _keep_traceback() -> str:
+    import os
+    import tempfile
+    import traceback
+
+    handle, path = tempfile.mkstemp(prefix="ps315-internal-error-", suffix=".txt")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(traceback.format_exc())
+    return path

@@ -1,0 +1,64 @@
+"""Options that several commands share, declared once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEFAULT_OUT = Path("ps315-report")
+
+_CONDUCT, _OUTPUT, _CREDENTIALS = "Conduct", "Output", "Credentials"
+
+Out = Annotated[Path, typer.Option("--out", help="Folder for record and report.", rich_help_panel=_OUTPUT)]
+Profile = Annotated[str, typer.Option("--profile", help="PS3.15 profile to judge by.")]
+OtherProfile = Annotated[
+    str | None, typer.Option("--profile", help="Judge by this profile instead of what was claimed.")
+]
+Faults = Annotated[
+    list[str] | None, typer.Option("--fault", help="Switch on a fault of the node; may be repeated.", metavar="NAME")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run in the folder.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what an earlier run left in the folder.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no summary.", rich_help_panel=_OUTPUT)]
+NonInteractive = Annotated[bool, typer.Option("--non-interactive", help="Never ask the operator.")]
+AllowInconclusive = Annotated[
+    bool, typer.Option("--allow-inconclusive", help="End with 0 although something stayed inconclusive.")
+]
+NoSecondOpinion = Annotated[
+    bool, typer.Option("--no-second-opinion", help="Do not ask another scanner.", rich_help_panel=_CONDUCT)
+]
+Gentle = Annotated[
+    bool,
+    typer.Option("--gentle", help="One connection at once, 5 a second, no second opinion.", rich_help_panel=_CONDUCT),
+]
+Intrusive = Annotated[
+    bool, typer.Option("--intrusive", help="Allow steps that may disturb the device.", rich_help_panel=_CONDUCT)
+]
+Suites = Annotated[
+    list[Path] | None, typer.Option("--suite", help="Folder of a suite of your own; may be repeated.", metavar="PATH")
+]
+KeyLogFile = Annotated[
+    Path | None,
+    typer.Option("--keylog", help="Write session secrets for Wireshark.", metavar="FILE", rich_help_panel=_OUTPUT),
+]
+Pcap = Annotated[
+    bool, typer.Option("--pcap", help="Write evidence/exchanges.pcap for Wireshark.", rich_help_panel=_OUTPUT)
+]
+Sign = Annotated[
+    Path | None, typer.Option("--sign", help="Key that signs the report.", metavar="KEY", rich_help_panel=_OUTPUT)
+]
+SignCertificate = Annotated[
+    Path | None,
+    typer.Option("--sign-cert", help="Certificate of that key.", metavar="CERT", rich_help_panel=_OUTPUT),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel=_OUTPUT)]
+Certificate = Annotated[
+    Path | None,
+    typer.Option("--cert", help="Client certificate (chain), PEM.", metavar="FILE", rich_help_panel=_CREDENTIALS),
+]
+Key = Annotated[Path | None, typer.Option("--key", help="Its key, PEM.", metavar="FILE", rich_help_panel=_CREDENTIALS)]
+Authorities = Annotated[
+    Path | None, typer.Option("--ca", help="Trust anchors, PEM.", metavar="FILE", rich_help_panel=_CREDENTIALS)
+]

@@ -1,0 +1,344 @@
+"""The main job: observe, record, judge, render, for one SUT or many side by side."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.commands._directory import check_directory, clear_directory, make_directory
+from harness.commands._outcome import Outcome, conclude
+from harness.commands._settings import Settings, check_output_options
+from harness.commands._warm import warm
+from harness.errors import HarnessError, UsageProblem
+from harness.evidence import Redactor
+from harness.keylog import KeyLog
+from harness.observe import SECOND_OPINION, SECOND_OPINION_STEP, Conduct, Observer, OpinionProcess, SutRun, ask, resolve
+from harness.plan import Plan, plan_for
+from harness.probes.base import Probe, TlsTarget
+from harness.progress import Progress, progress_for
+from harness.record import RunRecord
+from harness.record.journal import FILE_NAME, Journal, drop_torn_line, read_record
+from harness.record.models import (
+    AdviceEvent,
+    ClaimEvent,
+    Footer,
+    Header,
+    JudgingEvent,
+    Limits,
+    NoteEvent,
+    NotExaminedEvent,
+    ResumedEvent,
+    ToolRecord,
+    VerdictEvent,
+)
+from harness.sut import Sut
+from harness.version import libraries, version
+
+if TYPE_CHECKING:
+    from harness.catalogue import Catalogue
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One SUT with its folder and its running record."""
+
+    run: SutRun
+    directory: Path
+    redactor: Redactor
+
+
+def perform(suts: Sequence[Sut], settings: Settings, catalogue: Catalogue | None = None) -> int:
+    """Do the main job for `suts` and return the exit status. Raises `UsageProblem`, `HarnessError`."""
+    check_output_options(settings.sign, settings.sign_certificate, settings.suites)
+    several = len(suts) > 1
+    if not several:
+        _check_resolvable(suts[0])
+    directories = {sut.id: settings.out / sut.id if several else settings.out for sut in suts}
+    check_directory(settings.out, resume=settings.resume, force=settings.force)
+    if settings.force:
+        for directory in {settings.out, *directories.values()}:
+            clear_directory(directory)
+    conduct = settings.conduct()
+    probes = _probes(settings)
+    keylog = KeyLog(settings.keylog) if settings.keylog else None
+    progress = progress_for(quiet=settings.quiet)
+    with _told(directories[suts[0].id], [secret for sut in suts for secret in sut.credentials.secrets]):
+        jobs = [
+            _open(
+                sut,
+                plan_for(sut, probes, catalogue),
+                directory=directories[sut.id],
+                settings=settings,
+                conduct=conduct,
+                probes=probes,
+                keylog=keylog,
+            )
+            for sut in suts
+        ]
+        try:
+            _observe(jobs, settings, conduct, probes, progress)
+            outcomes = [_judge_and_render(job, settings, progress) for job in jobs]
+        except KeyboardInterrupt:
+            raise UsageProblem(
+                f"interrupted; what was observed is kept in {settings.out}: go on with the same command and --resume"
+            ) from None
+        finally:
+            progress.close()
+            for job in jobs:
+                job.run.journal.close()
+    return conclude(outcomes, settings.out, several=several, quiet=settings.quiet, as_json=settings.json)
+
+
+def _probes(settings: Settings) -> tuple[Probe, ...]:
+    from harness.probes.transport import PROBES
+
+    return (*PROBES, SECOND_OPINION_STEP) if settings.asks_second_opinion else PROBES
+
+
+def _check_resolvable(sut: Sut) -> None:
+    """Raise `UsageProblem` for a host that has no address."""
+    for name in sut.claimed_endpoints:
+        endpoint = sut.file.endpoints[name]
+        if resolve(endpoint.host, endpoint.port) is None:
+            where = f"{sut.source}: endpoints.{name}.host" if sut.source else "TARGET"
+            raise UsageProblem(f"{where}: {endpoint.host!r} cannot be resolved to an address; check the name")
+
+
+@contextmanager
+def _told(directory: Path, secrets: Sequence[bytes]) -> Iterator[None]:
+    """Turn an exception that nobody expected into a `HarnessError` that names a file with the traceback."""
+    try:
+        yield
+    except (UsageProblem, HarnessError):
+        raise
+    except Exception as problem:
+        redactor = Redactor(secrets)
+        summary = redactor.text(f"{type(problem).__name__}: {problem}")
+        make_directory(directory)
+        path = directory / "internal-error.txt"
+        path.write_text(redactor.text(traceback.format_exc()), encoding="utf-8")
+        raise HarnessError(f"{summary}; the traceback is in {path}") from None
+
+
+def _open(
+    sut: Sut,
+    plan: Plan,
+    *,
+    directory: Path,
+    settings: Settings,
+    conduct: Conduct,
+    probes: Sequence[Probe],
+    keylog: KeyLog | None,
+) -> _Job:
+    """Begin the record of a SUT, or go on with the one of an interrupted run."""
+    make_directory(directory)
+    path = directory / FILE_NAME
+    redactor = Redactor(sut.credentials.secrets)
+    keep = keylog.take if keylog else SutRun.keep
+    if path.exists():
+        before = read_record(path, unfinished=True)
+        _check_same(path, before, sut, plan)
+        drop_torn_line(path)
+        journal = Journal(path, redactor.line)
+        journal.append(ResumedEvent(at=datetime.now(UTC)))
+        return _Job(SutRun(sut, plan, journal, before, keep), directory, redactor)
+    if settings.resume and any(directory.iterdir()):
+        raise UsageProblem(f"{directory}: holds no {FILE_NAME} to go on with; name the folder of an interrupted run")
+    journal = Journal(path, redactor.line)
+    journal.append(_header(sut, plan, settings, conduct, probes))
+    return _Job(SutRun(sut, plan, journal, None, keep), directory, redactor)
+
+
+def _check_same(path: Path, before: RunRecord, sut: Sut, plan: Plan) -> None:
+    recorded = before.header
+    if recorded.sut != sut.record or recorded.plan != tuple(step.model_dump(mode="json") for step in plan.steps):
+        raise UsageProblem(
+            f"{path}: was recorded for another SUT description or with other options; give those, or --force"
+        )
+
+
+def _header(sut: Sut, plan: Plan, settings: Settings, conduct: Conduct, probes: Sequence[Probe]) -> Header:
+    return Header(
+        tool=tool(),
+        started=datetime.now(UTC),
+        command=settings.command,
+        sut=sut.record,
+        plan=tuple(step.model_dump(mode="json") for step in plan.steps),
+        limits=Limits(
+            connections_at_once=conduct.at_once,
+            connections_per_second=conduct.per_second,
+            connect_seconds=conduct.deadlines.connect,
+            exchange_seconds=conduct.deadlines.exchange,
+            received_octets=conduct.deadlines.received_octets,
+            evidence_octets=conduct.evidence_octets,
+        ),
+        probe_versions={probe.kind: probe.version for probe in probes},
+        suites=tuple(folder.resolve().name for folder in settings.suites),
+        options={
+            "second_opinion": settings.asks_second_opinion,
+            "gentle": settings.gentle,
+            "intrusive": settings.intrusive,
+            "endpoint_seconds": conduct.seconds,
+        },
+    )
+
+
+def tool() -> ToolRecord:
+    """This program, as records name it."""
+    return ToolRecord(
+        version=version(),
+        python=platform.python_version(),
+        platform=f"{platform.system()} {platform.machine()}",
+        libraries=libraries(),
+    )
+
+
+def _observe(
+    jobs: Sequence[_Job], settings: Settings, conduct: Conduct, probes: Sequence[Probe], progress: Progress
+) -> None:
+    """All contact with the SUTs."""
+    start: Callable[[TlsTarget], OpinionProcess] | None = None
+    if settings.asks_second_opinion:
+        from harness.second_opinion import start as start_sslyze
+
+        start = start_sslyze
+    observer = Observer(probes, conduct, progress, start)
+    for job in jobs:
+        observer.add(job.run)
+    prompt = None if settings.non_interactive or settings.quiet or not sys.stdin.isatty() else _prompt
+    for job in jobs:
+        ask(job.run, prompt)
+    warm()
+    observer.run()
+
+
+def _prompt(question: str) -> str:
+    sys.stderr.write(f"{question}\n> ")
+    sys.stderr.flush()
+    return sys.stdin.readline()
+
+
+def _judge_and_render(job: _Job, settings: Settings, progress: Progress) -> Outcome:
+    progress.phase(f"judging {job.run.sut.id}")
+    journal = job.run.journal
+    journal.flush()
+    record = read_record(journal.path, unfinished=True)
+    connections = job.run.connections + (len(job.run.before.exchanges) if job.run.before else 0)
+    record, nothing = judge_record(
+        record,
+        journal,
+        connections=connections,
+        suites=settings.suites,
+        allow_inconclusive=settings.allow_inconclusive,
+    )
+    progress.phase(f"writing the report of {job.run.sut.id}")
+    write_report(record, job.directory, pcap=settings.pcap, sign=settings.sign, certificate=settings.sign_certificate)
+    return Outcome(record, job.directory, nothing)
+
+
+def judge_record(
+    record: RunRecord,
+    journal: Journal,
+    *,
+    connections: int,
+    suites: Sequence[Path],
+    allow_inconclusive: bool,
+    profile: str | None = None,
+) -> tuple[RunRecord, str]:
+    """Judge `record`, append the judging to `journal` in one block. The judged record, and why nothing was judged."""
+    from harness.judging import exit_status, judge
+
+    observed_at = record.header.started
+    judgement = judge(
+        record.header.sut,
+        [event.observation for event in record.observations],
+        record.answers,
+        observed_at=observed_at,
+        command=record.header.command,
+        profile=profile,
+        suite_folders=suites,
+    )
+    nothing = _nothing_judged(record)
+    now = datetime.now(UTC)
+    judging = JudgingEvent(
+        at=now,
+        tool_version=version(),
+        observed_at=observed_at,
+        profile=profile or "",
+        allow_inconclusive=allow_inconclusive,
+    )
+    notes = tuple(NoteEvent(at=now, text=note) for note in judgement.notes)
+    footer = Footer(
+        finished=now,
+        connections=connections,
+        summary=judgement.summary,
+        exit_status=2 if nothing else exit_status(judgement, allow_inconclusive=allow_inconclusive),
+    )
+    journal.append_block(
+        [
+            judging,
+            *notes,
+            *(VerdictEvent(verdict=verdict) for verdict in judgement.verdicts),
+            *(ClaimEvent(claim=claim) for claim in judgement.claims),
+            *(AdviceEvent(advice=advice) for advice in judgement.advice),
+            *(NotExaminedEvent(item=item) for item in judgement.not_examined),
+            footer,
+        ]
+    )
+    judged = record.model_copy(
+        update={
+            "judging": judging,
+            "notes": (*record.notes, *notes),
+            "verdicts": judgement.verdicts,
+            "claims": judgement.claims,
+            "advice": judgement.advice,
+            "not_examined": judgement.not_examined,
+            "footer": footer,
+        }
+    )
+    return judged, nothing
+
+
+def _nothing_judged(record: RunRecord) -> str:
+    """Why nothing could be judged (no claimed endpoint spoke TLS), or nothing."""
+    reasons = []
+    for event in record.observations:
+        if event.observation.kind != "tls.reachability":
+            continue
+        facts = event.observation.facts
+        if facts is None:
+            reasons.append(f"{event.observation.endpoint}: {event.observation.missing}")
+        elif facts.get("speaks") != "tls":
+            reasons.append(f"{event.observation.endpoint}: {facts.get('diagnosis')}")
+        else:
+            return ""
+    return "; ".join(reasons) or "no endpoint was observed"
+
+
+def write_report(
+    record: RunRecord, directory: Path, *, pcap: bool = False, sign: Path | None = None, certificate: Path | None = None
+) -> Path:
+    """Write report and evidence of `record` into `directory`; the path of report.html."""
+    from reports import render
+
+    report = render(record, directory)
+    if pcap:
+        from harness.pcap import write_pcap
+
+        (directory / "evidence").mkdir(exist_ok=True)
+        write_pcap(directory / "evidence" / "exchanges.pcap", record.exchanges.values())
+    if sign is not None and certificate is not None:
+        from reports.signing import sign as sign_report
+
+        sign_report(directory, sign, certificate)
+    return report
+
+
+__all__ = ["SECOND_OPINION", "judge_record", "perform", "tool", "write_report"]

@@ -1,0 +1,107 @@
+"""``ps315 probe``: judge one TLS endpoint without a SUT file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness.commands import _options as option
+
+
+def probe(
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="HOST:PORT or a URL (dicom-tls://, https://).")],
+    *,
+    profile: option.Profile = "B.12",
+    cert: option.Certificate = None,
+    key: option.Key = None,
+    ca: option.Authorities = None,
+    server_name: Annotated[str, typer.Option("--server-name", help="Name to ask for and to check.")] = "",
+    calling_aet: Annotated[str, typer.Option("--calling-aet", help="AE title of this harness.")] = "",
+    called_aet: Annotated[str, typer.Option("--called-aet", help="AE title of the device.")] = "",
+    no_second_opinion: option.NoSecondOpinion = False,
+    gentle: option.Gentle = False,
+    intrusive: option.Intrusive = False,
+    suite: option.Suites = None,
+    out: option.Out = option.DEFAULT_OUT,
+    resume: option.Resume = False,
+    force: option.Force = False,
+    allow_inconclusive: option.AllowInconclusive = False,
+    keylog: option.KeyLogFile = None,
+    pcap: option.Pcap = False,
+    sign: option.Sign = None,
+    sign_cert: option.SignCertificate = None,
+    quiet: option.Quiet = False,
+    as_json: option.AsJson = False,
+) -> int:
+    """Judge one TLS endpoint. Returns the exit status."""
+    from harness.commands._pipeline import perform
+    from harness.commands._settings import Settings
+    from harness.credentials import CredentialSources, load_credentials
+    from harness.errors import UsageProblem
+    from harness.sut import Sut, SutFile, checked_ae_title
+    from harness.target import parse_target
+
+    where = parse_target(target)
+    _check_profile(profile, suite)
+    titles = {"called_aet": called_aet or where.called_aet, "calling_aet": calling_aet}
+    for name, title in titles.items():
+        try:
+            titles[name] = checked_ae_title(title) if title else ""
+        except ValueError as problem:
+            raise UsageProblem(f"--{name.replace('_', '-')} {title!r}: {problem}") from None
+    flags = {"client_certificate": "--cert", "client_key": "--key", "trust_anchors": "--ca"}
+    if (cert is None) != (key is None):
+        given, other = ("--cert", "--key") if key is None else ("--key", "--cert")
+        raise UsageProblem(f"{given} is given without {other}; a client certificate needs both")
+    named = {"client_certificate": cert, "client_key": key, "trust_anchors": ca}
+    sources = CredentialSources(**{name: str(path) for name, path in named.items() if path is not None})
+    endpoint = "dimse" if where.protocol == "dicom-tls" else "dicomweb"
+    content: dict[str, Any] = {
+        "schema": 1,
+        "identity": {"id": re.sub(r"[^A-Za-z0-9.]+", "-", where.address).strip("-.")[:64]},
+        "endpoints": {
+            endpoint: {"protocol": where.protocol, "host": where.host, "port": where.port, "server_name": server_name}
+            | {name: title for name, title in titles.items() if title}
+        },
+        "claims": [{"profile": profile, "endpoint": endpoint}],
+    }
+    credentials = load_credentials(sources, folder=Path(), source="", called=flags)
+    sut = Sut(SutFile.model_validate(content), "", credentials)
+    settings = Settings(
+        command="probe",
+        out=out,
+        resume=resume,
+        force=force,
+        quiet=quiet,
+        non_interactive=True,
+        allow_inconclusive=allow_inconclusive,
+        second_opinion=not no_second_opinion,
+        gentle=gentle,
+        intrusive=intrusive,
+        suites=tuple(suite or ()),
+        keylog=keylog,
+        pcap=pcap,
+        sign=sign,
+        sign_certificate=sign_cert,
+        json=as_json,
+    )
+    return perform([sut], settings)
+
+
+def _check_profile(profile: str, suites: list[Path] | None) -> None:
+    """Raise `UsageProblem` for a profile that is not held; without reading the whole catalogue where that can be."""
+    from harness.errors import UsageProblem
+    from harness.sut import unknown_profile
+    from reference_impl.transport.profiles import profiles
+
+    known = [name for name, _ in profiles()]
+    if profile not in known and suites:
+        from harness.catalogue import load_catalogue
+
+        catalogue = load_catalogue(*(folder.resolve() for folder in suites))
+        known = sorted({of.profile for requirement in catalogue for of in requirement.applies})
+    if profile not in known:
+        raise UsageProblem(f"--profile: {unknown_profile(profile, known)}")

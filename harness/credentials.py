@@ -1,0 +1,172 @@
+"""Credentials of a SUT file: loaded from files or the environment, checked to fit together, never shown."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from harness.errors import UsageProblem
+from harness.probes.base import ClientCredentials
+
+
+class Secret(BaseModel):
+    """Where a secret stands: in an environment variable or in a file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    env: Annotated[str, Field(min_length=1)] | None = None
+    file: Annotated[str, Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Secret:
+        if (self.env is None) == (self.file is None):
+            raise ValueError('write { env = "NAME" } or { file = "PATH" }')
+        return self
+
+
+class CredentialSources(BaseModel):
+    """`[credentials]`: a plain string is a path, but for `client_key_password`, where it is the password itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    client_certificate: str | Secret | None = None
+    client_key: str | Secret | None = None
+    client_key_password: str | Secret | None = Field(default=None, repr=False)
+    trust_anchors: str | Secret | None = None
+
+    @model_validator(mode="after")
+    def _certificate_with_key(self) -> CredentialSources:
+        if (self.client_certificate is None) != (self.client_key is None):
+            given, other = (
+                ("client_certificate", "client_key")
+                if self.client_key is None
+                else ("client_key", "client_certificate")
+            )
+            raise ValueError(f"{given} is given without {other}; give both, or neither")
+        return self
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Loaded credentials. `given` names them for the report; `secrets` are the octets that no record may show."""
+
+    client: ClientCredentials | None = field(default=None, repr=False)
+    trust_anchors: Path | None = None
+    given: tuple[str, ...] = ()
+    secrets: tuple[bytes, ...] = field(default=(), repr=False)
+
+
+def _octets(value: str | Secret, *, where: str, folder: Path) -> tuple[bytes, str]:
+    """The content that `value` points to, and how to call it in a message."""
+    if isinstance(value, Secret) and value.env is not None:
+        content = os.environ.get(value.env)
+        if not content:
+            raise UsageProblem(f"{where}: the environment variable {value.env} is not set; set it, or name a file")
+        return content.encode(), f"{where}: the environment variable {value.env}"
+    named = value.file if isinstance(value, Secret) else value
+    path = folder / Path(str(named)).expanduser()
+    try:
+        return path.read_bytes(), f"{where}: {path}"
+    except OSError as problem:
+        raise UsageProblem(f"{where}: {path} cannot be read: {problem.strerror}; name an existing file") from None
+
+
+def _check_certificates(pem: bytes, called: str) -> bytes:
+    """The public key (SubjectPublicKeyInfo) of the first certificate. Raises `UsageProblem`."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    try:
+        leaf = x509.load_pem_x509_certificates(pem)[0]
+        return leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except ValueError:
+        holds = "holds a private key" if b"PRIVATE KEY" in pem else "is no certificate"
+        raise UsageProblem(f"{called} {holds}; give a certificate (chain) in PEM form") from None
+
+
+def _check_key(pem: bytes, password: bytes | None, called: str) -> tuple[bytes, bytes]:
+    """The public key (SubjectPublicKeyInfo) and the private key (PKCS #8) in DER. Raises `UsageProblem`."""
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        PublicFormat,
+        load_pem_private_key,
+    )
+
+    try:
+        key = load_pem_private_key(pem, password)
+    except TypeError:
+        remedy = "give client_key_password" if password is None else "leave client_key_password out"
+        state = "is encrypted" if password is None else "is not encrypted"
+        raise UsageProblem(f"{called} {state}; {remedy}") from None
+    except ValueError:
+        if password is not None and b"PRIVATE KEY" in pem:
+            raise UsageProblem(f"{called} cannot be decrypted; check client_key_password") from None
+        raise UsageProblem(f"{called} is no private key; give an unbroken key in PEM form") from None
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return public, key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _secret_parts(pem: bytes, der: bytes, password: bytes | None) -> tuple[bytes, ...]:
+    """What must not be shown: the password, the key's octets and each line of its PEM body."""
+    lines = [line.strip() for line in pem.splitlines()]
+    body = [line for line in lines if len(line) >= 16 and not line.startswith(b"-----")]
+    return tuple(part for part in (password, der, *body) if part)
+
+
+def _as_file(pem: bytes, value: str | Secret, folder: Path) -> Path:
+    """A path that holds `pem`; a temporary one, gone at exit, where the environment holds it."""
+    if not (isinstance(value, Secret) and value.env is not None):
+        return folder / Path(str(value.file if isinstance(value, Secret) else value)).expanduser()
+    handle, name = tempfile.mkstemp(prefix="ps315-trust-", suffix=".pem")
+    with os.fdopen(handle, "wb") as file:
+        file.write(pem)
+    atexit.register(Path(name).unlink, missing_ok=True)
+    return Path(name)
+
+
+def load_credentials(
+    sources: CredentialSources, *, folder: Path, source: str, called: Mapping[str, str] | None = None
+) -> Credentials:
+    """Load what `sources` names, relative to `folder`. Raises `UsageProblem` naming `source` and the key.
+
+    `called` says what to call a key instead, for example ``--cert`` where it comes from a flag.
+    """
+
+    def octets(key: str, value: str | Secret) -> tuple[bytes, str]:
+        where = called[key] if called else f"{source}: credentials.{key}"
+        return _octets(value, where=where, folder=folder)
+
+    client: ClientCredentials | None = None
+    anchors: Path | None = None
+    given: list[str] = []
+    secrets: tuple[bytes, ...] = ()
+    password: bytes | None = None
+    if sources.client_key_password is not None:
+        if isinstance(sources.client_key_password, str):
+            password = sources.client_key_password.encode()
+        else:
+            password, _ = octets("client_key_password", sources.client_key_password)
+            password = password.rstrip(b"\r\n")
+    if sources.client_certificate is not None and sources.client_key is not None:
+        certificate, name = octets("client_certificate", sources.client_certificate)
+        public = _check_certificates(certificate, name)
+        key, name = octets("client_key", sources.client_key)
+        public_of_key, der = _check_key(key, password, name)
+        if public != public_of_key:
+            raise UsageProblem(f"{name} does not belong to the client certificate; give the key it was issued for")
+        client = ClientCredentials(certificate, key, password)
+        given.append("client certificate")
+        secrets = _secret_parts(key, der, password)
+    if sources.trust_anchors is not None:
+        pem, name = octets("trust_anchors", sources.trust_anchors)
+        _check_certificates(pem, name)
+        anchors = _as_file(pem, sources.trust_anchors, folder)
+        given.append("trust anchors")
+    return Credentials(client, anchors, tuple(given), secrets)
