@@ -1,1 +1,8 @@
 """Renderers of a run record: HTML, JSON, JUnit and evidence files. They know nothing but the record."""
+
+from __future__ import annotations
+
+from reports.index import render_index
+from reports.rendering import render
+
+__all__ = ["render", "render_index"]

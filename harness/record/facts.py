@@ -1,0 +1,35 @@
+"""The facts models that a record's observations carry, for renderers, which import nothing but the record."""
+
+from __future__ import annotations
+
+from harness.observations import FACTS, facts_of
+from harness.observations.base import Exchange, Observation
+from harness.observations.transport import (
+    AcceptedSuite,
+    CertificateChain,
+    CertificateFacts,
+    Certificates,
+    CipherSuites,
+    Groups,
+    Reachability,
+    SecondOpinion,
+    SignatureSchemes,
+    SuitesOfVersion,
+)
+
+__all__ = [
+    "FACTS",
+    "AcceptedSuite",
+    "CertificateChain",
+    "CertificateFacts",
+    "Certificates",
+    "CipherSuites",
+    "Exchange",
+    "Groups",
+    "Observation",
+    "Reachability",
+    "SecondOpinion",
+    "SignatureSchemes",
+    "SuitesOfVersion",
+    "facts_of",
+]

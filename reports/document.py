@@ -1,0 +1,87 @@
+"""``report.json``: the machine-readable report, the contract that build pipelines rely on."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from harness.record import RunRecord, VerdictKind, VerdictRecord
+
+from reports.evidence import EvidenceFiles
+from reports.sources import source_url
+
+REPORT_SCHEMA_VERSION = 1
+"""Grows when a field changes its meaning or goes; new fields alone do not raise it."""
+
+
+def summary_of(record: RunRecord) -> dict[str, int]:
+    """How many verdicts of each kind the last judging gave; every kind has its number."""
+    summary = {kind.value: 0 for kind in _ORDER}
+    for verdict in record.verdicts:
+        summary[verdict.verdict.value] += 1
+    return summary
+
+
+_ORDER = (
+    VerdictKind.PASS,
+    VerdictKind.FAIL,
+    VerdictKind.WARNING,
+    VerdictKind.INCONCLUSIVE,
+    VerdictKind.NOT_APPLICABLE,
+    VerdictKind.ERROR,
+)
+
+
+def document_of(record: RunRecord, files: EvidenceFiles) -> dict[str, Any]:
+    """The report of `record` as JSON-able values, as ``report.schema.json`` describes it."""
+    header, footer, judging = record.header, record.footer, record.judging
+    sut = header.sut.model_dump(mode="json", exclude={"claims", "waivers"})
+    return {
+        "schema_version": REPORT_SCHEMA_VERSION,
+        "record_schema_version": header.schema_version,
+        "tool": header.tool.model_dump(mode="json"),
+        "command": header.command,
+        "sut": sut,
+        "started": _time(header.started),
+        "finished": None if footer is None else _time(footer.finished),
+        "interrupted": footer is None,
+        "observed_at": None if judging is None else _time(judging.observed_at),
+        "judged_at": None if judging is None else _time(judging.at),
+        "judged_by_version": None if judging is None else judging.tool_version,
+        "judged_profile": "" if judging is None else judging.profile,
+        "limits": header.limits.model_dump(mode="json"),
+        "connections": None if footer is None else footer.connections,
+        "exit_status": None if footer is None else footer.exit_status,
+        "summary": summary_of(record),
+        "claims": [claim.model_dump(mode="json") for claim in record.claims],
+        "verdicts": [_verdict(verdict, files) for verdict in record.verdicts],
+        "advice": [
+            {**advice.model_dump(mode="json"), "evidence": files.cited(advice.evidence)} for advice in record.advice
+        ],
+        "not_examined": [item.model_dump(mode="json") for item in record.not_examined],
+        "waivers": [waiver.model_dump(mode="json") for waiver in header.sut.waivers],
+        "stored_objects": [stored.model_dump(mode="json", exclude={"event"}) for stored in record.stored_objects],
+        "answers": [answer.model_dump(mode="json", exclude={"event"}) for answer in record.answers],
+        "notes": [
+            *({"at": _time(note.at), "text": note.text} for note in record.notes),
+            *({"at": None, "text": text} for text in files.notes),
+        ],
+    }
+
+
+def document_text(document: dict[str, Any]) -> str:
+    """The document as ASCII JSON: what a SUT sent can hide nothing in an editor, and lone surrogates survive."""
+    return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def _verdict(verdict: VerdictRecord, files: EvidenceFiles) -> dict[str, Any]:
+    dumped = verdict.model_dump(mode="json")
+    dumped["evidence"] = files.cited(verdict.evidence)
+    for source, original in zip(dumped["sources"], verdict.sources, strict=True):
+        source["url"] = source_url(original)
+    return dumped
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat()

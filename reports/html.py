@@ -1,0 +1,165 @@
+"""``report.html``: one self-contained file that can be read, filtered, printed and signed."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.record import RunRecord, VerdictKind
+from harness.record.names import group_name, scheme_name, version_name
+
+from reports.document import summary_of
+from reports.evidence import EvidenceFiles
+from reports.exchanges import exchanges_of
+from reports.facts import Endpoint
+from reports.findings import claims_of, failures_of, open_reasons, unexamined_of
+from reports.pictures import QUALITIES, chart_of, matrix_of
+from reports.text import plural, spoken, visible, visible_line
+from reports.words import JUDGED, WORDS, moment, protocol, word
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+MAXIMUM_OCTETS = 2_000_000
+"""Size of the whole file; the octets of exchanges shown in it give way, evidence/ has them."""
+_BUDGETS = (900_000, 250_000, 0)
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def html_text(record: RunRecord, endpoints: list[Endpoint], files: EvidenceFiles) -> str:
+    """The report of `record`, below `MAXIMUM_OCTETS`: evidence is shown as far as it fits."""
+    context = _context(record, endpoints, files)
+    for budget in _BUDGETS:
+        text = _render("report.html.j2", {**context, "exchanges": exchanges_of(record, files, budget)})
+        if len(text.encode()) <= MAXIMUM_OCTETS:
+            break
+    return text
+
+
+def index_text(context: dict[str, Any]) -> str:
+    """The page over several devices."""
+    return _render("index.html.j2", context)
+
+
+def _render(template: str, context: dict[str, Any]) -> str:
+    style, script = _asset("style.css"), _asset("report.js")
+    policy = (
+        f"default-src 'none'; style-src {_source(style)}; script-src {_source(script)}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return _environment().get_template(template).render(context, style=style, script=script, policy=policy)
+
+
+@cache
+def _asset(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8").strip()
+
+
+def _source(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup, escape
+
+    def shown(value: Any) -> Any:
+        # Markup is made by templates and macros alone; whatever else is put out may stem from the SUT.
+        return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters.update(
+        line=visible_line,
+        moment=moment,
+        plural=plural,
+        protocol=protocol,
+        spoken=spoken,
+        word=word,
+        version=version_name,
+        group=group_name,
+        scheme=scheme_name,
+        whole=escape,  # text that is already visible and bounded
+        asset=Markup,  # style and script only: both are this project's own files
+    )
+    return environment
+
+
+def _context(record: RunRecord, endpoints: list[Endpoint], files: EvidenceFiles) -> dict[str, Any]:
+    claims = claims_of(record)
+    summary = summary_of(record)
+    sut = record.header.sut
+    device = " ".join(filter(None, (sut.vendor, sut.product, sut.version))) or sut.id
+    return {
+        "header": record.header,
+        "sut": sut,
+        "device": device,
+        "footer": record.footer,
+        "judging": record.judging,
+        "record": record,
+        "claims": claims,
+        "conclusion": _conclusion(record),
+        "failures": failures_of(claims),
+        "errors": failures_of(claims, VerdictKind.ERROR),
+        "warnings": failures_of(claims, VerdictKind.WARNING),
+        "inconclusive": open_reasons(claims, VerdictKind.INCONCLUSIVE),
+        "expired": [waiver for waiver in sut.waivers if waiver.expired],
+        "summary": summary,
+        "chart": chart_of(summary),
+        "words": WORDS,
+        "judged": JUDGED,
+        "qualities": QUALITIES,
+        "endpoints": endpoints,
+        "endpoints_by_name": {at.name: at for at in endpoints},
+        "matrices": {at.name: matrix_of(at.suites) for at in endpoints if at.suites is not None},
+        "unexamined": unexamined_of(record.not_examined),
+        "unexamined_reasons": _reasons(record),
+        "files": files,
+        "total": len(record.verdicts),
+    }
+
+
+def _reasons(record: RunRecord) -> list[tuple[str, int]]:
+    unexamined = {item.requirement: item for item in record.not_examined}
+    numbers: dict[str, int] = {}
+    for item in unexamined.values():
+        obliges = item.level == "may" or item.reason == "no obligation"
+        label = "oblige nobody" if obliges else _WHY.get(item.judged, "are outside this run")
+        numbers[label] = numbers.get(label, 0) + 1
+    return sorted(numbers.items(), key=lambda entry: -entry[1])
+
+
+_WHY = {
+    "not-testable": "cannot be tested from outside",
+    "by-declaration": "need the vendor's declaration",
+    "by-operator": "need an operator's step",
+}
+
+
+def _conclusion(record: RunRecord) -> tuple[str, str]:
+    """The verdict to colour the first page with and the sentence that says it all."""
+    kinds = [claim.verdict for claim in record.claims]
+    failing = kinds.count(VerdictKind.FAIL)
+    warnings = sum(verdict.verdict == VerdictKind.WARNING for verdict in record.verdicts)
+    note = f", with {plural(warnings, 'warning')}" if warnings else ""
+    if not record.verdicts or not kinds:
+        return "inconclusive", "Nothing was judged."
+    if failing:
+        many = f"{failing} of {len(kinds)} claims are" if failing > 1 else f"1 of {plural(len(kinds), 'claim')} is"
+        return "fail", (f"{many} not kept." if len(kinds) > 1 else "The claim is not kept.")
+    if VerdictKind.ERROR in kinds:
+        return "error", "The harness itself failed in part: the claims are not decided."
+    if VerdictKind.INCONCLUSIVE in kinds:
+        return "inconclusive", "No requirement failed, but not everything could be established."
+    return "pass", f"{'Every claim is' if len(kinds) > 1 else 'The claim is'} kept{note}."
