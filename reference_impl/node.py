@@ -121,10 +121,14 @@ class Node:
 
 
 def identity(pki: Pki, case: str, *, staple: bool = True) -> Identity:
-    """Return the server identity of the certificate `case` with a fresh OCSP response to staple."""
+    """Return the server identity of the certificate `case` with a fresh OCSP response to staple.
+
+    The root goes along, so that whoever looks sees the key that signed.
+    """
     issued = pki.issue(case)
     response = pki.ocsp_response(case) if staple else b""
-    return Identity((issued.certificate, *issued.intermediates), issued.key, response)
+    root = pki.root_of(case).certificate
+    return Identity((issued.certificate, *issued.intermediates, root), issued.key, response)
 
 
 __all__ = ["PROFILES", "Node", "identity"]

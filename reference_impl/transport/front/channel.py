@@ -9,7 +9,7 @@ import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from cryptography import x509
 
@@ -52,34 +52,28 @@ def alert_record(description: int, *, level: int = 2, version: int = 0x0303) -> 
     return struct.pack(">BHHBB", 0x15, version, 2, level, description)
 
 
+Step: TypeAlias = bytes | Callable[[bytes], bytes]
+"""What a byte player says: octets, or a function of what the client has just sent."""
+
+
 @dataclass
 class ScriptedChannel:
-    """A byte player: says its `script`, then, if it `awaits` an answer, `farewell` after the client's next octets."""
+    """A byte player: each time that the client speaks, the next of `steps` is said; after the last it hangs up."""
 
-    script: bytes
-    awaits: bool = False
-    farewell: bytes = b""
+    steps: tuple[Step, ...]
     established: bool = False
+    finished: bool = False
     peer_certificate: x509.Certificate | None = None
     _output: bytearray = field(default_factory=bytearray)
-    _said: bool = False
-    _over: bool = False
-
-    @property
-    def finished(self) -> bool:
-        """Whether all was said and nothing is awaited."""
-        return self._over
 
     def receive(self, data: bytes) -> None:
-        """Say the script to the first octets, the farewell to the next."""
-        if not self._said:
-            self._said = True
-            self._output += self.script
-            self._over = not self.awaits
-        else:
-            if data:
-                self._output += self.farewell
-            self._over = True
+        """Say the next step."""
+        if not data or not self.steps:
+            self.finished = True
+            return
+        step, self.steps = self.steps[0], self.steps[1:]
+        self._output += step if isinstance(step, bytes) else step(data)
+        self.finished = not self.steps
 
     def data_to_send(self) -> bytes:
         """Return what is to be said now."""
@@ -96,7 +90,7 @@ class ScriptedChannel:
 
     def close(self) -> None:
         """End the play."""
-        self._over = True
+        self.finished = True
 
 
 @dataclass

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from reference_impl.transport.wire import WireError, parse_client_hello
+
 MAXIMUM_OPENING = 1 << 16
 _HANDSHAKE_RECORD = 0x16
 _CLIENT_HELLO = 1
@@ -142,32 +144,22 @@ def parse_hello(records: bytes) -> Hello | None:
         return None
     try:
         return _parse(struct.unpack_from(">H", records, 1)[0], message)
-    except (struct.error, IndexError):
+    except WireError:
         return None
 
 
 def _parse(record_version: int, message: bytes) -> Hello:
-    version = struct.unpack_from(">H", message, 4)[0]
-    position = 38
-    session_id, position = _vector(message, position, 1)
-    suites, position = _vector(message, position, 2)
-    compressions, position = _vector(message, position, 1)
-    extensions: dict[int, bytes] = {}
-    if position < len(message):
-        block, _ = _vector(message, position, 2)
-        at = 0
-        while at < len(block):
-            kind = struct.unpack_from(">H", block, at)[0]
-            extensions[kind], at = _vector(block, at + 2, 2)
-    return Hello(record_version, version, message[6:38], session_id, _u16s(suites), compressions, extensions, message)
-
-
-def _vector(data: bytes, position: int, size: int) -> tuple[bytes, int]:
-    length = int.from_bytes(data[position : position + size], "big")
-    start = position + size
-    if start + length > len(data):
-        raise IndexError("a vector ends beyond the message")
-    return data[start : start + length], start + length
+    parsed = parse_client_hello(message[4:])
+    return Hello(
+        record_version,
+        parsed.client_version,
+        parsed.random,
+        parsed.session_id,
+        parsed.cipher_suites,
+        bytes(parsed.compression_methods),
+        {extension.type: extension.data for extension in parsed.extensions or ()},
+        message,
+    )
 
 
 def _u16s(data: bytes) -> tuple[int, ...]:

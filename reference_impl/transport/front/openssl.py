@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from dataclasses import dataclass, field
 
 from cryptography import x509
@@ -64,20 +65,36 @@ def build_context(settings: FrontSettings, security_level: int | None = None) ->
         | SSL.OP_NO_RENEGOTIATION
         | SSL.OP_SINGLE_DH_USE
         | SSL.OP_SINGLE_ECDH_USE
+        | settings.extra_options
     )
+    if settings.keep_secrets:
+        context.set_keylog_callback(_keep_secret)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_session_id(b"ps315")
     context.set_timeout(_SESSION_SECONDS)
     if settings.only_curve is not None:
         context.set_tmp_ecdh(crypto.get_elliptic_curve(settings.only_curve))
     for identity in settings.identities:
-        context.use_certificate(identity.chain[0])
+        _use_chain(context, identity)
         context.use_privatekey(_openssl_key(identity))
-        for above in identity.chain[1:]:
-            context.add_extra_chain_cert(above)
     _ask_for_client_certificate(context, settings)
     _staple(context, settings)
     return context
+
+
+def _use_chain(context: SSL.Context, identity: Identity) -> None:
+    """Give the context a chain of the identity's own: chains added one by one would serve all its certificates."""
+    with tempfile.NamedTemporaryFile(suffix=".pem") as file:
+        file.write(b"".join(c.public_bytes(serialization.Encoding.PEM) for c in identity.chain))
+        file.flush()
+        context.use_certificate_chain_file(file.name)
+
+
+def _keep_secret(connection: SSL.Connection, line: bytes) -> None:
+    label, _, secret = line.decode("ascii").split(" ")
+    secrets = connection.get_app_data()
+    if isinstance(secrets, dict):
+        secrets[label] = bytes.fromhex(secret)
 
 
 def _openssl_key(identity: Identity) -> crypto.PKey:
@@ -127,17 +144,23 @@ class OpenSslChannel:
     established: bool = False
     finished: bool = False
     _connection: SSL.Connection = field(init=False)
+    secrets: dict[str, bytes] = field(default_factory=dict, repr=False)
     _plaintext: bytearray = field(default_factory=bytearray)
-    _pending: bytearray = field(default_factory=bytearray)
 
     def __post_init__(self) -> None:
         self._connection = SSL.Connection(self.context, None)
+        self._connection.set_app_data(self.secrets)
         self._connection.set_accept_state()
 
     @property
     def peer_certificate(self) -> x509.Certificate | None:
         """The client's certificate, once presented."""
         return self._connection.get_peer_certificate(as_cryptography=True)
+
+    @property
+    def randoms(self) -> tuple[bytes, bytes]:
+        """The randoms of client and server, empty while unknown."""
+        return self._connection.client_random() or b"", self._connection.server_random() or b""
 
     @property
     def suite_name(self) -> str | None:

@@ -14,7 +14,6 @@ from reference_impl.transport.front.hello import SIGNATURE_ALGORITHMS, Hello, Op
 from reference_impl.transport.front.openssl import CCM_8, OpenSslChannel, build_context
 from reference_impl.transport.front.settings import (
     GROUPS,
-    SIGNATURE_SCHEMES,
     TLS_1_2,
     TLS_1_3,
     FrontSettings,
@@ -67,14 +66,14 @@ class Router:
         if opening.kind in (OpeningKind.PLAINTEXT, OpeningKind.SSL2):
             if self.unprotected is not None:
                 return self.unprotected(opening, self)
-            return ScriptedChannel(alert_record(UNEXPECTED_MESSAGE, version=0x0301))
+            return ScriptedChannel((alert_record(UNEXPECTED_MESSAGE, version=0x0301),))
         hello = opening.hello
         if hello is None:
             return OpenSslChannel(self.context())
         rule = self._rule(hello, before_policy=True)
         alert = None if rule else refusal(hello, self.settings)
         if alert is not None:
-            return ScriptedChannel(alert_record(alert))
+            return ScriptedChannel((alert_record(alert),))
         rule = rule or self._rule(hello, before_policy=False)
         return rule.answer(opening, self) if rule else self.conforming(hello)
 
@@ -103,7 +102,7 @@ def refusal(hello: Hello, settings: FrontSettings) -> int | None:
     if hello.protocols and settings.refuse_unknown_protocols:
         return NO_APPLICATION_PROTOCOL
     schemes = set(hello.signature_schemes)
-    unusable = bool(schemes) and not schemes & SIGNATURE_SCHEMES
+    unusable = bool(schemes) and not schemes & settings.signature_schemes
     # Without the extension a TLS 1.2 client asks for SHA-1 (RFC 5246 7.4.1.4.1).
     silent = SIGNATURE_ALGORITHMS not in hello.extensions and hello.highest_version == TLS_1_2
     weak = bool(hello.groups) and not set(hello.groups) & GROUPS

@@ -48,8 +48,9 @@ class FrontSettings:
     """Everything that decides how the front answers a conforming client.
 
     `client_auth` is "required", "optional" or "off". `unknown_name_alert` is the fatal alert for a server name that is
-    not among `server_names`, None to continue. `security_level` is OpenSSL's; it is lowered by itself where a CCM_8 suite
-    is the only one left, since those count 64 bits.
+    not among `server_names`, None to continue. `security_level` is OpenSSL's; it is lowered by itself where a
+    CCM_8 suite is the only one left, since those count 64 bits. `extra_options` are further bits of SSL_CTX_set_options,
+    `keep_secrets` lets a channel know its traffic secrets.
     """
 
     identities: tuple[Identity, ...]
@@ -64,6 +65,9 @@ class FrontSettings:
     unknown_name_alert: int | None = 112
     refuse_unknown_protocols: bool = True
     only_curve: str | None = None
+    signature_schemes: frozenset[int] = SIGNATURE_SCHEMES
+    extra_options: int = 0
+    keep_secrets: bool = False
     security_level: int = 2
     limits: Limits = field(default_factory=Limits)
 
