@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.catalogue import Requirement as Requirement
     from harness.judging.expect import expect as expect
     from harness.judging.lookup import Endpoints as Endpoints
     from harness.judging.lookup import Observations as Observations
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from harness.judging.outcomes import NotApplicable as NotApplicable
     from harness.judging.verifies import verifies as verifies
     from harness.observations import REFUSALS as REFUSALS
+    from harness.observations import Exchange as Exchange
+    from harness.observations import Frozen as Frozen
     from harness.observations import Observation as Observation
     from harness.observations import Reaction as Reaction
     from harness.observations import ReactionKind as ReactionKind
@@ -54,16 +57,18 @@ if TYPE_CHECKING:
     from harness.observations.transport import TicketFacts as TicketFacts
     from harness.observations.transport import Tolerance as Tolerance
     from harness.observations.transport import Versions as Versions
+    from harness.record.models import AdviceRecord as AdviceRecord
     from harness.record.models import ClaimRecord as ClaimRecord
     from harness.record.models import EndpointRecord as EndpointRecord
     from harness.record.models import SutRecord as SutRecord
 
 _EXPORTS = {
+    "harness.catalogue": ("Requirement",),
     "harness.judging.expect": ("expect",),
     "harness.judging.lookup": ("Endpoints", "Observations"),
     "harness.judging.outcomes": ("Deviation", "Missing", "NotApplicable"),
     "harness.judging.verifies": ("verifies",),
-    "harness.observations": ("REFUSALS", "Observation", "Reaction", "ReactionKind", "facts_of"),
+    "harness.observations": ("REFUSALS", "Exchange", "Frozen", "Observation", "Reaction", "ReactionKind", "facts_of"),
     "harness.observations.transport": (
         *("SSL2", "SSL3", "TLS10", "TLS11", "TLS12", "TLS13"),
         *("AcceptedSuite", "Application", "CertificateChain", "CertificateFacts", "Certificates", "CipherSuites"),
@@ -72,7 +77,7 @@ _EXPORTS = {
         *("RecordProtection", "Renegotiation", "Resumption", "SecondOpinion", "SignatureSchemes", "SuitesOfVersion"),
         *("TicketFacts", "Tolerance", "Versions"),
     ),
-    "harness.record.models": ("ClaimRecord", "EndpointRecord", "SutRecord"),
+    "harness.record.models": ("AdviceRecord", "ClaimRecord", "EndpointRecord", "SutRecord"),
 }
 _MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names}
 
