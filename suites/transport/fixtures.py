@@ -1,0 +1,14 @@
+"""The pytest fixture of the judgements of secure transport."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness import ClaimRecord, Endpoints, Observations, SutRecord
+from suites.transport.view import TlsServer
+
+
+@pytest.fixture
+def tls(observations: Observations, endpoints: Endpoints, claim: ClaimRecord, sut: SutRecord) -> TlsServer:
+    """The TLS server of the claim that is judged."""
+    return TlsServer(observations, endpoints, claim, sut)

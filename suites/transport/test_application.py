@@ -1,0 +1,72 @@
+"""What is spoken over the secure connection, and what is not without it: PS3.15 B.12 and B.13."""
+
+from __future__ import annotations
+
+from harness import Application, EndpointRecord, Missing, Plaintext, Reachability, ReactionKind, expect, verifies
+from suites.transport.expectations import at_every_endpoint
+from suites.transport.view import Endpoint, TlsServer, unanswered
+
+pytest_plugins = ("suites.transport.fixtures",)
+
+SPEAKS_DICOM = frozenset({"accepted", "rejected", "aborted"})
+ESTABLISHES_NOTHING = frozenset({ReactionKind.UNREACHABLE, ReactionKind.SILENCE})
+
+
+@verifies("B.12-encrypts-all-communications")
+@at_every_endpoint
+def test_nothing_is_exchanged_without_encryption(server: Endpoint) -> None:
+    """B.12: all communications are encrypted: an association requested in the clear gets no DICOM answer."""
+    reach = server.facts(Reachability)
+    if reach.speaks == "plain-dicom":
+        raise Missing(
+            reach.diagnosis or "this port speaks unencrypted DICOM", "Name the port on which the server speaks TLS."
+        )
+    facts = server.facts(Plaintext)
+    if not facts.dicom_answer and facts.reaction.kind in ESTABLISHES_NOTHING:
+        raise unanswered(facts.reaction, "an association requested without TLS")
+    expect(
+        "DICOM answer" if facts.dicom_answer else "no DICOM answer",
+        evidence=facts.reaction.exchange,
+        what="association requested without TLS",
+    ).to_be("no DICOM answer")
+
+
+@verifies("B.12-dicomweb-port-differs", "B.13-dicomweb-port-differs")
+def test_dicomweb_and_dimse_use_different_ports(tls: TlsServer) -> None:
+    """B.12, B.13: the TCP ports for DICOMweb over TLS differ from those for DIMSE over TLS."""
+    shared = [f"{one.name} and {other.name}: {one.host}:{one.port}" for one, other in same_port(tls)]
+    expect(shared, what="endpoints of DIMSE and DICOMweb on one port").to_be_empty(expected="ports of their own")
+    at_every_endpoint(is_not_shared)(tls)
+
+
+def same_port(tls: TlsServer) -> list[tuple[EndpointRecord, EndpointRecord]]:
+    """The pairs of a DIMSE and a DICOMweb endpoint of the SUT on one port, one of them in the claim."""
+    endpoints = tls.sut.endpoints if tls.sut else ()
+    claimed = {server.name for server in tls.endpoints}
+    return [
+        (one, other)
+        for one in endpoints
+        for other in endpoints
+        if (one.protocol, other.protocol) == ("dicom-tls", "https")
+        and (one.host, one.port) == (other.host, other.port)
+        and claimed & {one.name, other.name}
+    ]
+
+
+def is_not_shared(server: Endpoint) -> None:
+    """The port does not take DIMSE and HTTP both."""
+    facts = server.facts(Application)
+    dicom = facts.association in SPEAKS_DICOM
+    if dicom and facts.http_answer:
+        spoken = "both DICOM and HTTP"
+    elif facts.http_answer is False or (facts.http_answer and server.protocol == "https"):
+        spoken = "HTTP" if facts.http_answer else "no HTTP" if server.protocol == "dicom-tls" else "no DICOM"
+    else:
+        raise Missing(
+            f"what {server.name} speaks over TLS was not established" + (f": {facts.detail}" if facts.detail else ""),
+            "Name the AE titles and the client certificate that the server expects.",
+            facts.exchanges,
+        )
+    expect(spoken, evidence=facts.exchanges, what=f"spoken on port {server.record.port}").to_hold(
+        spoken != "both DICOM and HTTP", expected=("DICOM alone", "HTTP alone")
+    )
