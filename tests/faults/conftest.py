@@ -1,0 +1,72 @@
+"""The runs of the kill matrix: each fault once a session, several side by side (they mostly wait)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from fixtures.pki import Pki
+from tests.faults.observe import Run, run_node
+
+_SIDE_BY_SIDE = 3
+
+
+class Runs:
+    """Runs by fault ("" is the untouched node), started on demand, each once."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._pki = Pki.create(directory / "pki")
+        self._executor = ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="kill-matrix")
+        self._futures: dict[str, Future[Run]] = {}
+
+    def start(self, faults: Iterable[str]) -> None:
+        """Begin with `faults` in the background, in this order."""
+        for fault in faults:
+            if fault not in self._futures:
+                names = (fault,) if fault else ()
+                folder = self._directory / (fault or "untouched")
+                self._futures[fault] = self._executor.submit(run_node, folder, self._pki, *names)
+
+    def __getitem__(self, fault: str) -> Run:
+        self.start([fault])
+        return self._futures[fault].result(timeout=240)
+
+    def close(self) -> None:
+        """Give up what has not begun, and wait for the rest."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def matrix(self) -> dict[str, dict[str, dict[str, str]]]:
+        """What each finished run turned: fault, profile, requirement, verdict."""
+        finished = {name: one.result() for name, one in self._futures.items() if one.done() and not one.exception()}
+        return {
+            name or "untouched": {
+                profile: {key: kind.value for key, kind in run.kinds(profile).items() if kind.value != "pass"}
+                for profile in ("B.12", "B.13")
+            }
+            for name, run in finished.items()
+        }
+
+
+@pytest.fixture(scope="session")
+def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    """All runs; what the selected tests will ask for is started at once."""
+    made = Runs(tmp_path_factory.mktemp("faults"))
+    made.start(["", *(fault for item in request.session.items if (fault := _fault_of(item)))])
+    try:
+        yield made
+    finally:
+        made.close()
+        target = Path(os.environ.get("KILL_MATRIX_JSON") or tmp_path_factory.getbasetemp() / "kill-matrix.json")
+        target.write_text(json.dumps(made.matrix(), indent=1, sort_keys=True), encoding="utf-8")
+
+
+def _fault_of(item: pytest.Item) -> str:
+    """The fault that a selected test will ask a run for."""
+    callspec = getattr(item, "callspec", None)
+    return str(callspec.params.get("fault", "")) if callspec and "runs" in getattr(item, "fixturenames", ()) else ""

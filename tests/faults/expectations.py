@@ -1,0 +1,56 @@
+"""What a fault is said to turn, umbrella requirements computed, to hold against what a run shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.catalogue import Requirement, load_catalogue
+from harness.record.models import VerdictKind
+from tests.faults.observe import EDITION, PROTOCOL, ROLE, Run
+
+Turned = dict[str, VerdictKind]
+TURNS = frozenset({VerdictKind.FAIL, VerdictKind.WARNING, VerdictKind.ERROR})
+
+
+def selected(profile: str) -> tuple[Requirement, ...]:
+    """The requirements of a claim of `profile` at the node."""
+    return load_catalogue().select(profile, EDITION, ROLE, PROTOCOL)
+
+
+def expected(profile: str, breaks: Mapping[str, str], becomes: Mapping[str, str], untouched: Run) -> Turned:
+    """Every verdict other than the untouched node's that a run has to show under `profile`.
+
+    `breaks` and `becomes` name requirements that are no umbrellas; these are derived by the rule of the catalogue.
+    """
+    before = untouched.kinds(profile)
+    stated = {name: VerdictKind(kind) for name, kind in {**breaks, **becomes}.items()}
+    after = before | stated
+    for umbrella in (one for one in selected(profile) if one.judged == "derived" and one.id in before):
+        members = load_catalogue().members_of(umbrella, profile, EDITION, ROLE, PROTOCOL)
+        kinds = {after[one.id] for one in members if one.level == "shall" and one.id in after}
+        order = (VerdictKind.FAIL, VerdictKind.ERROR, VerdictKind.INCONCLUSIVE, VerdictKind.PASS)
+        after[umbrella.id] = next((kind for kind in order if kind in kinds), VerdictKind.NOT_APPLICABLE)
+    return {name: kind for name, kind in after.items() if _differs(before.get(name), kind)}
+
+
+def turned(profile: str, run: Run, untouched: Run) -> Turned:
+    """Every verdict of `run` under `profile` that differs from the untouched node's."""
+    before = untouched.kinds(profile)
+    return {name: kind for name, kind in run.kinds(profile).items() if _differs(before.get(name), kind)}
+
+
+def _differs(before: VerdictKind | None, after: VerdictKind) -> bool:
+    """A requirement that did not apply and is met once it does has not turned."""
+    if (before, after) == (VerdictKind.NOT_APPLICABLE, VerdictKind.PASS):
+        return False
+    return before is not after
+
+
+def told(differences: Mapping[str, tuple[VerdictKind | None, VerdictKind | None]], profile: str, run: Run) -> str:
+    """The differences between stated (first) and seen (second), one a line, with the verdict's reason."""
+    lines = []
+    for name, kinds in sorted(differences.items()):
+        stated, seen = (kind.value if kind else "unchanged" for kind in kinds)
+        verdict = run.of(profile).get(name)
+        lines.append(f"{profile} {name}: stated {stated}, seen {seen} ({verdict.reason if verdict else 'not judged'})")
+    return "\n".join(lines)

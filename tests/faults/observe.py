@@ -1,0 +1,105 @@
+"""Runs the reference node with a fault, observes it once with the real probes, judges it under both TLS profiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fixtures.pki import Pki
+from harness.catalogue import load_catalogue
+from harness.judging import Judgement, judge
+from harness.observations import Observation
+from harness.observations.base import Frozen
+from harness.observe import Conduct, Observer, SutRun
+from harness.plan import plan_for
+from harness.probes.base import Deadlines
+from harness.probes.transport import PROBES
+from harness.progress import Silent
+from harness.record.journal import Journal
+from harness.record.models import ObservationEvent, SutRecord, VerdictKind, VerdictRecord
+from harness.sut import make_sut
+from reference_impl.node import Node
+
+EDITION, ROLE, ENDPOINT, PROTOCOL = "2026c", "tls-server", "dimse", "dicom-tls"
+PROFILES = ("B.12", "B.13")
+_CONDUCT = Conduct(deadlines=Deadlines(connect=10.0, exchange=10.0, silence=1.5), per_second=1000.0, seconds=110.0)
+
+
+class _Collecting(Journal):
+    """A journal that also keeps the observations at hand."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.observations: dict[str, Observation] = {}
+
+    def append(self, event: Frozen) -> None:
+        if isinstance(event, ObservationEvent):
+            self.observations[event.observation.kind] = event.observation
+        super().append(event)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One node, observed and judged."""
+
+    faults: tuple[str, ...]
+    sut: SutRecord
+    observations: tuple[Observation, ...]
+    judgement: Judgement
+    seconds: float
+
+    def of(self, profile: str) -> dict[str, VerdictRecord]:
+        """The verdicts under one profile, by requirement."""
+        return {one.requirement: one for one in self.judgement.verdicts if one.profile == profile}
+
+    def kinds(self, profile: str) -> dict[str, VerdictKind]:
+        """How each requirement ended under one profile."""
+        return {name: one.verdict for name, one in self.of(profile).items()}
+
+
+def run_node(directory: Path, pki: Pki, *faults: str) -> Run:
+    """Start a node that serves both profiles, with `faults`; observe it once; judge it under both."""
+    directory.mkdir(parents=True, exist_ok=True)
+    begun = datetime.now(UTC)
+    journal = _Collecting(directory / "run.jsonl")
+    with journal, Node("B.13", faults=faults, client_auth="required", pki=pki, directory=directory) as node:
+        host, port = node.address
+        sut = make_sut(
+            {
+                "schema": 1,
+                "identity": {"id": "reference-node"},
+                "endpoints": {
+                    ENDPOINT: {
+                        "protocol": PROTOCOL,
+                        "host": host,
+                        "port": port,
+                        "called_aet": node.ae_title,
+                        "server_name": node.server_name,
+                    }
+                },
+                "claims": [
+                    {"profile": profile, "edition": EDITION, "role": ROLE, "endpoint": ENDPOINT} for profile in PROFILES
+                ],
+                "credentials": {
+                    "client_certificate": str(node.client_certificate),
+                    "client_key": str(node.client_key),
+                    "trust_anchors": str(node.trust_anchors),
+                },
+                "declarations": _declarations(),
+            },
+            source="kill matrix",
+            folder=directory,
+        )
+        observer = Observer(PROBES, _CONDUCT, Silent())
+        observer.add(SutRun(sut, plan_for(sut, PROBES, leave_out=frozenset({"tls.second-opinion"})), journal))
+        observer.run()
+    observations = tuple(journal.observations.values())
+    judgement = judge(sut.record, observations, observed_at=begun, command="run")
+    return Run(faults, sut.record, observations, judgement, (datetime.now(UTC) - begun).total_seconds())
+
+
+def _declarations() -> dict[str, str]:
+    """Every question answered as a conforming vendor would."""
+    answers = {"yes": "yes", "text": "as the conformance statement says"}
+    return {one.id: answers[one.answer] for one in load_catalogue() if one.judged == "by-declaration"}

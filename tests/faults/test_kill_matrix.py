@@ -1,0 +1,74 @@
+"""The kill matrix: every fault of the reference node turns exactly the requirements that it is said to turn."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.catalogue import load_catalogue
+from harness.record.models import VerdictKind
+from reference_impl.faults import load_faults
+from tests.faults.conftest import Runs
+from tests.faults.expectations import expected, selected, told, turned
+from tests.faults.observe import PROFILES
+
+FAULTS = {fault.id: fault for fault in load_faults()}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_untouched_node_passes_everything(runs: Runs, profile: str) -> None:
+    verdicts = runs[""].of(profile)
+    wrong = {
+        name: (one.verdict.value, one.reason)
+        for name, one in verdicts.items()
+        if one.verdict not in {VerdictKind.PASS, VerdictKind.NOT_APPLICABLE}
+    }
+    assert wrong == {}
+    assert sum(one.verdict is VerdictKind.PASS for one in verdicts.values()) > 40
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_turns_exactly_what_it_says(runs: Runs, fault: str) -> None:
+    untouched, run = runs[""], runs[fault]
+    complaints = []
+    for profile in PROFILES:
+        breaks, becomes = FAULTS[fault].breaks.get(profile, {}), FAULTS[fault].becomes.get(profile, {})
+        stated = expected(profile, breaks, becomes, untouched)
+        seen = turned(profile, run, untouched)
+        differences = {
+            name: (stated.get(name), seen.get(name))
+            for name in stated.keys() | seen.keys()
+            if stated.get(name) is not seen.get(name)
+        }
+        if differences:
+            complaints.append(told(differences, profile, run))
+    assert not complaints, "\n" + "\n".join(complaints)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_automatic_requirement_has_a_fault(profile: str) -> None:
+    killed = {name for fault in FAULTS.values() for name in fault.breaks.get(profile, {})}
+    automatic = {one.id for one in selected(profile) if one.judged == "automatically"}
+    assert automatic - killed == set()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_names_known_requirements_that_it_can_turn(fault: str) -> None:
+    catalogue = load_catalogue()
+    assert set(FAULTS[fault].breaks) | set(FAULTS[fault].becomes) <= set(PROFILES)
+    for profile in PROFILES:
+        known = {one.id: one for one in selected(profile)}
+        breaks, becomes = FAULTS[fault].breaks.get(profile, {}), FAULTS[fault].becomes.get(profile, {})
+        for name, verdict in breaks.items():
+            assert name in catalogue, f"{name} is in no catalogue"
+            assert name in known, f"{name} does not bind a claim of {profile}"
+            assert known[name].judged == "automatically", f"{name} is {known[name].judged}; umbrellas are computed"
+            assert verdict == ("fail" if known[name].level == "shall" else "warning"), f"{name}: {verdict}"
+        for name, verdict in becomes.items():
+            assert name in known, f"{name} does not bind a claim of {profile}"
+            assert verdict in {"not_applicable", "inconclusive"}, f"{name}: {verdict}"
+        assert not set(breaks) & set(becomes)
+
+
+def test_every_fault_breaks_something() -> None:
+    idle = [fault.id for fault in FAULTS.values() if not any(fault.breaks.values())]
+    assert idle == []
