@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -520,3 +521,45 @@ def test_gcm(endpoint, observations):
     assert told in found["ACME-no-null"].reason
     assert found["ACME-gcm"].verdict is VerdictKind.PASS
     assert "conflict" in (found["ACME-gcm"].second_opinion or "")
+
+
+def test_judging_runs_in_threads_side_by_side(suite: Callable[..., Path]) -> None:
+    folder = suite([requirement("ACME-one")], "@verifies('ACME-one')\ndef test_one(): expect(1).to_be(1)\n")
+    with ThreadPoolExecutor(3) as executor:
+        results = [one.result() for one in [executor.submit(judged, folder) for _ in range(3)]]
+    assert results[0] == results[1] == results[2]
+    assert own(results[0])["ACME-one"].verdict is VerdictKind.PASS
+
+
+def test_two_vendor_suites_with_the_same_module_names_stay_apart(tmp_path: Path) -> None:
+    folders = []
+    for prefix, seen in (("ACME", 1), ("BETA", 2)):
+        folder = tmp_path / prefix.lower()
+        folder.mkdir()
+        text = f'prefix = "{prefix}"\n' + requirement(f"{prefix}-one") + requirement(f"{prefix}-two")
+        (folder / "requirements.toml").write_text(text)
+        (folder / "test_it.py").write_text(
+            _IMPORTS + f"@verifies('{prefix}-one')\ndef test_it(): expect({seen}).to_be(1)\n"
+            "@verifies('ACME-two')\ndef test_two(): expect(1).to_be(1)\n"
+        )
+        folders.append(folder)
+    result = judge(SUT, (), observed_at=NOW, command="run", suite_folders=folders)
+    found = {one.requirement: (one.vendor_suite, one.verdict.value) for one in result.verdicts if one.vendor_suite}
+    assert found == {
+        "ACME-one": ("acme", "pass"),
+        "ACME-two": ("acme", "pass"),
+        "BETA-one": ("beta", "fail"),
+        "BETA-two": ("beta", "error"),
+        "ACME-two@beta": ("beta", "error"),
+    }
+
+
+def test_claims_rest_on_the_shalls_that_dicom_asks(suite: Callable[..., Path]) -> None:
+    text = "@verifies('ACME-bad')\ndef test_bad(): expect(1).to_be(2)\n"
+    result = judged(suite([requirement("ACME-bad")], text))
+    claim = result.claims[0]
+    built_in = [one for one in result.verdicts if not one.vendor_suite and not one.derived]
+    assert claim.verdict is not VerdictKind.FAIL
+    assert sum(claim.own.values()) == sum(not one.imported for one in built_in)
+    assert sum(claim.imported.values()) == sum(one.imported for one in built_in)
+    assert exit_status(result) == 1
