@@ -1,0 +1,27 @@
+"""A plaintext association request on the TLS port (B.12: all communications over the connection are encrypted)."""
+
+from __future__ import annotations
+
+from harness.observations import Observation, ReactionKind
+from harness.observations.transport import Plaintext
+from harness.probes.base import ProbeContext
+from harness.probes.transport.exchange import Manner, attend
+from harness.probes.transport.listening import RawListener
+from harness.probes.transport.upper_layer import answer_type, association_request, pdu_complete
+
+KIND = "tls.plaintext"
+
+
+def probe(context: ProbeContext) -> Observation:
+    """Observe ``tls.plaintext``."""
+    request = association_request(context.target.calling_aet, context.target.called_aet)
+    listener = RawListener(pdu_complete)
+    manner = Manner(silence_likely=True)
+    reaction = attend(context, "plaintext: an A-ASSOCIATE-RQ without TLS", request, listener, manner)
+    if reaction.kind is ReactionKind.UNREACHABLE:
+        why = f"No connection for a plaintext association request: {reaction.detail}."
+        return context.observed(KIND, None, missing=why, exchanges=(reaction.exchange,) if reaction.exchange else ())
+    facts = Plaintext(
+        reaction=reaction, dicom_answer=answer_type(listener.data) is not None, answer=listener.data[:64].hex()
+    )
+    return context.observed(KIND, facts, exchanges=(reaction.exchange,))
