@@ -294,7 +294,11 @@ def _not_examined(case: Case) -> NotExamined:
 def _advice(
     sut: SutRecord, claims: Sequence[ClaimRecord], lookup: Observations
 ) -> tuple[tuple[AdviceRecord, ...], tuple[str, ...]]:
-    """What the built-in suites' `advise` functions say; one that breaks off is a note, for advice is no verdict."""
+    """What the built-in suites advise; one that breaks off is a note, for advice is no verdict.
+
+    ``suites/<domain>/advice.py`` exports ``advise(endpoint: EndpointRecord, claims: tuple[ClaimRecord, ...],
+    observations: Observations) -> Iterable[AdviceRecord]``; it is asked once for each endpoint that is claimed.
+    """
     given: dict[tuple[str, str], AdviceRecord] = {}
     notes = []
     for module in _advisers():
