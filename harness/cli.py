@@ -49,14 +49,12 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _invoke(arguments: Sequence[str]) -> int:
-    import click
     import typer
     from typer.main import get_command
 
     app = typer.Typer(
         name="ps315",
         help="Judge DICOM devices against the security profiles of PS3.15, requirement by requirement, with evidence.",
-        no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
@@ -75,16 +73,20 @@ def _invoke(arguments: Sequence[str]) -> int:
     named = next((argument for argument in arguments if not argument.startswith("-")), "")
     for name in [named] if named in _COMMANDS else _COMMANDS:
         _register(app, name)
+    command = get_command(app)
+    # typer brings click's exceptions along under a name that depends on its version: BadParameter is a UsageError,
+    # which is a ClickException.
+    click_error: type[Exception] = typer.BadParameter.__mro__[2]
     try:
-        status = get_command(app).main(args=list(arguments), prog_name="ps315", standalone_mode=False)
-    except click.exceptions.UsageError as problem:
-        context = problem.ctx.command_path if problem.ctx else "ps315"
-        _say(f"{problem.format_message().rstrip('.')}; see `{context} --help`")
-        return 2
-    except click.exceptions.Abort:
+        status = command.main(args=list(arguments) or ["--help"], prog_name="ps315", standalone_mode=False)
+    except typer.Abort:
         raise KeyboardInterrupt from None
-    except click.exceptions.ClickException as problem:
-        _say(problem.format_message())
+    except click_error as problem:
+        message = str(getattr(problem, "format_message", problem.__str__)()).rstrip(".")
+        context = getattr(problem, "ctx", None)
+        _say(f"{message}; see `{context.command_path if context else 'ps315'} --help`")
+        return 2
+    if not arguments:
         return 2
     return status if isinstance(status, int) else 0
 

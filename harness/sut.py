@@ -178,8 +178,8 @@ class SutFile(Part):
                     )
             if claim.profile.startswith("B.1") and self.endpoints[claim.endpoint].protocol == "syslog-tls":
                 raise ValueError(
-                    f"claims #{number}: a syslog-tls endpoint is judged by A.6, not by {claim.profile}; this version does "
-                    "not hold A.6; name a dicom-tls or https endpoint"
+                    f"claims #{number}: a syslog-tls endpoint is judged by A.6, which this version lacks, not by "
+                    f"{claim.profile}; name a dicom-tls or https endpoint"
                 )
         for number, waiver in enumerate(self.waivers, 1):
             if waiver.endpoint and waiver.endpoint not in self.endpoints:

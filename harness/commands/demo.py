@@ -1,0 +1,100 @@
+"""``ps315 demo``: start the embedded reference node, judge it and write the report."""
+
+from __future__ import annotations
+
+import tomllib
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.commands import _options as option
+
+if TYPE_CHECKING:
+    from harness.sut import Sut
+    from reference_impl.node import Node
+
+_DESCRIPTION = Path(__file__).with_name("demo.toml")
+
+
+def demo(
+    *,
+    profile: Annotated[str | None, typer.Option("--profile", help="Only this profile (default: all).")] = None,
+    fault: option.Faults = None,
+    no_second_opinion: option.NoSecondOpinion = False,
+    gentle: option.Gentle = False,
+    intrusive: option.Intrusive = False,
+    suite: option.Suites = None,
+    out: option.Out = option.DEFAULT_OUT,
+    force: option.Force = False,
+    allow_inconclusive: option.AllowInconclusive = False,
+    keylog: option.KeyLogFile = None,
+    pcap: option.Pcap = False,
+    sign: option.Sign = None,
+    sign_cert: option.SignCertificate = None,
+    quiet: option.Quiet = False,
+    as_json: option.AsJson = False,
+) -> int:
+    """Start the node for every profile (or `profile`), judge it and write the report. Returns the exit status."""
+    from harness.commands._directory import check_directory
+    from harness.commands._pipeline import perform
+    from harness.commands._settings import Settings
+    from harness.commands.run import checked_catalogue
+    from harness.commands.serve import make_node
+    from reference_impl.node import PROFILES
+
+    check_directory(out, resume=False, force=force)
+    suites = tuple(suite or ())
+    settings = Settings(
+        command="demo",
+        out=out,
+        force=force,
+        quiet=quiet,
+        non_interactive=True,
+        allow_inconclusive=allow_inconclusive,
+        second_opinion=not no_second_opinion,
+        gentle=gentle,
+        intrusive=intrusive,
+        suites=suites,
+        keylog=keylog,
+        pcap=pcap,
+        sign=sign,
+        sign_certificate=sign_cert,
+        json=as_json,
+    )
+    with ExitStack() as stack:
+        names = [profile] if profile else list(PROFILES)
+        nodes = {name: stack.enter_context(make_node(name, fault or [])) for name in names}
+        sut = demo_sut(nodes)
+        return perform([sut], settings, checked_catalogue([sut], suites))
+
+
+def demo_sut(nodes: dict[str, Node]) -> Sut:
+    """The SUT description of running `nodes`, by profile: one endpoint and claim each."""
+    from harness.credentials import CredentialSources, load_credentials
+    from harness.sut import Sut, SutFile
+    from harness.version import version
+
+    content: dict[str, Any] = tomllib.loads(_DESCRIPTION.read_text(encoding="utf-8"))
+    content["schema"] = 1
+    content["identity"]["version"] = version()
+    content["endpoints"], content["claims"] = {}, []
+    for profile, node in nodes.items():
+        name = f"dimse-{profile.replace('.', '').lower()}"
+        host, port = node.address
+        content["endpoints"][name] = {
+            "host": host,
+            "port": port,
+            "server_name": node.server_name,
+            "called_aet": node.ae_title,
+        }
+        content["claims"].append({"profile": profile, "endpoint": name})
+    first = next(iter(nodes.values()))
+    sources = CredentialSources(
+        client_certificate=str(first.client_certificate),
+        client_key=str(first.client_key),
+        trust_anchors=str(first.trust_anchors),
+    )
+    credentials = load_credentials(sources, folder=Path(), source="demo")
+    return Sut(SutFile.model_validate(content), "demo", credentials)

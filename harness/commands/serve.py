@@ -1,0 +1,82 @@
+"""``ps315 serve``: run the reference node for others to test against."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.commands import _options as option
+
+if TYPE_CHECKING:
+    from reference_impl.node import Node
+
+
+def serve(
+    *,
+    profile: option.Profile = "B.12",
+    fault: option.Faults = None,
+    host: Annotated[str, typer.Option("--host", help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 2762,
+    ae_title: Annotated[str, typer.Option("--ae-title", help="AE title of the node.")] = "PS315-NODE",
+    client_auth: Annotated[
+        str, typer.Option("--client-auth", help="Client certificates: required, optional or none.")
+    ] = "required",
+    directory: Annotated[
+        Path | None, typer.Option("--directory", help="Folder for certificates and stored instances.")
+    ] = None,
+) -> int:
+    """Serve until interrupted. Returns the exit status."""
+    import threading
+
+    with make_node(
+        profile, fault or [], host=host, port=port, ae_title=ae_title, client_auth=client_auth, directory=directory
+    ) as node:
+        bound, number = node.address
+        address = f"[{bound}]:{number}" if ":" in bound else f"{bound}:{number}"
+        broken = f" with {', '.join(fault)}" if fault else ""
+        sys.stdout.write(
+            f"serving {profile} at {address} as {ae_title}{broken}\n"
+            f"  ps315 probe {address} --profile {profile} --server-name {node.server_name} --called-aet {ae_title}"
+            f" --cert {node.client_certificate} --key {node.client_key} --ca {node.trust_anchors}\n"
+        )
+        sys.stdout.flush()
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            sys.stderr.write("ps315: stopped\n")
+    return 0
+
+
+def make_node(
+    profile: str,
+    faults: list[str],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    ae_title: str = "PS315-NODE",
+    client_auth: str = "required",
+    directory: Path | None = None,
+) -> Node:
+    """The reference node, not yet started. Raises `UsageProblem` for what it does not know or cannot bind."""
+    from reference_impl.faults import load_faults
+
+    from harness.errors import UsageProblem
+    from harness.sut import checked_ae_title, closest, unknown_profile
+    from reference_impl.node import PROFILES, Node
+
+    if profile not in PROFILES:
+        raise UsageProblem(f"--profile: {unknown_profile(profile, PROFILES)}")
+    known = [each.id for each in load_faults()]
+    for name in faults:
+        if name not in known:
+            raise UsageProblem(f"--fault: there is no fault {name!r}{closest(name, known) or '; see `ps315 faults`'}")
+    try:
+        title = checked_ae_title(ae_title)
+        return Node(profile, faults, host=host, port=port, ae_title=title, client_auth=client_auth, directory=directory)
+    except ValueError as problem:
+        raise UsageProblem(f"the node cannot be set up: {problem}") from None
+    except OSError as problem:
+        raise UsageProblem(f"{host}:{port}: cannot be listened at: {problem.strerror or problem}") from None
