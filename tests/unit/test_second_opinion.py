@@ -232,7 +232,8 @@ class TestSettling:
             raise AssertionError("there is nothing to look at again")
 
         settled = reconcile(known, self.opinion, {"suite": never, "group": never})
-        assert settled.conflicts == settled.amended == ()
+        assert not settled.conflicts
+        assert not settled.amended
         assert len(settled.notes) == 1
 
     def test_a_group_is_amended_too(self) -> None:
