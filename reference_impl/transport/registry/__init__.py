@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
@@ -161,6 +163,17 @@ VERSION_NAMES: Mapping[int, str] = {
     0x0303: "TLS 1.2",
     0x0304: "TLS 1.3",
 }
+
+
+@cache
+def _dh_primes() -> dict[str, str]:
+    with (_FOLDER / "dh_primes.csv").open(newline="", encoding="ascii") as lines:
+        return {row["sha256"]: row["name"] for row in csv.DictReader(lines)}
+
+
+def dh_prime_name(prime: bytes) -> str:
+    """The name of a well-known Diffie-Hellman prime (RFC 2409, 3526, 5054, 5114, 7919), "" if it is none."""
+    return _dh_primes().get(sha256(prime.lstrip(b"\0")).hexdigest(), "")
 
 
 def suite(code: int) -> CipherSuite:
