@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from harness import Missing, NotApplicable, Reaction, ReactionKind, expect
-from reference_impl.transport.registry import version_name
-from suites.transport.view import Endpoint, SeenCertificate, SuiteRule, TlsServer, shown, unanswered
+from harness import TLS12, TLS13, Missing, NotApplicable, Reaction, ReactionKind, expect
+from reference_impl.transport.registry import SignatureScheme, signature_scheme, version_name
+from suites.transport.view import Endpoint, SeenCertificate, SuiteRule, TlsServer
+from suites.transport.words import shown, unanswered
 
 EndpointJudgement = Callable[[Endpoint], None]
 
@@ -95,3 +96,18 @@ def established(fact: bool | None, what: str, remedy: str = "Run the observation
     if fact is None:
         raise Missing(f"it was not established {what}", remedy)
     return fact
+
+
+def expect_no_signature(tls: TlsServer, what: Iterable[str], rule: Callable[[SignatureScheme], bool]) -> None:
+    """The server never signed a handshake with a scheme that `rule` is about, whatever it was offered."""
+    seen = [
+        (signature_scheme(each.code), version, each.exchange)
+        for server in tls.endpoints
+        for version, schemes in server.signatures.items()
+        for each in schemes
+    ]
+    offending = [(f"{scheme.name} in {version_name(version)}", at) for scheme, version, at in seen if rule(scheme)]
+    expect(
+        [name for name, _ in offending], evidence=[at for _, at in offending], what="handshake signatures"
+    ).to_be_empty(expected=f"no handshake is signed with {' '.join(what)}")
+    tls.every_scheme_was_offered(TLS12, TLS13)

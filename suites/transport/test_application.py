@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from harness import Application, EndpointRecord, Missing, Plaintext, Reachability, ReactionKind, expect, verifies
 from suites.transport.expectations import at_every_endpoint
-from suites.transport.view import Endpoint, TlsServer, unanswered
+from suites.transport.view import Endpoint, TlsServer
+from suites.transport.words import unanswered
 
 pytest_plugins = ("suites.transport.fixtures",)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from harness import TLS12, TLS13, Missing, Resumption, SignatureSchemes, expect, verifies
-from reference_impl.transport.registry import CipherSuite, SignatureScheme, signature_scheme, version_name
-from suites.transport.expectations import expect_no_suite
+from harness import TLS13, Missing, Resumption, SignatureSchemes, verifies
+from reference_impl.transport.registry import CipherSuite, signature_scheme, version_name
+from suites.transport.expectations import expect_no_signature, expect_no_suite
 from suites.transport.view import TlsServer
 
 pytest_plugins = ("suites.transport.fixtures",)
@@ -103,7 +103,7 @@ def test_only_permitted_key_exchanges(tls: TlsServer) -> None:
 def test_no_forbidden_signature(tls: TlsServer) -> None:
     """B.13: GOST R 34.10-2012 is not used."""
     forbidden = tls.profile.forbidden["signature"]
-    no_handshake_signature(tls, sorted(forbidden), lambda scheme: scheme.signature in forbidden)
+    expect_no_signature(tls, sorted(forbidden), lambda scheme: scheme.signature in forbidden)
     nothing_is_forbidden(tls, "signature", signature)
 
 
@@ -111,7 +111,7 @@ def test_no_forbidden_signature(tls: TlsServer) -> None:
 def test_only_permitted_signatures(tls: TlsServer) -> None:
     """B.13: signatures are ECDSA, RSASSA PKCS#1 v1.5 or RSASSA-PSS; Ed25519 and Ed448 are not listed."""
     permitted = tls.profile.permitted["signature"]
-    no_handshake_signature(
+    expect_no_signature(
         tls,
         ["anything but", *sorted(permitted)],
         lambda scheme: bool(scheme.signature) and scheme.signature not in permitted,
@@ -159,7 +159,7 @@ def test_only_permitted_stream_ciphers(tls: TlsServer) -> None:
 def test_no_forbidden_hash_function(tls: TlsServer) -> None:
     """B.13: MD5, SHA-1 and GOST R 34.11-2012 are not used, neither by suites nor under handshake signatures."""
     forbidden = tls.profile.forbidden["hash"]
-    no_handshake_signature(tls, sorted(forbidden), lambda scheme: scheme.hash.upper() in forbidden)
+    expect_no_signature(tls, sorted(forbidden), lambda scheme: scheme.hash.upper() in forbidden)
     nothing_is_forbidden(tls, "hash", hashes)
 
 
@@ -171,7 +171,7 @@ def test_only_permitted_hash_functions(tls: TlsServer) -> None:
     """
     permitted = tls.profile.permitted["hash"]
     known = permitted | {UNDECIDED_HASH, ""}
-    no_handshake_signature(tls, ["anything but", *sorted(permitted)], lambda scheme: scheme.hash.upper() not in known)
+    expect_no_signature(tls, ["anything but", *sorted(permitted)], lambda scheme: scheme.hash.upper() not in known)
     all_is_permitted(tls, "hash", hashes, {UNDECIDED_HASH})
     undecided = tls.accepted(lambda suite: UNDECIDED_HASH in hashes(suite))
     preferred = [
@@ -186,18 +186,3 @@ def test_only_permitted_hash_functions(tls: TlsServer) -> None:
             "it is stronger than the permitted hash functions, yet not on their list",
             "Prefer signature schemes with SHA-256 or SHA-384.",
         )
-
-
-def no_handshake_signature(tls: TlsServer, what: list[str], rule: Callable[[SignatureScheme], bool]) -> None:
-    """The server never signed a handshake with a scheme that `rule` is about, whatever it was offered."""
-    seen = [
-        (signature_scheme(each.code), version, each.exchange)
-        for server in tls.endpoints
-        for version, schemes in server.signatures.items()
-        for each in schemes
-    ]
-    offending = [(f"{scheme.name} in {version_name(version)}", at) for scheme, version, at in seen if rule(scheme)]
-    expect(
-        [name for name, _ in offending], evidence=[at for _, at in offending], what="handshake signatures"
-    ).to_be_empty(expected=f"no handshake is signed with {' '.join(what)}")
-    tls.every_scheme_was_offered(TLS12, TLS13)

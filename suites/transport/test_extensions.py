@@ -16,7 +16,8 @@ from harness import (
     verifies,
 )
 from suites.transport.expectations import at_every_endpoint, established, not_applicable_without
-from suites.transport.view import Endpoint, shown, unanswered
+from suites.transport.view import Endpoint
+from suites.transport.words import shown, unanswered
 
 pytest_plugins = ("suites.transport.fixtures",)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from harness import SSL3, TLS10, TLS11, TLS12, TLS13, Extensions, Missing, NotApplicable, Preferences, expect, verifies
 from reference_impl.transport.registry import CipherSuite, suite
 from suites.transport.expectations import at_every_endpoint, expect_no_suite
-from suites.transport.view import Endpoint, TlsServer, shown, unanswered
+from suites.transport.view import Endpoint, TlsServer
+from suites.transport.words import shown, unanswered
 
 pytest_plugins = ("suites.transport.fixtures",)
 

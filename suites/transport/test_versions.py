@@ -5,7 +5,8 @@ from __future__ import annotations
 from harness import SSL2, SSL3, TLS10, TLS11, TLS12, TLS13, Missing, Reaction, ReactionKind, Versions, expect, verifies
 from reference_impl.transport.registry import version_name
 from suites.transport.expectations import at_every_endpoint, not_applicable_without
-from suites.transport.view import Endpoint, shown, unanswered
+from suites.transport.view import Endpoint
+from suites.transport.words import shown, unanswered
 
 pytest_plugins = ("suites.transport.fixtures",)
 

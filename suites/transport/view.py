@@ -29,8 +29,6 @@ from harness import (
     Missing,
     Observations,
     Reachability,
-    Reaction,
-    ReactionKind,
     Resumption,
     SignatureSchemes,
     SuitesOfVersion,
@@ -43,13 +41,12 @@ from reference_impl.transport.registry import (
     VERSION_NAMES,
     CipherSuite,
     Group,
-    alert_name,
     group,
-    signature_scheme,
     suite,
     version_name,
 )
 from suites.transport.signers import signer_bits
+from suites.transport.words import shown, unanswered
 
 FactsT = TypeVar("FactsT", bound=Frozen)
 SuiteRule = Callable[[CipherSuite], bool]
@@ -365,42 +362,3 @@ def any_of(ask: Callable[[Endpoint], bool], endpoints: Iterable[Endpoint]) -> bo
     if missing is not None:
         raise missing
     return False
-
-
-def shown(reaction: Reaction) -> str:
-    """A reaction in words."""
-    match reaction.kind:
-        case ReactionKind.SERVER_HELLO | ReactionKind.COMPLETED:
-            chosen = [version_name(reaction.version)] if reaction.version is not None else []
-            chosen += [suite(reaction.suite).name] if reaction.suite is not None else []
-            return " ".join(["accepted", *chosen])
-        case ReactionKind.ALERT:
-            return f"alert {alert_name(reaction.alert)}" if reaction.alert is not None else "an alert"
-        case kind:
-            return WORDS[kind]
-
-
-WORDS = {
-    ReactionKind.HELLO_RETRY_REQUEST: "a request for another hello",
-    ReactionKind.CLOSE: "connection closed without an alert",
-    ReactionKind.RESET: "connection reset",
-    ReactionKind.SILENCE: "no answer before the deadline",
-    ReactionKind.PLAINTEXT: "an answer that is no TLS",
-    ReactionKind.MALFORMED: "an answer that breaks the TLS format",
-    ReactionKind.UNREACHABLE: "no TCP connection",
-}
-
-
-def unanswered(reaction: Reaction, stimulus: str) -> Missing:
-    """The outcome for a reaction that establishes nothing."""
-    detail = f" ({reaction.detail})" if reaction.detail else ""
-    return Missing(
-        f"{stimulus} got {shown(reaction)}{detail}, which establishes nothing",
-        "Look for a firewall or a connection limit between harness and server, and run the observation again.",
-        reaction.exchange,
-    )
-
-
-def scheme_name(code: int) -> str:
-    """The name of a signature scheme."""
-    return signature_scheme(code).name
