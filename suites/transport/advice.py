@@ -1,0 +1,201 @@
+"""Advice on TLS servers, apart from verdicts: what newer rules than the claim, or good practice, would say.
+
+The words stand in ``advice.toml``; here stands when each is said. What was not observed is not advised on.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+
+from harness import (
+    TLS12,
+    TLS13,
+    AdviceRecord,
+    ClaimRecord,
+    EndpointRecord,
+    Endpoints,
+    Extensions,
+    Groups,
+    Missing,
+    Observations,
+    Renegotiation,
+    Versions,
+)
+from reference_impl.transport.registry import CipherSuite, group
+from suites.transport.view import SeenCertificate, TlsServer
+
+SOON = timedelta(days=30)
+SERVER_PURPOSES = frozenset({"serverAuth", "anyExtendedKeyUsage", "1.3.6.1.5.5.7.3.1", "2.5.29.37.0"})
+RFC10015_KEY_EXCHANGES = frozenset({"RSA", "DH", "DHE"})
+_MOST_NAMED = 4
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """An occasion to give advice: the id of the rule, what in particular, and the exchanges that witness it."""
+
+    rule: str
+    detail: str = ""
+    evidence: tuple[str, ...] = ()
+
+
+Rule = Callable[[TlsServer], Iterable[Occasion]]
+
+
+def advise(endpoint: EndpointRecord, claims: tuple[ClaimRecord, ...], lookup: Observations) -> list[AdviceRecord]:
+    """The advice on one endpoint, which `claims` are about, from what was observed there: each piece once."""
+    occasions: dict[str, list[Occasion]] = {}
+    for rule in RULES:
+        for claim in claims:
+            for occasion in _given(rule, TlsServer(lookup, Endpoints(endpoint), claim)):
+                told = occasions.setdefault(occasion.rule, [])
+                if occasion not in told:
+                    told.append(occasion)
+    return [_record(endpoint, rule, told) for rule, told in occasions.items()]
+
+
+def _record(endpoint: EndpointRecord, rule: str, told: list[Occasion]) -> AdviceRecord:
+    """One piece of advice for all occasions of a rule."""
+    said = _words()[rule]
+    return AdviceRecord(
+        id=rule,
+        endpoint=endpoint.name,
+        text=said["text"].replace("{detail}", "; ".join(each.detail for each in told)),
+        remedy=said["remedy"],
+        source=said["source"],
+        evidence=tuple(dict.fromkeys(exchange for each in told for exchange in each.evidence)),
+    )
+
+
+@cache
+def _words() -> dict[str, dict[str, str]]:
+    return tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+
+
+def _given(rule: Rule, server: TlsServer) -> list[Occasion]:
+    try:
+        return list(rule(server))
+    except Missing:
+        return []
+
+
+def validity(tls: TlsServer) -> Iterator[Occasion]:
+    """Server certificates that are expired, not valid yet, or expire soon, at the time of observation."""
+    for leaf in tls.leaves:
+        facts = leaf.facts
+        if facts.not_after < tls.observed_at:
+            yield about("certificate-expired", leaf, f"since {facts.not_after:%Y-%m-%d}")
+        elif facts.not_after < tls.observed_at + SOON:
+            yield about("certificate-expires-soon", leaf, f"on {facts.not_after:%Y-%m-%d}")
+        if facts.not_before > tls.observed_at:
+            yield about("certificate-not-yet-valid", leaf, f"from {facts.not_before:%Y-%m-%d}")
+
+
+def names(tls: TlsServer) -> Iterator[Occasion]:
+    """Server certificates for other names."""
+    for leaf in tls.leaves:
+        if leaf.chain.name_matches is False:
+            covered = ", ".join((leaf.facts.names or (leaf.facts.common_name,))[:_MOST_NAMED])
+            yield about("certificate-name-mismatch", leaf, f"it is for {covered or 'no name at all'}")
+
+
+def chains(tls: TlsServer) -> Iterator[Occasion]:
+    """Chains out of order."""
+    for leaf in tls.leaves:
+        if not leaf.chain.in_order:
+            yield about("certificate-chain-order", leaf, f"{len(leaf.chain.certificates)} certificates")
+
+
+def purpose(tls: TlsServer) -> Iterator[Occasion]:
+    """Server certificates that are for something else; a certificate without purposes is for anything."""
+    for leaf in tls.leaves:
+        usage = leaf.facts.extended_key_usage
+        if usage is not None and not SERVER_PURPOSES & set(usage):
+            yield about("certificate-purpose", leaf, ", ".join(usage[:_MOST_NAMED]) or "no purpose at all")
+
+
+def about(rule: str, leaf: SeenCertificate, detail: str) -> Occasion:
+    """An occasion that a server certificate gives."""
+    return Occasion(rule, f"{leaf} ({detail})", tuple(filter(None, [leaf.chain.exchange])))
+
+
+def renegotiation(tls: TlsServer) -> Iterator[Occasion]:
+    """Renegotiation that clients may start."""
+    for server in tls.endpoints:
+        facts = server.facts(Renegotiation)
+        if facts.secure_accepted:
+            yield Occasion("client-renegotiation", evidence=(facts.reaction.exchange,) if facts.reaction else ())
+
+
+def dhe_under_b13(tls: TlsServer) -> Iterator[Occasion]:
+    """DHE, where the profile allows what RFC 9325 recommends against."""
+    if tls.claim.profile == "B.13":
+        yield from accepted(tls, "dhe-under-b13", lambda suite: suite.key_exchange == "DHE")
+
+
+def rfc10015(tls: TlsServer) -> Iterator[Occasion]:
+    """Key exchanges of TLS 1.2 that RFC 10015 forbids."""
+    yield from accepted(tls, "rfc10015-key-exchange", lambda suite: suite.key_exchange in RFC10015_KEY_EXCHANGES)
+
+
+def accepted(tls: TlsServer, rule: str, about_suite: Callable[[CipherSuite], bool]) -> Iterator[Occasion]:
+    """The occasion that accepted TLS 1.2 suites give."""
+    seen = tls.accepted(about_suite, TLS12)
+    if seen:
+        more = f" and {len(seen) - _MOST_NAMED} more" if len(seen) > _MOST_NAMED else ""
+        listed = ", ".join(each.suite.name for each in seen[:_MOST_NAMED])
+        yield Occasion(rule, listed + more, tuple(each.exchange for each in seen[:_MOST_NAMED] if each.exchange))
+
+
+def rfc9852(tls: TlsServer) -> Iterator[Occasion]:
+    """TLS 1.3 missing."""
+    if not tls.accepts(TLS13):
+        yield Occasion("rfc9852-tls-1-3")
+
+
+def heartbeat(tls: TlsServer) -> Iterator[Occasion]:
+    """The heartbeat extension answered."""
+    for server in tls.endpoints:
+        facts = server.facts(Extensions)
+        if facts.heartbeat:
+            yield Occasion("heartbeat", evidence=tuple(filter(None, [facts.hello_exchange])))
+
+
+def fallback(tls: TlsServer) -> Iterator[Occasion]:
+    """TLS_FALLBACK_SCSV overlooked by a server that has a higher version."""
+    for server in tls.endpoints:
+        reaction = server.facts(Versions).fallback_scsv
+        if reaction is not None and reaction.accepted and server.accepts(TLS13):
+            yield Occasion("fallback-scsv", evidence=tuple(filter(None, [reaction.exchange])))
+
+
+def post_quantum(tls: TlsServer) -> Iterator[Occasion]:
+    """No hybrid group among all groups of TLS 1.3."""
+    for server in tls.endpoints:
+        of_version = server.facts(Groups).versions.get(TLS13)
+        if (
+            of_version is not None
+            and of_version.complete
+            and not any(group(each.code).kind in {"hybrid", "pq"} for each in of_version.groups)
+        ):
+            yield Occasion("no-post-quantum-group")
+
+
+RULES: tuple[Rule, ...] = (
+    validity,
+    names,
+    chains,
+    purpose,
+    renegotiation,
+    dhe_under_b13,
+    rfc10015,
+    rfc9852,
+    heartbeat,
+    fallback,
+    post_quantum,
+)
