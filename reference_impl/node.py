@@ -13,17 +13,21 @@ from cryptography import x509
 
 from fixtures.pki import Pki
 from reference_impl.dicom_server import DicomServer
+from reference_impl.faults import check_names
+from reference_impl.transport.faults import BEHAVIOURS
+from reference_impl.transport.faults.certificates import identity_of
+from reference_impl.transport.faults.http import answer_http, says_http
 from reference_impl.transport.front import (
     SUITES_TLS_1_2,
     SUITES_TLS_1_3,
     Front,
     FrontSettings,
-    Identity,
     Limits,
     Router,
 )
 
 PROFILES = ("B.12", "B.13")
+_ROOTS = ("ca", "ca_ec")
 
 
 class Node:
@@ -55,9 +59,10 @@ class Node:
         self._temporary = tempfile.TemporaryDirectory(prefix="ps315-node-") if directory is None else None
         self.directory = directory or Path(self._temporary.name if self._temporary else ".")
         self.pki = pki or Pki.create(self.directory / "pki")
-        self._cases = ("server", "server_ec")
+        self.faults = check_names(faults)
+        behaviours = [BEHAVIOURS[name] for name in self.faults]
         settings = FrontSettings(
-            identities=tuple(identity(self.pki, case) for case in self._cases),
+            identities=tuple(identity_of(self.pki, case) for case in ("server", "server_ec")),
             client_anchors=(self.pki.issue("ca").certificate,),
             client_auth=client_auth,
             suites_tls_1_2=SUITES_TLS_1_2[profile],
@@ -65,8 +70,16 @@ class Node:
             server_names=frozenset({"localhost", host.lower(), socket.gethostname().lower()}),
             limits=limits or Limits(),
         )
-        self._anchors: tuple[str, ...] = ()
-        router = Router(settings)
+        for behaviour in behaviours:
+            settings = behaviour.adjust(settings, self.pki)
+        added = {anchor for behaviour in behaviours for anchor in behaviour.anchors} - set(_ROOTS)
+        self._anchors = (*_ROOTS, *sorted(added)) if added else ()
+        self._answers_http = any(behaviour.answers_http for behaviour in behaviours)
+        router = Router(
+            settings,
+            [rule for behaviour in behaviours for rule in behaviour.rules],
+            [behaviour.unprotected for behaviour in behaviours if behaviour.unprotected],
+        )
         self._dicom = DicomServer(ae_title, self.directory / "stored")
         self._front = Front(router, self._serve, host, port)
 
@@ -117,18 +130,10 @@ class Node:
 
     def _serve(self, connection: socket.socket, address: tuple[str, int], certificate: x509.Certificate | None) -> None:
         del certificate
+        if self._answers_http and says_http(connection):
+            answer_http(connection)
+            return
         self._dicom.take(connection, address)
 
 
-def identity(pki: Pki, case: str, *, staple: bool = True) -> Identity:
-    """Return the server identity of the certificate `case` with a fresh OCSP response to staple.
-
-    The root goes along, so that whoever looks sees the key that signed.
-    """
-    issued = pki.issue(case)
-    response = pki.ocsp_response(case) if staple else b""
-    root = pki.root_of(case).certificate
-    return Identity((issued.certificate, *issued.intermediates, root), issued.key, response)
-
-
-__all__ = ["PROFILES", "Node", "identity"]
+__all__ = ["PROFILES", "Node"]

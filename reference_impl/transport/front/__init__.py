@@ -8,7 +8,7 @@ from reference_impl.transport.front.channel import (
     alert_record,
 )
 from reference_impl.transport.front.hello import Hello, Opening, OpeningKind, classify, parse_hello
-from reference_impl.transport.front.router import Handler, Router, Rule, refusal
+from reference_impl.transport.front.router import Handler, Router, Rule, Unprotected, refusal
 from reference_impl.transport.front.server import Application, Front
 from reference_impl.transport.front.settings import (
     SUITES_TLS_1_2,
@@ -34,6 +34,7 @@ __all__ = [
     "Router",
     "Rule",
     "ScriptedChannel",
+    "Unprotected",
     "alert_record",
     "classify",
     "parse_hello",

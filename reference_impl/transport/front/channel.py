@@ -144,13 +144,13 @@ def relay(
     client: socket.socket,
     channel: Channel,
     first: bytes,
-    open_application: Callable[[Channel], socket.socket],
+    open_application: Callable[[Channel, bytes], socket.socket],
     limits: Limits,
 ) -> None:
     """Run `channel` between `client` and the application until either ends or a deadline passes.
 
-    `first` are the octets already read from `client`; `open_application` is called when the first
-    plaintext arrives.
+    `first` are the octets already read from `client`; `open_application` is called with
+    the first plaintext.
     Raises OSError when the client vanishes.
     """
     application: socket.socket | None = None
@@ -161,8 +161,9 @@ def relay(
             plaintext = channel.plaintext()
             # The client speaks first in every protocol served here: a bare handshake costs the application nothing.
             if plaintext and application is None:
-                application = open_application(channel)
-            _deliver(plaintext, application)
+                application = open_application(channel, plaintext)
+            else:
+                _deliver(plaintext, application)
             _send(client, channel.data_to_send(), limits.write)
             if channel.finished:
                 return

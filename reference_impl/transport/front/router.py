@@ -22,7 +22,9 @@ from reference_impl.transport.front.settings import (
 HANDSHAKE_FAILURE, UNEXPECTED_MESSAGE, NO_APPLICATION_PROTOCOL = 40, 10, 120
 
 Predicate: TypeAlias = Callable[[Hello, FrontSettings], bool]
-Handler: TypeAlias = Callable[[Opening, "Router"], Channel]
+Handler: TypeAlias = Callable[[Hello, "Router"], Channel]
+Unprotected: TypeAlias = Callable[[Opening, "Router"], Channel | None]
+"""Answers an opening that is no TLS record, or leaves it to others (None)."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,11 @@ class Router:
         self,
         settings: FrontSettings,
         rules: Sequence[Rule] = (),
-        unprotected: Handler | None = None,
+        unprotected: Sequence[Unprotected] = (),
     ) -> None:
         self.settings = settings
         self.rules = tuple(rules)
-        self.unprotected = unprotected
+        self.unprotected = tuple(unprotected)
         self._contexts: dict[tuple[FrontSettings, int], SSL.Context] = {}
 
     def context(self, settings: FrontSettings | None = None, security_level: int | None = None) -> SSL.Context:
@@ -64,8 +66,10 @@ class Router:
     def channel(self, opening: Opening) -> Channel:
         """Return the channel that answers `opening`."""
         if opening.kind in (OpeningKind.PLAINTEXT, OpeningKind.SSL2):
-            if self.unprotected is not None:
-                return self.unprotected(opening, self)
+            for answer in self.unprotected:
+                channel = answer(opening, self)
+                if channel is not None:
+                    return channel
             return ScriptedChannel((alert_record(UNEXPECTED_MESSAGE, version=0x0301),))
         hello = opening.hello
         if hello is None:
@@ -75,7 +79,7 @@ class Router:
         if alert is not None:
             return ScriptedChannel((alert_record(alert),))
         rule = rule or self._rule(hello, before_policy=False)
-        return rule.answer(opening, self) if rule else self.conforming(hello)
+        return rule.answer(hello, self) if rule else self.conforming(hello)
 
     def conforming(self, hello: Hello, settings: FrontSettings | None = None) -> Channel:
         """Return the conforming stack's channel for `hello`."""

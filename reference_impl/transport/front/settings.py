@@ -49,8 +49,8 @@ class FrontSettings:
 
     `client_auth` is "required", "optional" or "off". `unknown_name_alert` is the fatal alert for a server name that is
     not among `server_names`, None to continue. `security_level` is OpenSSL's; it is lowered by itself where a
-    CCM_8 suite is the only one left, since those count 64 bits. `extra_options` are further bits of SSL_CTX_set_options,
-    `keep_secrets` lets a channel know its traffic secrets.
+    CCM_8 suite is the only one left, since those count 64 bits. `extra_options` are further bits of
+    SSL_CTX_set_options, `keep_secrets` lets a channel know its traffic secrets.
     """
 
     identities: tuple[Identity, ...]

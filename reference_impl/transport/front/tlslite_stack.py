@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -130,8 +131,6 @@ class TlsliteChannel:
     def close(self) -> None:
         """Send close_notify."""
         if not self.finished:
-            try:
+            with contextlib.suppress(TLSError, OSError, ValueError):
                 self._ended(self._connection.closeAsync())
-            except (TLSError, OSError, ValueError):
-                pass
         self.finished = True

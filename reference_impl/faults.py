@@ -1,0 +1,108 @@
+"""The faults of the reference node: what each is, and exactly which requirements turn on it (``faults.toml``)."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from reference_impl.transport.faults import BEHAVIOURS, missing_suite_faults
+from reference_impl.transport.profiles import load_profile
+from reference_impl.transport.registry import suite
+
+_FILE = Path(__file__).with_name("faults.toml")
+_PROFILES = ("B.12", "B.13")
+_OUTCOMES = ("fail", "warning")
+_CHANGES = ("inconclusive", "not_applicable", "pass")
+
+Verdicts = Mapping[str, Mapping[str, str]]
+"""Verdict by profile and requirement id."""
+
+
+class UnknownFaultError(ValueError):
+    """A fault was named that does not exist."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A deliberate deviation of the reference node.
+
+    `breaks` is its exact set: by profile, the requirements (umbrellas left out, they are derived) that turn "fail" or
+    "warning". `becomes` holds those whose verdict turns "inconclusive", "not_applicable" or "pass" where the untouched
+    node's is another; `advice` says what newer or stricter rules would make of it.
+    """
+
+    id: str
+    text: str
+    breaks: Verdicts = field(default_factory=dict)
+    becomes: Verdicts = field(default_factory=dict)
+    advice: str = ""
+
+
+@cache
+def _loaded() -> dict[str, Fault]:
+    with _FILE.open("rb") as file:
+        rows: dict[str, Any] = tomllib.load(file)
+    faults = {name: _fault(name, row) for name, row in rows.items()}
+    for name, code in missing_suite_faults().items():
+        faults.setdefault(name, _missing_suite(name, code))
+    unknown = set(faults) ^ set(BEHAVIOURS)
+    if unknown:
+        raise ValueError(f"{_FILE.name} and the behaviours disagree on {', '.join(sorted(unknown))}")
+    return faults
+
+
+def load_faults() -> dict[str, Fault]:
+    """Every fault by name, the missing suites of B.13 included. Raises ValueError where the table is wrong."""
+    return dict(_loaded())
+
+
+def check_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Return `names` without repetition. Raises `UnknownFaultError`, with close names, for one that is no fault."""
+    chosen = tuple(dict.fromkeys(names))
+    for name in chosen:
+        if name not in BEHAVIOURS:
+            close = difflib.get_close_matches(name, BEHAVIOURS, n=5, cutoff=0.4)
+            hint = f"; did you mean {', '.join(close)}?" if close else ""
+            raise UnknownFaultError(f"there is no fault {name!r}{hint}")
+    return chosen
+
+
+def _fault(name: str, row: dict[str, Any]) -> Fault:
+    return Fault(
+        id=name,
+        text=row["text"],
+        breaks=_verdicts(name, row.get("breaks", {}), _OUTCOMES),
+        becomes=_verdicts(name, row.get("becomes", {}), _CHANGES),
+        advice=row.get("advice", ""),
+    )
+
+
+def _verdicts(name: str, table: dict[str, Any], allowed: tuple[str, ...]) -> Verdicts:
+    """Spread the rows of "both" over the profiles and turn verdict -> ids into id -> verdict."""
+    found: dict[str, dict[str, str]] = {profile: {} for profile in _PROFILES}
+    for scope, by_verdict in table.items():
+        if scope not in (*_PROFILES, "both"):
+            raise ValueError(f"{_FILE.name}: {name}: unknown profile {scope!r}")
+        for verdict, ids in by_verdict.items():
+            if verdict not in allowed:
+                raise ValueError(f"{_FILE.name}: {name}: {verdict!r} is none of {', '.join(allowed)}")
+            for profile in _PROFILES if scope == "both" else (scope,):
+                found[profile].update(dict.fromkeys(ids, verdict))
+    return {profile: verdicts for profile, verdicts in found.items() if verdicts}
+
+
+def _missing_suite(name: str, code: int) -> Fault:
+    """The fault that leaves out one suite of B.13's required lists."""
+    version = next(v for v, codes in load_profile("B.13").required.items() if code in codes)
+    requirement = f"B.13-tls-{version.removeprefix('TLS ')}-{name.removeprefix('missing-')}"
+    breaks: dict[str, dict[str, str]] = {"B.13": {requirement: "fail"}}
+    for kind, codes in (("rsa", (0xC02F, 0xC030)), ("ecdsa", (0xC02B, 0xC02C))):
+        if code in codes:
+            for profile in _PROFILES:
+                breaks.setdefault(profile, {})[f"RFC9325-4.2-recommended-suites-{kind}"] = "warning"
+    return Fault(name, f"{suite(code).name}, which B.13 requires of servers, is missing.", breaks)
