@@ -22,7 +22,7 @@ from harness.probes.transport import hellos
 from harness.probes.transport.elimination import Elimination, eliminate, side_by_side
 from harness.probes.transport.exchange import Answer, Manner, attend, converse
 from harness.probes.transport.listening import Ssl2Listener
-from harness.probes.transport.versions import following, supported
+from harness.probes.transport.versions import following, none_negotiated, supported
 from reference_impl.transport import registry
 from reference_impl.transport.wire import Ssl2ClientHello
 
@@ -35,7 +35,7 @@ def probe(context: ProbeContext) -> Observation:
     known = context.facts(Versions)
     versions = [version for version in (TLS12, TLS11, TLS10, TLS13, SSL3, SSL2) if supported(known, version)]
     if not versions:
-        return context.observed(KIND, None, missing="No protocol version was negotiated.")
+        return context.observed(KIND, None, missing=none_negotiated(known))
     chains = [_Chain(context, version) for version in versions]
     results = side_by_side([chain.run for chain in chains])
     facts = CipherSuites(versions=dict(zip(versions, results, strict=True)))

@@ -21,7 +21,7 @@ from reference_impl.transport.wire import HandshakeMessage, HandshakeType, Serve
 HICCUPS = frozenset({ReactionKind.RESET, ReactionKind.SILENCE, ReactionKind.UNREACHABLE})
 """Reactions after which the same stimulus is sent once more."""
 _PATIENCE = 3  # exchanges in a row without any answer before patience is shortened
-_GIVE_UP = 10  # and before the server is no longer asked at all
+_GIVE_UP = 12  # and before the server is no longer asked at all
 _SHORT = 0.5  # seconds: shortened patience, and the wait for the end of a connection after an alert
 
 
@@ -45,14 +45,15 @@ class Manner:
     """How a stimulus is sent and its answer awaited.
 
     `silence_likely`: wait for `Deadlines.silence` only, and take silence as the answer. `see_end`: after an alert, wait
-    shortly for the end of the connection. `retry_hello` gives the second ClientHello after a HelloRetryRequest.
+    shortly for the end of the connection. `once`: no second try. `reply` is asked what to send on the same connection
+    once the listener is satisfied (a second ClientHello after a HelloRetryRequest), None to end it.
     """
 
     until: int = HandshakeType.SERVER_HELLO
     silence_likely: bool = False
     see_end: bool = False
     once: bool = False
-    retry_hello: Callable[[ServerHello], bytes | None] | None = None
+    reply: Callable[[TlsListener], bytes | None] | None = None
 
 
 PLAIN = Manner()
@@ -170,22 +171,16 @@ class _Line:
                 ended = self._listen(connected, listener, manner, deadline)
                 if ended is not None:
                     return ended
-                second = self._second_hello(listener, manner)
-                if second is None:
+                further = manner.reply(listener) if manner.reply and isinstance(listener, TlsListener) else None
+                if further is None:
                     return ReactionKind.CLOSE, ""
-                self._send(connected, second, deadline)
+                self._send(connected, further, deadline)
         except TimeoutError:
             return ReactionKind.SILENCE, f"no answer within {deadline - self._start:.1f} s"
         except ConnectionError as error:
             return ReactionKind.RESET, error.strerror or "connection reset"
         except OSError as error:
             return ReactionKind.RESET, error.strerror or str(error)
-
-    @staticmethod
-    def _second_hello(listener: Listener, manner: Manner) -> bytes | None:
-        if isinstance(listener, TlsListener) and listener.retry and listener.retry_wanted and manner.retry_hello:
-            return manner.retry_hello(listener.retry)
-        return None
 
     def _send(self, connected: socket.socket, data: bytes, deadline: float) -> None:
         if not data:

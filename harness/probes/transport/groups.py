@@ -27,11 +27,15 @@ def probe(context: ProbeContext) -> Observation:
     explicit: list[str] = []
     dhe: list[DheParameter] = []
     differ: dict[int, bool] = {}
+    off_curve: list[bool | None] = []
 
     def curves(of: GroupsTls12) -> None:
         by_version[version] = of.observe()
         explicit.extend(of.explicit_curves())
-        note(*of.keys_differ())
+        fresh, group = of.keys_differ()
+        note(fresh, group)
+        if fresh is False and group is not None:
+            off_curve.append(of.off_curve_point_accepted(group))
 
     def groups(of: GroupsTls13) -> None:
         by_version[TLS13] = of.observe()
@@ -58,5 +62,6 @@ def probe(context: ProbeContext) -> Observation:
         explicit_curves=tuple(explicit),
         ecdhe_keys_differ=all(differ.values()) if differ else None,
         ecdhe_reused_groups=tuple(group for group, fresh in differ.items() if not fresh),
+        off_curve_point_accepted=next((accepted for accepted in off_curve if accepted is not None), None),
     )
     return context.observed(KIND, facts, exchanges=exchanges)

@@ -8,10 +8,19 @@ from harness.observations.transport import GroupResult, GroupsOfVersion
 from harness.probes.base import ProbeContext
 from harness.probes.transport import hellos
 from harness.probes.transport.elimination import eliminate
-from harness.probes.transport.exchange import Answer
+from harness.probes.transport.exchange import Answer, Manner, converse
 from harness.probes.transport.key_exchange import ask
+from harness.probes.transport.listening import TlsListener
 from reference_impl.transport import registry
 from reference_impl.transport.registry import CipherSuite
+from reference_impl.transport.wire import (
+    CertificateMessage,
+    ContentType,
+    HandshakeMessage,
+    HandshakeType,
+    encode_records,
+    vector,
+)
 
 _EXPLICIT = (0xFF01, 0xFF02)
 _CERTIFIED = frozenset({hellos.P256, hellos.P384, hellos.P521})
@@ -67,6 +76,44 @@ class GroupsTls12:
         self.exchanges += answer.exchanges
         keys = self._keys[group]
         return (None if len(keys) < 2 else len(set(keys)) == len(keys)), group
+
+    def off_curve_point_accepted(self, group: int) -> bool | None:
+        """Whether a client's point that is not on the curve is let pass; asked where the server's keys are reused.
+
+        A server that validates ends the handshake at the ClientKeyExchange; one that does not waits for what follows.
+        A valid point is the control: None where that is refused, too, or `group` is none of the NIST curves.
+        """
+        share = hellos.share_for(group) if group in _CERTIFIED else None
+        if share is None:
+            return None
+        off_curve = share.key_exchange[:-1] + bytes((share.key_exchange[-1] ^ 1,))
+        if self._ended_by(group, share.key_exchange, "a valid point") is not False:
+            return None
+        ended = self._ended_by(group, off_curve, "a point off the curve")
+        return None if ended is None else not ended
+
+    def _ended_by(self, group: int, point: bytes, what: str) -> bool | None:
+        """Whether the server ends the handshake at a ClientKeyExchange with `point`; None if it came to none."""
+        sent = False
+
+        def key_exchange(listener: TlsListener) -> bytes | None:
+            nonlocal sent
+            if sent or listener.hello is None or listener.alert is not None or listener.problem:
+                return None
+            sent = True
+            types = {message.type for message in listener.messages}
+            message = HandshakeMessage(HandshakeType.CLIENT_KEY_EXCHANGE, vector(point, 1)).encode()
+            if HandshakeType.CERTIFICATE_REQUEST in types:
+                message = CertificateMessage(()).encode(self._version) + message
+            return encode_records(ContentType.HANDSHAKE, message, self._version)
+
+        hello = hellos.legacy_hello(self._context.target, self._suites, self._version, groups=(group,))
+        manner = Manner(until=HandshakeType.SERVER_HELLO_DONE, silence_likely=True, reply=key_exchange)
+        answer = converse(self._context, f"groups: ClientKeyExchange with {what}", hello.to_records(), manner)
+        self.exchanges += answer.exchanges
+        if not sent:
+            return None
+        return answer.reaction.alert is not None or bool(answer.reaction.closed)
 
     def _ask(self, groups: Sequence[int], ignore: frozenset[int] = frozenset()) -> tuple[Answer, int | None]:
         purpose = f"groups: {registry.version_name(self._version)}, {len(groups)} offered"

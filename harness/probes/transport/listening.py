@@ -24,6 +24,8 @@ from reference_impl.transport.wire import (
 )
 from reference_impl.transport.wire.codes import TLS13
 
+_ENDS = frozenset({ReactionKind.CLOSE, ReactionKind.RESET})
+
 
 class Listener(Protocol):
     """Reads one direction of a connection."""
@@ -69,11 +71,6 @@ class TlsListener:
             return True
         return False
 
-    @property
-    def retry_wanted(self) -> bool:
-        """Whether the last answer is a HelloRetryRequest that was not answered yet."""
-        return self.retry is not None and self.hello is None
-
     def _take(self, content_type: int, payload: bytes) -> bool:
         if content_type == ContentType.ALERT:
             alert = parse_alert(payload)
@@ -109,14 +106,15 @@ class TlsListener:
                 suite=self.hello.cipher_suite,
                 alert=self.alert,
                 fatal=self.fatal,
+                closed=True if detail and ended in _ENDS else None,
                 detail=self.problem,
             )
-        if self.alert is not None and (self.fatal or ended in {ReactionKind.CLOSE, ReactionKind.RESET}):
+        if self.alert is not None and (self.fatal or ended in _ENDS):
             return Reaction(
                 kind=ReactionKind.ALERT,
                 alert=self.alert,
                 fatal=self.fatal,
-                closed=True if detail and ended in {ReactionKind.CLOSE, ReactionKind.RESET} else None,
+                closed=True if detail and ended in _ENDS else None,
                 detail=registry.alert_name(self.alert),
             )
         if self.problem:

@@ -25,7 +25,7 @@ _UNREACHED = {
 
 def probe(context: ProbeContext) -> Observation:
     """Observe ``tls.reachability``."""
-    first = converse(context, "reachability: an ordinary ClientHello", _ordinary(context)).reaction
+    first = _first(context)
     if first.kind is ReactionKind.UNREACHABLE:
         return _unreached(context, first)
     seen = [first]
@@ -42,6 +42,15 @@ def probe(context: ProbeContext) -> Observation:
             ),
         )
     return _observed(context, _without_tls(context, first))
+
+
+def _first(context: ProbeContext) -> Reaction:
+    """The answer to an ordinary hello; asked again after a failed connection or a reset, not after silence."""
+    purpose = "reachability: an ordinary ClientHello"
+    reaction = converse(context, purpose, _ordinary(context), Manner(once=True)).reaction
+    if reaction.kind in {ReactionKind.UNREACHABLE, ReactionKind.RESET}:
+        return converse(context, f"{purpose}, second try", _ordinary(context), Manner(once=True)).reaction
+    return reaction
 
 
 def _ordinary(context: ProbeContext) -> bytes:

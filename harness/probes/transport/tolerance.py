@@ -12,7 +12,7 @@ from harness.probes.transport import hellos
 from harness.probes.transport.elimination import side_by_side, silent
 from harness.probes.transport.exchange import Answer, converse
 from harness.probes.transport.key_exchange import LEGACY
-from harness.probes.transport.versions import following, supported
+from harness.probes.transport.versions import following, none_negotiated, supported
 from reference_impl.transport.registry import GREASE
 from reference_impl.transport.wire import ClientHello, Extension, ExtensionType, KeyShare
 from reference_impl.transport.wire import extensions as ext
@@ -30,7 +30,7 @@ def probe(context: ProbeContext) -> Observation:
     known = context.facts(Versions)
     hello, version = _ordinary(context, known)
     if hello is None:
-        return context.observed(KIND, None, missing="No protocol version was negotiated.")
+        return context.observed(KIND, None, missing=none_negotiated(known))
     ask = partial(_ask, context)
     asked: dict[object, tuple[str, ClientHello, int]] = {}
     for value in RECORD_VERSIONS:

@@ -10,9 +10,9 @@ from harness.probes.base import ProbeContext
 from harness.probes.transport import hellos
 from harness.probes.transport.elimination import side_by_side, silent
 from harness.probes.transport.exchange import Manner, attend, converse
-from harness.probes.transport.listening import Ssl2Listener
+from harness.probes.transport.listening import Ssl2Listener, TlsListener
 from reference_impl.transport import registry
-from reference_impl.transport.wire import ClientHello, ServerHello, Ssl2ClientHello
+from reference_impl.transport.wire import ClientHello, Ssl2ClientHello
 
 KIND = "tls.versions"
 _PROTOCOL_VERSION = 70
@@ -67,11 +67,13 @@ def converse_tls13(context: ProbeContext, purpose: str, hello: ClientHello) -> R
 def following(hello: ClientHello) -> Manner:
     """Answers a HelloRetryRequest to `hello` with the share it asks for."""
 
-    def second(retry: ServerHello) -> bytes | None:
-        again = hellos.second_hello(hello, retry)
+    def second(listener: TlsListener) -> bytes | None:
+        if listener.retry is None or listener.hello is not None or listener.alert is not None or listener.problem:
+            return None
+        again = hellos.second_hello(hello, listener.retry)
         return None if again is None else again.to_records(0x0303)
 
-    return Manner(retry_hello=second)
+    return Manner(reply=second)
 
 
 def _ssl2(context: ProbeContext) -> Reaction:
@@ -96,3 +98,12 @@ def supported(facts: Versions | None, version: int) -> bool:
     """Whether `version` was negotiated by a hello of at most that version."""
     reaction = facts.reactions.get(version) if facts else None
     return reaction is not None and reaction.accepted and reaction.version == version
+
+
+def none_negotiated(facts: Versions | None) -> str:
+    """Why there is nothing to ask further, as a sentence."""
+    if facts is None:
+        return "The protocol versions that the server supports were not established."
+    reasons = {reaction.alert for reaction in facts.reactions.values() if reaction.alert is not None}
+    alerts = ", ".join(registry.alert_name(alert) for alert in sorted(reasons))
+    return "The server negotiated no protocol version" + (f" (alerts: {alerts})." if alerts else ".")
