@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from harness.record import RunRecord, VerdictKind, VerdictRecord
-
 from reports.evidence import EvidenceFiles
 from reports.sources import source_url
 
@@ -34,13 +33,13 @@ _ORDER = (
 
 
 def document_of(record: RunRecord, files: EvidenceFiles) -> dict[str, Any]:
-    """The report of `record` as JSON-able values, as ``report.schema.json`` describes it."""
+    """The report of `record` as values that `document_text` writes, as ``report.schema.json`` describes it."""
     header, footer, judging = record.header, record.footer, record.judging
-    sut = header.sut.model_dump(mode="json", exclude={"claims", "waivers"})
+    sut = header.sut.model_dump(exclude={"claims", "waivers"})
     return {
         "schema_version": REPORT_SCHEMA_VERSION,
         "record_schema_version": header.schema_version,
-        "tool": header.tool.model_dump(mode="json"),
+        "tool": header.tool.model_dump(),
         "command": header.command,
         "sut": sut,
         "started": _time(header.started),
@@ -50,19 +49,17 @@ def document_of(record: RunRecord, files: EvidenceFiles) -> dict[str, Any]:
         "judged_at": None if judging is None else _time(judging.at),
         "judged_by_version": None if judging is None else judging.tool_version,
         "judged_profile": "" if judging is None else judging.profile,
-        "limits": header.limits.model_dump(mode="json"),
+        "limits": header.limits.model_dump(),
         "connections": None if footer is None else footer.connections,
         "exit_status": None if footer is None else footer.exit_status,
         "summary": summary_of(record),
-        "claims": [claim.model_dump(mode="json") for claim in record.claims],
+        "claims": [claim.model_dump() for claim in record.claims],
         "verdicts": [_verdict(verdict, files) for verdict in record.verdicts],
-        "advice": [
-            {**advice.model_dump(mode="json"), "evidence": files.cited(advice.evidence)} for advice in record.advice
-        ],
-        "not_examined": [item.model_dump(mode="json") for item in record.not_examined],
-        "waivers": [waiver.model_dump(mode="json") for waiver in header.sut.waivers],
-        "stored_objects": [stored.model_dump(mode="json", exclude={"event"}) for stored in record.stored_objects],
-        "answers": [answer.model_dump(mode="json", exclude={"event"}) for answer in record.answers],
+        "advice": [{**advice.model_dump(), "evidence": files.cited(advice.evidence)} for advice in record.advice],
+        "not_examined": [item.model_dump() for item in record.not_examined],
+        "waivers": [waiver.model_dump() for waiver in header.sut.waivers],
+        "stored_objects": [stored.model_dump(exclude={"event"}) for stored in record.stored_objects],
+        "answers": [answer.model_dump(exclude={"event"}) for answer in record.answers],
         "notes": [
             *({"at": _time(note.at), "text": note.text} for note in record.notes),
             *({"at": None, "text": text} for text in files.notes),
@@ -72,11 +69,11 @@ def document_of(record: RunRecord, files: EvidenceFiles) -> dict[str, Any]:
 
 def document_text(document: dict[str, Any]) -> str:
     """The document as ASCII JSON: what a SUT sent can hide nothing in an editor, and lone surrogates survive."""
-    return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+    return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False, default=_plain) + "\n"
 
 
 def _verdict(verdict: VerdictRecord, files: EvidenceFiles) -> dict[str, Any]:
-    dumped = verdict.model_dump(mode="json")
+    dumped = verdict.model_dump()
     dumped["evidence"] = files.cited(verdict.evidence)
     for source, original in zip(dumped["sources"], verdict.sources, strict=True):
         source["url"] = source_url(original)
@@ -85,3 +82,9 @@ def _verdict(verdict: VerdictRecord, files: EvidenceFiles) -> dict[str, Any]:
 
 def _time(moment: datetime) -> str:
     return moment.isoformat()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} is no JSON value")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from harness.record import RunRecord
 from harness.record.facts import CertificateChain, Exchange
-
 from reports.facts import Endpoint
 from reports.text import slug, visible_line
 

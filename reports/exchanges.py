@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from harness.record import RunRecord
 from harness.record.facts import Exchange
-
 from reports.evidence import EvidenceFiles, cited_exchanges, hex_dump
 from reports.text import plural, slug, visible_line
 
@@ -56,7 +55,9 @@ def _shown(exchange: Exchange, file: str, position: int, with_octets: bool) -> S
         title = f"{direction} after {at:.1f} ms, {plural(len(octets) // 2, 'octet')}"
         segments.append(Segment(title, "\n".join(hex_dump(data))))
     where = f"whole in {file}" if file else "whole in run.jsonl"
-    left_out = "" if with_octets and not cut else (f"Shortened here; {where}." if with_octets else f"Not shown here; {where}.")
+    left_out = (
+        "" if with_octets and not cut else (f"Shortened here; {where}." if with_octets else f"Not shown here; {where}.")
+    )
     return ShownExchange(
         record=exchange,
         anchor=f"exchange-{position}-{slug(exchange.id)}",

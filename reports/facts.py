@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
+from pydantic import BaseModel, ValidationError
+
 from harness.record import RunRecord
 from harness.record.facts import (
     CertificateChain,
@@ -17,7 +19,6 @@ from harness.record.facts import (
     SignatureSchemes,
     facts_of,
 )
-from pydantic import BaseModel, ValidationError
 
 FactsT = TypeVar("FactsT", bound=BaseModel)
 MAXIMUM_CHAINS = 16
@@ -39,7 +40,7 @@ class Endpoint:
 
 
 def endpoints_of(record: RunRecord) -> list[Endpoint]:
-    """The facts of every endpoint of the record, in the order of the SUT file; the last observation of a kind counts."""
+    """The facts of every endpoint, in the order of the SUT file; the last observation of a kind counts."""
     latest: dict[tuple[str, str], Observation] = {}
     for event in record.observations:
         latest[event.observation.endpoint, event.observation.kind] = event.observation

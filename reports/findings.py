@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from harness.record import ClaimVerdict, NotExamined, RunRecord, SourceRecord, VerdictKind, VerdictRecord
-
 from reports.sources import source_title, source_url
 from reports.text import slug, spoken
 from reports.words import WORDS, VerdictWord, rank, word, worst
@@ -106,7 +105,7 @@ class Unexamined:
 
 
 def claims_of(record: RunRecord) -> list[ClaimView]:
-    """Every claim with its findings. A verdict whose claim the record does not roll up gets a claim of its own counts."""
+    """Every claim with its findings; claims that the record does not roll up are rolled up here."""
     anchors = _anchors(record.verdicts)
     by_claim: dict[ClaimKey, list[VerdictRecord]] = {}
     for verdict in record.verdicts:

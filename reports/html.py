@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from harness.record import RunRecord, VerdictKind
 from harness.record.names import group_name, scheme_name, version_name
-
 from reports.document import summary_of
 from reports.evidence import EvidenceFiles
 from reports.exchanges import exchanges_of
@@ -18,7 +17,7 @@ from reports.facts import Endpoint
 from reports.findings import claims_of, failures_of, open_reasons, unexamined_of
 from reports.pictures import QUALITIES, chart_of, matrix_of
 from reports.text import plural, spoken, visible, visible_line
-from reports.words import JUDGED, WORDS, moment, protocol, word
+from reports.words import JUDGED, WORDS, moment, protocol, rank, word, worst
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -148,18 +147,29 @@ _WHY = {
 
 
 def _conclusion(record: RunRecord) -> tuple[str, str]:
-    """The verdict to colour the first page with and the sentence that says it all."""
-    kinds = [claim.verdict for claim in record.claims]
-    failing = kinds.count(VerdictKind.FAIL)
-    warnings = sum(verdict.verdict == VerdictKind.WARNING for verdict in record.verdicts)
-    note = f", with {plural(warnings, 'warning')}" if warnings else ""
-    if not record.verdicts or not kinds:
+    """The verdict to mark the first page with and the sentence that says it all."""
+    claims = record.claims
+    if not record.verdicts or not claims:
         return "inconclusive", "Nothing was judged."
-    if failing:
-        many = f"{failing} of {len(kinds)} claims are" if failing > 1 else f"1 of {plural(len(kinds), 'claim')} is"
-        return "fail", (f"{many} not kept." if len(kinds) > 1 else "The claim is not kept.")
-    if VerdictKind.ERROR in kinds:
-        return "error", "The harness itself failed in part: the claims are not decided."
-    if VerdictKind.INCONCLUSIVE in kinds:
-        return "inconclusive", "No requirement failed, but not everything could be established."
-    return "pass", f"{'Every claim is' if len(kinds) > 1 else 'The claim is'} kept{note}."
+    overall = worst({claim.verdict.value: 1 for claim in claims})
+    kind = overall.kind if overall is not None and overall.kind in _OUTCOMES else "pass"
+    several_endpoints = len({claim.endpoint for claim in claims}) > 1
+    said: dict[str, list[str]] = {}
+    for claim in sorted(claims, key=lambda claim: rank(claim.verdict)):
+        name = f"{claim.profile} at {claim.endpoint}" if several_endpoints else claim.profile
+        said.setdefault(_OUTCOMES.get(claim.verdict.value, _OUTCOMES["pass"]), []).append(name)
+    sentence = "; ".join(f"{_listed(names)} {'is' if len(names) == 1 else 'are'} {out}" for out, names in said.items())
+    warnings = sum(verdict.verdict == VerdictKind.WARNING for verdict in record.verdicts)
+    return kind, sentence + (f", with {plural(warnings, 'warning')}." if kind == "pass" and warnings else ".")
+
+
+_OUTCOMES = {
+    "fail": "not kept",
+    "error": "not decided: the harness itself failed",
+    "inconclusive": "not decided: nothing failed, but not everything could be established",
+    "pass": "kept",
+}
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -7,7 +7,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 from harness.record import RunRecord
-
 from reports.document import summary_of
 from reports.findings import claims_of
 from reports.html import index_text

@@ -8,7 +8,6 @@ from datetime import UTC
 from itertools import groupby
 
 from harness.record import RunRecord, VerdictKind, VerdictRecord
-
 from reports.text import spoken, visible
 
 Claim = tuple[str, str, str, str]
@@ -18,7 +17,7 @@ def junit_text(record: RunRecord) -> str:
     """The verdicts of `record` in the JUnit shape that Jenkins, GitLab and GitHub Actions read.
 
     fail is a failure (a waived one too: its type is ``waived``, and the exit status tells them apart), error an error,
-    inconclusive and not applicable are skipped with the reason; a warning passes and speaks in system-out and in a property.
+    inconclusive and not applicable are skipped with the reason; a warning passes, with system-out and a property.
     """
     suites = [_suite(record, claim, verdicts) for claim, verdicts in _by_claim(record)]
     root = ET.Element("testsuites", {"name": "ps315", **_totals(suites)})
@@ -72,7 +71,9 @@ def _suite(record: RunRecord, claim: Claim, verdicts: list[VerdictRecord]) -> ET
 
 
 def _case(suite: ET.Element, class_name: str, verdict: VerdictRecord) -> None:
-    case = ET.SubElement(suite, "testcase", {"classname": class_name, "name": visible(verdict.requirement), "time": "0.000"})
+    case = ET.SubElement(
+        suite, "testcase", {"classname": class_name, "name": visible(verdict.requirement), "time": "0.000"}
+    )
     message = visible(verdict.reason or verdict.title)
     details = visible(_details(verdict))
     kind = verdict.verdict

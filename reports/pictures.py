@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from harness.record.facts import CipherSuites
 from harness.record.names import suite_name, suite_quality, version_name
-
 from reports.text import plural
 from reports.words import WORDS, VerdictWord
 
@@ -16,7 +15,7 @@ QUALITIES = {
     "dated": "without forward secrecy, or not authenticated encryption (CBC)",
     "broken": "no encryption, no authentication, or a cipher below 128 bits",
 }
-BAR_WIDTH = 190.0
+BAR_WIDTH = 175.0
 MAXIMUM_ROWS = 400
 
 
@@ -106,7 +105,9 @@ def matrix_of(facts: CipherSuites) -> Matrix:
             named = (suite_name(accepted.code, version), accepted.code)
             ranks.setdefault(named, {})[version] = rank
     quality = {named: suite_quality(named[1], max(found)) for named, found in ranks.items()}
-    ordered = sorted(ranks, key=lambda named: (_BEST_FIRST.index(quality[named]), -max(ranks[named]), *_first(ranks[named])))
+    ordered = sorted(
+        ranks, key=lambda named: (_BEST_FIRST.index(quality[named]), -max(ranks[named]), *_first(ranks[named]))
+    )
     columns = tuple(_column(facts, version, index) for index, version in enumerate(versions))
     rows = tuple(
         Row(

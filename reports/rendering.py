@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.record import RunRecord
-
 from reports.document import document_of, document_text
 from reports.evidence import write_evidence
 from reports.facts import endpoints_of

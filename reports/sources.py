@@ -8,9 +8,9 @@ from harness.record import SourceRecord
 
 
 def source_url(source: SourceRecord) -> str:
-    """Where the clause can be read: the record's own link if it is one to the web, otherwise what follows from the names.
+    """Where the clause can be read: the record's own link to the web, otherwise what follows from the names.
 
-    PS3.15 leads to the page and paragraph of its edition at dicom.nema.org, an RFC to its section; "" for anything else.
+    DICOM leads to the page and paragraph of its edition at dicom.nema.org, an RFC to its section; otherwise "".
     """
     if source.url:
         return source.url if re.match(r"https?://[^\s]+$", source.url) else ""

@@ -1,4 +1,4 @@
-"""What a system under test said, made safe to look at: control characters visible, direction neutral, length bounded."""
+"""What a system under test said, made safe to look at: hidden characters visible, length bounded."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ WORDS: Mapping[str, VerdictWord] = {
         VerdictWord("inconclusive", "inconclusive", "?", "could not be established; the reason says what is missing"),
         VerdictWord("warning", "warning", "▲", "a should (SHOULD) is not met"),
         VerdictWord("pass", "pass", "✓", "what was observed is what the clause permits"),
-        VerdictWord("not_applicable", "not applicable", "–", "the condition of the requirement is positively not met"),
+        VerdictWord("not_applicable", "not applicable", "○", "the condition of the requirement is positively not met"),
     )
 }
 """The six verdicts in the order in which findings are listed."""

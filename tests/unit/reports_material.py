@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+
+from fixtures.pki import Pki
 from harness.observations import Exchange, Observation
 from harness.observations.base import Frozen
 from harness.observations.transport import (
@@ -34,8 +36,8 @@ from harness.record.models import (
     Header,
     JudgingEvent,
     Limits,
-    NotExamined,
     NoteEvent,
+    NotExamined,
     ObservationEvent,
     RunRecord,
     SourceRecord,
@@ -46,8 +48,6 @@ from harness.record.models import (
     VerdictRecord,
     WaiverRecord,
 )
-
-from fixtures.pki import Pki
 
 AT = datetime(2026, 11, 22, 10, 31, 42, tzinfo=UTC)
 CATALOGUE = Path(__file__).parents[2] / "suites" / "transport" / "requirements"
@@ -110,7 +110,9 @@ def chain(pki: Pki, case: str = "server") -> CertificateChain:
 
 
 def exchange(number: int, octets: int = 320, decoded: tuple[str, ...] | None = None) -> Exchange:
-    hello = bytes(itertools.islice(itertools.cycle(b"\x16\x03\x01\x01\x3b\x01\x00\x01\x37\x03\x03" + bytes(range(200))), octets))
+    hello = bytes(
+        itertools.islice(itertools.cycle(b"\x16\x03\x01\x01\x3b\x01\x00\x01\x37\x03\x03" + bytes(range(200))), octets)
+    )
     lines = ("sent ClientHello, TLS 1.0, 24 suites", "received Alert, fatal, protocol_version (70)")
     return Exchange(
         id=f"dimse-{number:04}",
@@ -131,15 +133,24 @@ def suites() -> CipherSuites:
 
     return CipherSuites(
         versions={
-            0x0304: SuitesOfVersion(accepted=accepted(0x1302, 0x1303, 0x1301), offered=10, complete=True, preference="server"),
+            0x0304: SuitesOfVersion(
+                accepted=accepted(0x1302, 0x1303, 0x1301), offered=10, complete=True, preference="server"
+            ),
             0x0303: SuitesOfVersion(
-                accepted=accepted(0xC030, 0xC02F, 0xCCA8, 0x009F, 0x009E, 0xC028, 0x009D, 0x009C, 0x002F, 0x000A, 0x0002),
+                accepted=accepted(
+                    0xC030, 0xC02F, 0xCCA8, 0x009F, 0x009E, 0xC028, 0x009D, 0x009C, 0x002F, 0x000A, 0x0002
+                ),
                 offered=346,
                 complete=True,
                 preference="server",
             ),
             0x0302: SuitesOfVersion(accepted=(), offered=251, complete=True),
-            0x0301: SuitesOfVersion(accepted=accepted(0x002F, 0x0035, 0x000A), offered=251, complete=False, note="The server stopped answering."),
+            0x0301: SuitesOfVersion(
+                accepted=accepted(0x002F, 0x0035, 0x000A),
+                offered=251,
+                complete=False,
+                note="The server stopped answering.",
+            ),
             0x0300: SuitesOfVersion(accepted=(), offered=251, complete=True),
             0x0002: SuitesOfVersion(accepted=(), offered=9, complete=True),
         }
@@ -220,14 +231,26 @@ def _from_catalogue(item: dict[str, Any], profile: str, position: int) -> Verdic
         fields |= {"reason": FAILING[name], "expected": ("an alert", "a close", "a reset"), "observed": FAILING[name]}
     elif name in WARNED:
         kind = VerdictKind.WARNING
-        fields |= {"reason": "It was accepted.", "expected": ("a refusal",), "observed": {"version": "TLS 1.2", "suites": ["TLS_RSA_WITH_AES_128_CBC_SHA"]}}
+        fields |= {
+            "reason": "It was accepted.",
+            "expected": ("a refusal",),
+            "observed": {"version": "TLS 1.2", "suites": ["TLS_RSA_WITH_AES_128_CBC_SHA"]},
+        }
     elif name in OPEN:
         kind = VerdictKind.INCONCLUSIVE
-        fields |= {"reason": OPEN[name], "remedy": "Install an ECDSA certificate, or name an alternate endpoint.", "evidence": ()}
+        fields |= {
+            "reason": OPEN[name],
+            "remedy": "Install an ECDSA certificate, or name an alternate endpoint.",
+            "evidence": (),
+        }
     elif item["judged"] == "derived":
         failing = name in {"B.12-bcp-195", "B.13-bcp-195", "B.13-permitted-algorithms"}
         kind = VerdictKind.FAIL if failing else VerdictKind.PASS
-        fields |= {"reason": "A member fails." if failing else "Every member passes.", "evidence": (), "members": tuple(FAILING)}
+        fields |= {
+            "reason": "A member fails." if failing else "Every member passes.",
+            "evidence": (),
+            "members": tuple(FAILING),
+        }
     elif position % 9 == 4 and item.get("condition"):
         kind = VerdictKind.NOT_APPLICABLE
         fields |= {"reason": f"Not the case: {item['condition']}."}
@@ -256,12 +279,18 @@ def sut(**fields: Any) -> SutRecord:
         "serial": "AS-00421-X",
         "site": "University Hospital, Radiology 2",
         "tester": "Dr. M. Weber",
-        "claims": tuple(ClaimRecord(profile=p, edition="2026c", role="tls-server", endpoint="dimse") for p in ("B.12", "B.13")),
-        "endpoints": (EndpointRecord(name="dimse", protocol="dicom-tls", host="10.20.30.40", port=2762, called_aet="ARCHIVE"),),
+        "claims": tuple(
+            ClaimRecord(profile=p, edition="2026c", role="tls-server", endpoint="dimse") for p in ("B.12", "B.13")
+        ),
+        "endpoints": (
+            EndpointRecord(name="dimse", protocol="dicom-tls", host="10.20.30.40", port=2762, called_aet="ARCHIVE"),
+        ),
         "declarations": {"B.12-statement-ports": "2762 by default, configurable"},
         "waivers": (
             WaiverRecord(requirement="B.12-no-null-cipher", reason="Replacement is ordered", until=date(2027, 1, 31)),
-            WaiverRecord(requirement="RFC9325-4.1-no-null", reason="Old gateway", until=date(2026, 9, 30), expired=True),
+            WaiverRecord(
+                requirement="RFC9325-4.1-no-null", reason="Old gateway", until=date(2026, 9, 30), expired=True
+            ),
         ),
     }
     return SutRecord(**(values | fields))
@@ -287,7 +316,17 @@ def roll_up(verdicts: list[VerdictRecord]) -> tuple[ClaimVerdict, ...]:
             counts[item.imported][item.verdict.value] = counts[item.imported].get(item.verdict.value, 0) + 1
         kinds = [item.verdict for item in of_claim]
         kind = next((k for k in VerdictKind if k in kinds and k is not VerdictKind.WARNING), VerdictKind.PASS)
-        claims.append(ClaimVerdict(profile=profile, edition="2026c", role="tls-server", endpoint="dimse", verdict=kind, own=counts[False], imported=counts[True]))
+        claims.append(
+            ClaimVerdict(
+                profile=profile,
+                edition="2026c",
+                role="tls-server",
+                endpoint="dimse",
+                verdict=kind,
+                own=counts[False],
+                imported=counts[True],
+            )
+        )
     return tuple(claims)
 
 
@@ -304,9 +343,22 @@ def realistic(pki: Pki, case: str = "server", **fields: Any) -> RunRecord:
                 continue
             reason = item.get("reason", "The SUT file does not answer it.")
             unexamined.append(
-                NotExamined(requirement=item["id"], title=item["title"], text=item["text"], level=item["level"], profile=profile, judged=item["judged"], reason=reason)
+                NotExamined(
+                    requirement=item["id"],
+                    title=item["title"],
+                    text=item["text"],
+                    level=item["level"],
+                    profile=profile,
+                    judged=item["judged"],
+                    reason=reason,
+                )
             )
-    error = verdict("B.12-integrity-failure-drops-connection", VerdictKind.ERROR, reason="KeyError in the harness", title="Broken records end the connection")
+    error = verdict(
+        "B.12-integrity-failure-drops-connection",
+        VerdictKind.ERROR,
+        reason="KeyError in the harness",
+        title="Broken records end the connection",
+    )
     verdicts = [error if item.requirement == error.requirement else item for item in verdicts]
     waivers = {waiver.requirement: waiver for waiver in given.sut.waivers}
     verdicts = [item.model_copy(update={"waiver": waivers.get(item.requirement)}) for item in verdicts]
@@ -316,12 +368,21 @@ def realistic(pki: Pki, case: str = "server", **fields: Any) -> RunRecord:
         "observations": observations(pki, case),
         "exchanges": {made.id: made for made in map(exchange, range(1, 161))},
         "notes": (NoteEvent(at=AT, text="The second opinion was not asked: --no-second-opinion."),),
-        "stored_objects": (StoredObjectEvent(endpoint="dimse", sop_instance_uid="2.25.1", description="test image of PS315^TEST"),),
+        "stored_objects": (
+            StoredObjectEvent(endpoint="dimse", sop_instance_uid="2.25.1", description="test image of PS315^TEST"),
+        ),
         "judging": JudgingEvent(at=AT + timedelta(seconds=4), tool_version="0.1.0", observed_at=AT),
         "verdicts": tuple(verdicts),
         "claims": roll_up(verdicts),
         "advice": (
-            AdviceRecord(id="dhe", endpoint="dimse", text="TLS_DHE is allowed by B.13, though RFC 9325 advises against it.", remedy="Prefer ECDHE.", source="RFC 9325, Section 4.1", evidence=("dimse-0003",)),
+            AdviceRecord(
+                id="dhe",
+                endpoint="dimse",
+                text="TLS_DHE is allowed by B.13, though RFC 9325 advises against it.",
+                remedy="Prefer ECDHE.",
+                source="RFC 9325, Section 4.1",
+                evidence=("dimse-0003",),
+            ),
         ),
         "not_examined": tuple(unexamined),
         "footer": Footer(finished=AT + timedelta(seconds=5), connections=142, summary=summary, exit_status=1),
