@@ -24,7 +24,6 @@ ENUMERATION: tuple[Probe, ...] = (
     _probe("tls.tolerance", "tolerance", "unusual but permitted hellos", "tls.versions"),
     _probe("tls.preferences", "preferences", "preference among suites", "tls.versions", "tls.cipher-suites"),
     _probe("tls.groups", "groups", "groups and key exchange parameters", "tls.versions", "tls.cipher-suites"),
-    _probe("tls.signature-schemes", "signature_schemes", "signature schemes", "tls.cipher-suites"),
     _probe("tls.extensions", "extensions", "extensions and compression", "tls.versions", "tls.cipher-suites"),
 )
 """Probes by elimination and reaction, in an order that respects what they need."""
