@@ -55,19 +55,17 @@ def same_port(tls: TlsServer) -> list[tuple[EndpointRecord, EndpointRecord]]:
 
 
 def is_not_shared(server: Endpoint) -> None:
-    """The port does not take DIMSE and HTTP both."""
+    """The port does not take DIMSE and HTTP both; that neither was tried says nothing."""
     facts = server.facts(Application)
-    dicom = facts.association in SPEAKS_DICOM
-    if dicom and facts.http_answer:
-        spoken = "both DICOM and HTTP"
-    elif facts.http_answer is False or (facts.http_answer and server.protocol == "https"):
-        spoken = "HTTP" if facts.http_answer else "no HTTP" if server.protocol == "dicom-tls" else "no DICOM"
-    else:
+    dicom = None if facts.association in {"", "no-tls", "silence"} else facts.association in SPEAKS_DICOM
+    if (dicom is not False and facts.http_answer is None) or (dicom is None and facts.http_answer):
         raise Missing(
-            f"what {server.name} speaks over TLS was not established" + (f": {facts.detail}" if facts.detail else ""),
+            f"whether {server.name} takes both DICOM and HTTP over TLS was not established"
+            + (f": {facts.detail}" if facts.detail else ""),
             "Name the AE titles and the client certificate that the server expects.",
             facts.exchanges,
         )
-    expect(spoken, evidence=facts.exchanges, what=f"spoken on port {server.record.port}").to_hold(
-        spoken != "both DICOM and HTTP", expected=("DICOM alone", "HTTP alone")
+    spoken = [name for name, answered in (("DICOM", dicom), ("HTTP", facts.http_answer)) if answered]
+    expect(spoken, evidence=facts.exchanges, what=f"spoken over TLS on port {server.record.port}").to_hold(
+        len(spoken) < 2, expected=("DICOM alone", "HTTP alone")
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from harness import TLS13, Missing, Resumption, SignatureSchemes, verifies
+from harness import TLS13, Missing, Resumption, verifies
 from reference_impl.transport.registry import CipherSuite, signature_scheme, version_name
 from suites.transport.expectations import expect_no_signature, expect_no_suite
 from suites.transport.view import TlsServer
@@ -177,7 +177,7 @@ def test_only_permitted_hash_functions(tls: TlsServer) -> None:
     preferred = [
         f"{signature_scheme(chosen[0].code).name} in {version_name(version)}"
         for server in tls.endpoints
-        for version, chosen in server.facts(SignatureSchemes).versions.items()
+        for version, chosen in server.signatures.items()
         if chosen and signature_scheme(chosen[0].code).hash.upper() == UNDECIDED_HASH
     ]
     if undecided or preferred:

@@ -30,8 +30,7 @@ def is_anonymous(each: CipherSuite) -> bool:
 
 def is_weaker(each: CipherSuite) -> bool:
     """Whether the suite is weaker than TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256."""
-    weak = each.mode == "CBC" or each.cipher in {"RC4", "NULL"} or is_anonymous(each)
-    return weak or not each.forward_secrecy or each.strength_bits < 128
+    return not each.forward_secrecy or not each.aead or each.strength_bits < 128 or is_anonymous(each)
 
 
 @verifies("B.12-no-null-cipher", "RFC9325-4.1-no-null")

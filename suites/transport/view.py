@@ -260,11 +260,24 @@ class TlsServer:
         """Raise `Missing` unless the server was made to sign with every scheme that it has, in `versions`."""
         for server in self.endpoints:
             for version in versions:
-                if server.accepts(version) and not server.facts(SignatureSchemes).complete.get(version):
+                if not server.accepts(version) or not self._signs(server, version):
+                    continue
+                if not server.facts(SignatureSchemes).complete.get(version):
                     raise Missing(
                         f"the signature schemes of {version_name(version)} at {server.name} were not all tried",
                         "Run the observation again, with fewer connections at once if the server is slow.",
                     )
+
+    @staticmethod
+    def _signs(server: Endpoint, version: int) -> bool:
+        """Whether the server signs handshakes of `version`; False only if no such suite is accepted."""
+        if version == TLS13:
+            return True
+        of_version = server.suites(version)
+        return not of_version.complete or any(
+            suite(each.code).key_exchange in {"DHE", "ECDHE"} and suite(each.code).authentication not in {"PSK", "anon"}
+            for each in of_version.accepted
+        )
 
     def has_suite(self, rule: SuiteRule, *versions: int) -> bool:
         """Whether a suite that `rule` is about is accepted; `Missing` if none was and not all were offered."""
