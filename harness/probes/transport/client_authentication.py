@@ -1,0 +1,127 @@
+"""kind ``tls.client-authentication``: is a client certificate asked for, and which ones are let in?"""
+
+from __future__ import annotations
+
+from harness.certificates import distinguished_name
+from harness.dicom_ul import abort
+from harness.observations import Observation, Reaction, ReactionKind
+from harness.observations.transport import TLS12, TLS13, ClientAuthentication, CredentialTrial
+from harness.probes.base import ProbeContext
+from harness.probes.transport.session import Incoming, Session
+from harness.probes.transport.session_credentials import ClientIdentity, unknown_identity
+from harness.probes.transport.session_offers import (
+    given_identity,
+    greeting,
+    no_version,
+    offer_of,
+    supported_versions,
+    told,
+)
+from reference_impl.transport.wire.messages import CertificateRequest
+
+_MAX_AUTHORITIES = 100
+_ECDSA_SIGN = 64
+# Servers that ask for a certificate and judge it above TLS answer with these (nginx: 400, 495, 496).
+_HTTP_REFUSED, _HTTP_UNCLEAR = (b"400", b"495", b"496"), (b"401", b"403")
+
+
+def _status(data: bytes) -> bytes:
+    return data[9:12] if data.startswith(b"HTTP/1.") else b""
+
+
+def _from_data(session: Session, data: bytes) -> tuple[bool | None, str]:
+    if session.context.target.protocol == "https":
+        status = _status(data)
+        if status in _HTTP_REFUSED:
+            return False, f"HTTP status {status.decode()}"
+        if status in _HTTP_UNCLEAR:
+            return None, f"HTTP status {status.decode()}"
+    elif session.context.target.protocol == "dicom-tls":
+        session.send(abort())
+    return True, "application data came back"
+
+
+def _after_handshake(session: Session, completed: Reaction) -> tuple[bool | None, Reaction]:
+    """Whether the server goes on with us: in TLS 1.3 only what follows the handshake tells."""
+    silence = session.context.deadlines.silence
+    first = greeting(session.context.target)
+    if first:
+        session.send(first)
+    else:
+        session.close_writing()  # a server that let us in closes in good order
+    incoming = Incoming(alert=0)
+    while incoming.alert is not None or incoming.message is not None:
+        incoming = session.read(silence)
+    if incoming.data is not None:
+        admitted, detail = _from_data(session, incoming.data)
+        return admitted, completed.model_copy(update={"detail": detail})
+    end = incoming.end or completed
+    if end.kind is ReactionKind.SILENCE:
+        return True, completed.model_copy(update={"detail": "not refused until the deadline"})
+    if not first and end.kind is ReactionKind.CLOSE:
+        return (True, completed) if end.detail == "close_notify" else (None, end)
+    return (False, end) if end.refused else (None, end)
+
+
+def _admitted(session: Session, reaction: Reaction) -> tuple[bool | None, Reaction]:
+    if reaction.kind is ReactionKind.COMPLETED:
+        # Nobody who asks for no certificate refuses one: the handshake is all there is to see.
+        return (True, reaction) if session.flight.request is None else _after_handshake(session, reaction)
+    return (False, reaction) if session.flight.request is not None and reaction.refused else (None, reaction)
+
+
+def _trial(
+    context: ProbeContext, version: int, credential: str, identity: ClientIdentity | None
+) -> tuple[CredentialTrial, Session]:
+    purpose = f"client authentication: certificate {credential}"
+    with Session(context, offer_of(context, version, identity=identity), purpose) as session:
+        admitted, reaction = _admitted(session, session.handshake())
+    return CredentialTrial(credential=credential, version=version, admitted=admitted, reaction=reaction), session
+
+
+def _stranger(request: CertificateRequest) -> ClientIdentity:
+    """A made-up identity of a key type that the server accepts."""
+    ecdsa = _ECDSA_SIGN in request.certificate_types if request.certificate_types else 0x0403 in request.schemes
+    return unknown_identity("ec" if ecdsa and (not request.schemes or 0x0403 in request.schemes) else "rsa")
+
+
+def probe_client_authentication(context: ProbeContext) -> Observation:
+    """CertificateRequest per version; then no certificate, one of an unknown authority, and the one given."""
+    supported = supported_versions(context)
+    versions = [version for version in supported if version in {TLS12, TLS13}] or list(supported[:1])
+    if not versions:
+        missing = no_version("a CertificateRequest").missing
+        return context.observed("tls.client-authentication", None, missing=missing)
+    requested: dict[int, bool] = {}
+    authorities: dict[str, None] = {}
+    trials: list[CredentialTrial] = []
+    exchanges: list[str] = []
+    for version in versions:
+        trial, session = _trial(context, version, "none", None)
+        exchanges.append(session.id)
+        request = session.flight.request
+        if request is None and not session.established:
+            continue
+        requested[version] = request is not None
+        trials.append(trial)
+        if request is None:
+            continue
+        authorities.update(dict.fromkeys(map(distinguished_name, request.authorities[:_MAX_AUTHORITIES])))
+        given = given_identity(context.target.credentials)
+        if version < TLS12:
+            continue  # signatures of MD5 and SHA-1 together are not made here
+        for credential, identity in (("unknown-authority", _stranger(request)), ("given", given)):
+            if identity is not None:
+                trial, session = _trial(context, version, credential, identity)
+                exchanges.append(session.id)
+                trials.append(trial)
+    if not requested:
+        missing = f"no handshake went far enough to show a CertificateRequest: {told(trial.reaction)}"
+        return context.observed("tls.client-authentication", None, missing=missing, exchanges=tuple(exchanges))
+    facts = ClientAuthentication(
+        requested=requested,
+        authorities=tuple(authorities),
+        trials=tuple(trials),
+        credentials_given=context.target.credentials is not None,
+    )
+    return context.observed("tls.client-authentication", facts, exchanges=tuple(exchanges))

@@ -1,0 +1,140 @@
+"""One TCP connection to a SUT within its bounds, every octet of it kept as evidence."""
+
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
+
+from harness.observations import Exchange, Reaction, ReactionKind
+from harness.probes.base import ProbeContext
+
+_CHUNK = 16_384
+_MAX_SEGMENTS = 256
+
+
+class EndedError(Exception):
+    """The conversation cannot go on: `kind` and `detail` say how it ended, `alert` and `fatal` where one was sent."""
+
+    def __init__(
+        self, kind: ReactionKind, detail: str = "", *, alert: int | None = None, fatal: bool | None = None
+    ) -> None:
+        super().__init__(detail or kind.value)
+        self.kind = kind
+        self.detail = detail
+        self.alert = alert
+        self.fatal = fatal
+
+    def reaction(self, exchange: str, version: int | None = None, suite: int | None = None) -> Reaction:
+        """This end as a recorded reaction."""
+        return Reaction(
+            kind=self.kind,
+            version=version,
+            suite=suite,
+            alert=self.alert,
+            fatal=self.fatal,
+            detail=self.detail,
+            exchange=exchange,
+        )
+
+
+class Connection:
+    """A TCP connection under the deadlines, the octet limit and the conduct budget of a probe context."""
+
+    def __init__(self, context: ProbeContext, purpose: str) -> None:
+        self.id = context.next_exchange_id()
+        self._context = context
+        self._purpose = purpose
+        self._resources = ExitStack()
+        self._socket: socket.socket | None = None
+        self._segments: list[tuple[str, float, bytearray]] = []
+        self._received = 0
+        self._truncated = False
+        self._started = datetime.now(UTC)
+        self._clock = time.monotonic()
+        self.deadline = self._clock + context.deadlines.exchange
+        self._peer = f"{context.target.host}:{context.target.port}"
+
+    def open(self) -> None:
+        """Connect. Raises `EndedError` (unreachable)."""
+        deadlines = self._context.deadlines
+        self._resources.enter_context(self._context.budget.connection())
+        self._started, self._clock = datetime.now(UTC), time.monotonic()
+        self.deadline = self._clock + deadlines.exchange
+        target = self._context.target
+        try:
+            connected = socket.create_connection((target.host, target.port), min(deadlines.connect, deadlines.exchange))
+        except (OSError, UnicodeError) as error:
+            raise EndedError(ReactionKind.UNREACHABLE, f"no TCP connection: {error}") from error
+        self._socket = self._resources.enter_context(connected)
+        with suppress(OSError):
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            host, port = connected.getpeername()[:2]
+            self._peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def _note(self, direction: str, data: bytes) -> None:
+        if len(self._segments) >= _MAX_SEGMENTS and self._segments[-1][0] == direction:
+            self._segments[-1][2].extend(data)
+            return
+        self._segments.append((direction, round((time.monotonic() - self._clock) * 1000, 3), bytearray(data)))
+
+    def after(self, seconds: float) -> float:
+        """The moment `seconds` from now, but not after the connection's own deadline."""
+        return min(time.monotonic() + seconds, self.deadline)
+
+    def send(self, data: bytes) -> None:
+        """Send all of `data`. Raises `EndedError` (reset, silence)."""
+        if self._socket is None:
+            raise EndedError(ReactionKind.UNREACHABLE, "not connected")
+        self._note("sent", data)
+        try:
+            self._socket.settimeout(max(self.deadline - time.monotonic(), 0.001))
+            self._socket.sendall(data)
+        except TimeoutError as error:
+            raise EndedError(ReactionKind.SILENCE, "the peer does not read") from error
+        except OSError as error:
+            raise EndedError(ReactionKind.RESET, "the connection was reset while sending") from error
+
+    def receive(self, until: float | None = None) -> bytes:
+        """What comes next, b"" at the end of the stream. Raises `EndedError` (silence, reset, malformed: too much)."""
+        if self._socket is None:
+            raise EndedError(ReactionKind.UNREACHABLE, "not connected")
+        left = self._context.deadlines.received_octets - self._received
+        if left <= 0:
+            self._truncated = True
+            raise EndedError(ReactionKind.MALFORMED, f"more than {self._received} octets were sent")
+        patience = min(until if until is not None else self.deadline, self.deadline) - time.monotonic()
+        if patience <= 0:
+            raise EndedError(ReactionKind.SILENCE, "no answer until the deadline")
+        try:
+            if hasattr(socket, "TCP_QUICKACK"):  # a peer under Nagle's algorithm waits for our acknowledgement
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            self._socket.settimeout(patience)
+            data = self._socket.recv(min(_CHUNK, left))
+        except TimeoutError as error:
+            raise EndedError(ReactionKind.SILENCE, "no answer until the deadline") from error
+        except OSError as error:
+            raise EndedError(ReactionKind.RESET, "the connection was reset") from error
+        if data:
+            self._received += len(data)
+            self._note("received", data)
+        return data
+
+    def close(self, outcome: str, secrets: tuple[str, ...] = ()) -> Exchange:
+        """Close and record the exchange."""
+        self._resources.close()
+        self._socket = None
+        exchange = Exchange(
+            id=self.id,
+            purpose=self._purpose,
+            endpoint=self._context.target.endpoint,
+            started=self._started,
+            duration_ms=round((time.monotonic() - self._clock) * 1000, 3),
+            peer=self._peer,
+            segments=tuple((direction, at, bytes(data).hex()) for direction, at, data in self._segments),
+            outcome=outcome,
+            secrets=secrets if self._context.keep_secrets else (),
+            truncated=self._truncated,
+        )
+        return self._context.record(exchange)
