@@ -14,21 +14,56 @@ from harness.observations import Exchange
 
 REDACTED = "[redacted]"
 _STRUCTURE = frozenset(
-    {"event", "kind", "verdict", "level", "judged", "outcome_kind", "protocol", "role", "schema_version"}
+    [
+        "at",
+        "endpoint",
+        "endpoints",
+        "edition",
+        "event",
+        "evidence",
+        "exchange",
+        "exchanges",
+        "finished",
+        "host",
+        "id",
+        "judged",
+        "key",
+        "kind",
+        "level",
+        "members",
+        "needs",
+        "not_after",
+        "not_before",
+        "observation",
+        "observed_at",
+        "peer",
+        "port",
+        "profile",
+        "protocol",
+        "requirement",
+        "role",
+        "sha256",
+        "started",
+        "step",
+        "until",
+        "verdict",
+    ]
 )
+"""Fields that hold names, times and ids of the record: a password that is an ordinary word must not damage them."""
 _SHORT = 4
 
 
 class Redactor:
     """Takes `secrets` (octets of passwords, keys) out of lines of the journal, as text and as hex.
 
-    Hex is blanked with zeros, so that evidence stays readable octets of the same length.
+    Hex is blanked with zeros, so that evidence stays readable octets of the same length. Secrets of fewer than four
+    octets cannot be told from anything else and are left.
     """
 
     def __init__(self, secrets: Iterable[bytes] = ()) -> None:
         self._texts: tuple[str, ...] = ()
         self._hexes: tuple[str, ...] = ()
-        unique = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
+        unique = sorted({secret for secret in secrets if len(secret) >= _SHORT}, key=len, reverse=True)
         texts = []
         for secret in unique:
             try:
@@ -36,7 +71,7 @@ class Redactor:
             except UnicodeDecodeError:
                 continue
         self._texts = tuple(texts)
-        self._hexes = tuple(secret.hex() for secret in unique if len(secret) >= _SHORT)
+        self._hexes = tuple(secret.hex() for secret in unique)
         self._needles = tuple({json.dumps(text, ensure_ascii=False)[1:-1] for text in texts}) + self._hexes
 
     def line(self, line: str) -> str:

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from harness.conduct import Budget
+from harness.errors import HarnessError
 from harness.evidence import EvidenceCap
 from harness.observations import Exchange, Observation
 from harness.observations.transport import Reachability, SecondOpinion
@@ -208,6 +209,10 @@ class Observer:
         self._hosts.setdefault(host, []).append(entry)
         self._progress.expect(len(entry.waiting))
 
+    def hosts(self) -> Mapping[str, Budget]:
+        """The budget of each host that will be contacted, by address."""
+        return dict(self._budgets)
+
     @staticmethod
     def _restore(entry: _EndpointRun, before: RunRecord) -> None:
         """Make what was recorded before the interruption known, so that only the rest is observed."""
@@ -230,9 +235,12 @@ class Observer:
         entries = [entry for entries in self._hosts.values() for entry in entries]
         try:
             while any(entry.waiting or entry.running for entry in entries):
+                left = sum(len(entry.waiting) for entry in entries)
                 self._start_ready()
                 if not any(entry.running for entry in entries):
-                    continue  # everything left was recorded without contact
+                    if left == sum(len(entry.waiting) for entry in entries):
+                        raise HarnessError("the probes need each other in a circle")
+                    continue  # steps were recorded without contact
                 try:
                     self._take(self._results.get(timeout=self._patience(entries)))
                 except queue.Empty:

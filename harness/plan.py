@@ -112,16 +112,17 @@ def plan_for(
     by the operator (none without a `catalogue`). `leave_out` names kinds of observation that are not wanted.
     """
     steps: list[Step] = []
+    planned = {probe.kind for probe in probes} - leave_out
     for endpoint in sut.claimed_endpoints:
         steps.extend(
             ConnectStep(
                 id=f"{endpoint}/{probe.kind}",
                 endpoint=endpoint,
                 observation=probe.kind,
-                needs=tuple(kind for kind in probe.needs if kind not in leave_out),
+                needs=tuple(kind for kind in probe.needs if kind in planned),
             )
             for probe in probes
-            if probe.kind not in leave_out
+            if probe.kind in planned
         )
     if catalogue is not None:
         steps.extend(_asks(sut, catalogue))

@@ -16,8 +16,8 @@ _OWN_FILES = (
     "index.html",
     "summary.json",
     "manifest.json",
-    "report.p7s",
-    "manifest.p7s",
+    "signature.p7s",
+    "report.json.p7s",
     "internal-error.txt",
 )
 _OWN_FOLDERS = ("evidence",)

@@ -23,7 +23,7 @@ from harness.observe import SECOND_OPINION, SECOND_OPINION_STEP, Conduct, Observ
 from harness.plan import Plan, plan_for
 from harness.probes.base import Probe, TlsTarget
 from harness.progress import Progress, progress_for
-from harness.record import RunRecord
+from harness.record import RunRecord, SutRecord
 from harness.record.journal import FILE_NAME, Journal, drop_torn_line, read_record
 from harness.record.models import (
     AdviceEvent,
@@ -144,7 +144,7 @@ def _open(
     keep = keylog.take if keylog else SutRun.keep
     if path.exists():
         before = read_record(path, unfinished=True)
-        _check_same(path, before, sut, plan)
+        _check_same(path, before, _as_recorded(sut, redactor), plan)
         drop_torn_line(path)
         journal = Journal(path, redactor.line)
         journal.append(ResumedEvent(at=datetime.now(UTC)))
@@ -156,9 +156,14 @@ def _open(
     return _Job(SutRun(sut, plan, journal, None, keep), directory, redactor)
 
 
-def _check_same(path: Path, before: RunRecord, sut: Sut, plan: Plan) -> None:
+def _as_recorded(sut: Sut, redactor: Redactor) -> SutRecord:
+    """What a record says about `sut`: without secrets."""
+    return SutRecord.model_validate_json(redactor.line(sut.record.model_dump_json()))
+
+
+def _check_same(path: Path, before: RunRecord, sut: SutRecord, plan: Plan) -> None:
     recorded = before.header
-    if recorded.sut != sut.record or recorded.plan != tuple(step.model_dump(mode="json") for step in plan.steps):
+    if recorded.sut != sut or recorded.plan != tuple(step.model_dump(mode="json") for step in plan.steps):
         raise UsageProblem(
             f"{path}: was recorded for another SUT description or with other options; give those, or --force"
         )
@@ -335,9 +340,13 @@ def write_report(
         (directory / "evidence").mkdir(exist_ok=True)
         write_pcap(directory / "evidence" / "exchanges.pcap", record.exchanges.values())
     if sign is not None and certificate is not None:
+        from reports.signing import SigningProblem
         from reports.signing import sign as sign_report
 
-        sign_report(directory, sign, certificate)
+        try:
+            sign_report(directory, sign, certificate)
+        except SigningProblem as problem:
+            raise UsageProblem(str(problem)) from None
     return report
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import tomllib
 from contextlib import ExitStack
 from pathlib import Path
@@ -37,6 +38,7 @@ def demo(
     as_json: option.AsJson = False,
 ) -> int:
     """Start the node for every profile (or `profile`), judge it and write the report. Returns the exit status."""
+    from fixtures.pki import Pki
     from harness.commands._directory import check_directory
     from harness.commands._pipeline import perform
     from harness.commands._settings import Settings
@@ -64,8 +66,11 @@ def demo(
         json=as_json,
     )
     with ExitStack() as stack:
-        names = [profile] if profile else list(PROFILES)
-        nodes = {name: stack.enter_context(make_node(name, fault or [])) for name in names}
+        pki = Pki.create(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ps315-demo-"))))
+        nodes = {
+            name: stack.enter_context(make_node(name, fault or [], pki=pki))
+            for name in ([profile] if profile else PROFILES)
+        }
         sut = demo_sut(nodes)
         return perform([sut], settings, checked_catalogue([sut], suites))
 

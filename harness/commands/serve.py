@@ -11,6 +11,7 @@ import typer
 from harness.commands import _options as option
 
 if TYPE_CHECKING:
+    from fixtures.pki import Pki
     from reference_impl.node import Node
 
 
@@ -59,23 +60,32 @@ def make_node(
     ae_title: str = "PS315-NODE",
     client_auth: str = "required",
     directory: Path | None = None,
+    pki: Pki | None = None,
 ) -> Node:
     """The reference node, not yet started. Raises `UsageProblem` for what it does not know or cannot bind."""
-    from reference_impl.faults import load_faults
-
     from harness.errors import UsageProblem
     from harness.sut import checked_ae_title, closest, unknown_profile
+    from reference_impl.faults import load_faults
     from reference_impl.node import PROFILES, Node
 
     if profile not in PROFILES:
         raise UsageProblem(f"--profile: {unknown_profile(profile, PROFILES)}")
-    known = [each.id for each in load_faults()]
+    known = load_faults()
     for name in faults:
         if name not in known:
             raise UsageProblem(f"--fault: there is no fault {name!r}{closest(name, known) or '; see `ps315 faults`'}")
     try:
         title = checked_ae_title(ae_title)
-        return Node(profile, faults, host=host, port=port, ae_title=title, client_auth=client_auth, directory=directory)
+        return Node(
+            profile,
+            faults,
+            host=host,
+            port=port,
+            ae_title=title,
+            client_auth=client_auth,
+            directory=directory,
+            pki=pki,
+        )
     except ValueError as problem:
         raise UsageProblem(f"the node cannot be set up: {problem}") from None
     except OSError as problem:

@@ -17,13 +17,18 @@ def verify_report(
     ca: option.Authorities = None,
 ) -> int:
     """Check signature and hashes of the report in DIR. Returns the exit status."""
-    from reports.signing import verify
-
     from harness.errors import UsageProblem
+    from reports.signing import SigningProblem, verify
 
     if not directory.is_dir():
         raise UsageProblem(f"{directory}: there is no such folder; name the folder of a signed report")
     if ca is None:
         raise UsageProblem("--ca is missing; name the trust anchors of the signer's certificate")
-    sys.stdout.write(f"{verify(directory, ca)}\n")
-    return 0
+    try:
+        problems = verify(directory, ca)
+    except SigningProblem as problem:
+        raise UsageProblem(str(problem)) from None
+    for sentence in problems:
+        sys.stdout.write(f"{sentence}\n")
+    sys.stdout.write("the report is NOT what was signed\n" if problems else "the report is what was signed\n")
+    return 1 if problems else 0
