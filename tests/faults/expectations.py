@@ -9,7 +9,6 @@ from harness.record.models import VerdictKind
 from tests.faults.observe import EDITION, PROTOCOL, ROLE, Run
 
 Turned = dict[str, VerdictKind]
-TURNS = frozenset({VerdictKind.FAIL, VerdictKind.WARNING, VerdictKind.ERROR})
 
 
 def selected(profile: str) -> tuple[Requirement, ...]:
@@ -30,20 +29,28 @@ def expected(profile: str, breaks: Mapping[str, str], becomes: Mapping[str, str]
         kinds = {after[one.id] for one in members if one.level == "shall" and one.id in after}
         order = (VerdictKind.FAIL, VerdictKind.ERROR, VerdictKind.INCONCLUSIVE, VerdictKind.PASS)
         after[umbrella.id] = next((kind for kind in order if kind in kinds), VerdictKind.NOT_APPLICABLE)
-    return {name: kind for name, kind in after.items() if _differs(before.get(name), kind)}
+    return {name: kind for name, kind in after.items() if before.get(name) is not kind}
 
 
 def turned(profile: str, run: Run, untouched: Run) -> Turned:
     """Every verdict of `run` under `profile` that differs from the untouched node's."""
     before = untouched.kinds(profile)
-    return {name: kind for name, kind in run.kinds(profile).items() if _differs(before.get(name), kind)}
+    return {name: kind for name, kind in run.kinds(profile).items() if before.get(name) is not kind}
 
 
-def _differs(before: VerdictKind | None, after: VerdictKind) -> bool:
-    """A requirement that did not apply and is met once it does has not turned."""
-    if (before, after) == (VerdictKind.NOT_APPLICABLE, VerdictKind.PASS):
-        return False
-    return before is not after
+def compared(stated: Turned, seen: Turned, before: Turned) -> dict[str, tuple[VerdictKind | None, VerdictKind | None]]:
+    """Where `stated` and `seen` differ: name -> (stated, seen).
+
+    A requirement that did not apply before, and is met now that it does, need not be stated.
+    """
+    return {
+        name: (stated.get(name), seen.get(name))
+        for name in stated.keys() | seen.keys()
+        if stated.get(name) is not seen.get(name)
+        and not (
+            name not in stated and seen[name] is VerdictKind.PASS and before.get(name) is VerdictKind.NOT_APPLICABLE
+        )
+    }
 
 
 def told(differences: Mapping[str, tuple[VerdictKind | None, VerdictKind | None]], profile: str, run: Run) -> str:
