@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from reports.html import prepare
 from reports.index import render_index
 from reports.rendering import render
 
-__all__ = ["render", "render_index"]
+__all__ = ["prepare", "render", "render_index"]

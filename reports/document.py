@@ -68,8 +68,18 @@ def document_of(record: RunRecord, files: EvidenceFiles) -> dict[str, Any]:
 
 
 def document_text(document: dict[str, Any]) -> str:
-    """The document as ASCII JSON: what a SUT sent can hide nothing in an editor, and lone surrogates survive."""
-    return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False, default=_plain) + "\n"
+    """The document as ASCII JSON, a verdict a line: what a SUT sent can hide nothing in an editor or a comparison."""
+    return "{\n" + ",\n".join(f"  {_json(name)}: {_lines(value)}" for name, value in document.items()) + "\n}\n"
+
+
+def _lines(value: object) -> str:
+    if isinstance(value, list) and value:
+        return "[\n" + ",\n".join(f"    {_json(item)}" for item in value) + "\n  ]"
+    return _json(value)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=True, allow_nan=False, default=_plain)
 
 
 def _verdict(verdict: VerdictRecord, files: EvidenceFiles) -> dict[str, Any]:
