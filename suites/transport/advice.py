@@ -135,7 +135,8 @@ def renegotiation(tls: TlsServer) -> Iterator[Occasion]:
 def dhe_under_b13(tls: TlsServer) -> Iterator[Occasion]:
     """DHE, where the profile allows what RFC 9325 recommends against."""
     if tls.claim.profile == "B.13":
-        yield from accepted(tls, "dhe-under-b13", lambda suite: suite.key_exchange == "DHE")
+        permitted = tls.profile.optional["TLS 1.2"]
+        yield from accepted(tls, "dhe-under-b13", lambda suite: suite.key_exchange == "DHE" and suite.code in permitted)
 
 
 def rfc10015(tls: TlsServer) -> Iterator[Occasion]:
