@@ -253,13 +253,12 @@ def test_curves_are_found_behind_an_ecdsa_certificate_that_needs_its_own(pki: Pk
 
 def test_parameters_of_a_site_s_own_are_seen(pki: Pki, tmp_path: Path) -> None:
     parameters = tmp_path / "dh.pem"
-    subprocess.run(
-        ["openssl", "dhparam", "-dsaparam", "-out", str(parameters), "2048"], check=True, capture_output=True
-    )
+    command = ["openssl", "genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", "group:ffdhe3072"]
+    subprocess.run([*command, "-out", str(parameters)], check=True, capture_output=True)
     ciphers = "DHE-RSA-AES128-GCM-SHA256"
     seen = look(*certificates(pki, ecdsa=False), "-tls1_2", "-cipher", ciphers, "-dhparam", str(parameters))
     (parameter,) = seen.facts("tls.groups", Groups).dhe
-    assert (parameter.bits, parameter.suite, parameter.group_name) == (2048, 0x009E, "")
+    assert (parameter.bits, parameter.suite, parameter.group_name) == (3072, 0x009E, "ffdhe3072")
 
 
 def test_unknown_names_can_be_refused(pki: Pki) -> None:
