@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import warnings
 from base64 import encodebytes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
-from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
@@ -25,9 +22,8 @@ if TYPE_CHECKING:
 MAX_DER_OCTETS = 65_536
 MAX_TEXT = 1_024
 MAX_NAMES = 100
-MAX_ANCHORS = 2_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_HOSTILE = (
+HOSTILE = (
     ValueError,
     TypeError,
     OverflowError,
@@ -38,6 +34,7 @@ _HOSTILE = (
     x509.UnsupportedGeneralNameType,
     x509.InvalidVersion,
 )
+"""What reading a certificate that nobody vouches for may raise."""
 _EC_OID, _RSA_OID, _PSS_OID = "1.2.840.10045.2.1", "1.2.840.113549.1.1.1", "1.2.840.113549.1.1.10"
 _SIGNATURES: dict[str, tuple[str, str]] = {
     "1.2.840.113549.1.1.2": ("rsa", "md2"),
@@ -97,7 +94,7 @@ class _Readings:
                 return read()
         except x509.ExtensionNotFound:
             return default
-        except _HOSTILE as error:
+        except HOSTILE as error:
             self.problems.append(clipped(f"{what}: {error}", 200))
             return default
 
@@ -115,7 +112,7 @@ def load(der: bytes) -> x509.Certificate | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return x509.load_der_x509_certificate(der)
-    except _HOSTILE:
+    except HOSTILE:
         return None
 
 
@@ -161,7 +158,7 @@ def certificate_facts(der: bytes) -> CertificateFacts:
         extended_key_usage=_extended_key_usage(certificate, read),
         ocsp_responders=_ocsp_responders(certificate, read),
         crl_urls=_crl_urls(certificate, read),
-        self_signed=read.take("names", lambda: _same_name(certificate, certificate), False),
+        self_signed=read.take("names", lambda: same_name(certificate, certificate), False),
         problems=tuple(dict.fromkeys(read.problems)),
     )
 
@@ -182,8 +179,15 @@ def _extension(certificate: x509.Certificate, kind: type[ExtensionT]) -> Extensi
     return certificate.extensions.get_extension_for_class(kind).value
 
 
-def _same_name(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+def same_name(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    """Whether `certificate` names `issuer` as its issuer. Raises what `HOSTILE` lists."""
     return issuer.subject.public_bytes() == certificate.issuer.public_bytes()
+
+
+def key_of(certificate: x509.Certificate) -> tuple[str, int | None]:
+    """Type and length in bits of the subject's key."""
+    key_type, bits, _ = _key(certificate, _Readings())
+    return key_type, bits
 
 
 def _key(certificate: x509.Certificate, read: _Readings) -> tuple[str, int | None, str]:
@@ -278,91 +282,6 @@ def _crl_urls(certificate: x509.Certificate, read: _Readings) -> tuple[str, ...]
     return read.take("CRL distribution points", urls, ())
 
 
-def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    """Whether `issuer` signed `certificate`: by name, and by signature where the library still verifies it."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if not _same_name(issuer, certificate):
-                return False
-            certificate.verify_directly_issued_by(issuer)
-    except InvalidSignature:
-        return False
-    except _HOSTILE:
-        return True  # an old hash or curve: the name has to do
-    return True
-
-
-def in_order(chain: Sequence[bytes]) -> bool:
-    """Whether each certificate (DER, leaf first) is issued by the next."""
-    loaded = [load(der) for der in chain]
-    if None in loaded:
-        return len(chain) <= 1
-    certificates = [certificate for certificate in loaded if certificate is not None]
-    return all(_issued(issuer, issued) for issued, issuer in pairwise(certificates))
-
-
-def signers(chain: Sequence[bytes], anchors: Sequence[x509.Certificate] = ()) -> tuple[tuple[int | None, str], ...]:
-    """For each certificate the key length and type of whoever signed it, found in the chain or among `anchors`.
-
-    (None, "") where the signer is not known.
-    """
-    loaded = [load(der) for der in chain]
-    known = [certificate for certificate in loaded if certificate is not None]
-    found: list[tuple[int | None, str]] = []
-    for certificate in loaded:
-        if certificate is None:
-            found.append((None, ""))
-            continue
-        candidates = [*(other for other in known if other is not certificate), *anchors, certificate]
-        signer = next((issuer for issuer in candidates if _issued(issuer, certificate)), None)
-        if signer is None:
-            found.append((None, ""))
-        else:
-            key_type, bits, _ = _key(signer, _Readings())
-            found.append((bits, key_type))
-    return tuple(found)
-
-
-def load_anchors(path: Path | None) -> tuple[x509.Certificate, ...]:
-    """Certificates of a PEM file of trust anchors; none if there is no such file or it cannot be read."""
-    if path is None:
-        return ()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return tuple(x509.load_pem_x509_certificates(path.read_bytes())[:MAX_ANCHORS])
-    except (OSError, *_HOSTILE):
-        return ()
-
-
-def name_matches(leaf: CertificateFacts, name: str) -> bool | None:
-    """Whether `leaf` covers `name`, a host name or an IP address (RFC 6125 6.4); None for an empty name.
-
-    The common name counts only where the certificate names no host and no address (RFC 6125 6.4.4).
-    """
-    wanted = name.strip("[]").rstrip(".").lower()
-    if not wanted or leaf.version == 0:
-        return None
-    try:
-        address = str(ipaddress.ip_address(wanted))
-    except ValueError:
-        address = ""
-    if address:
-        return f"IP:{address}" in leaf.names
-    hosts = [entry.removeprefix("DNS:").rstrip(".").lower() for entry in leaf.names if entry.startswith("DNS:")]
-    if not hosts and not any(entry.startswith("IP:") for entry in leaf.names):
-        hosts = [leaf.common_name.rstrip(".").lower()]
-    return any(_host_covers(pattern, wanted) for pattern in hosts)
-
-
-def _host_covers(pattern: str, host: str) -> bool:
-    if pattern.startswith("*."):
-        label, dot, rest = host.partition(".")
-        return bool(label and dot) and rest == pattern[2:] and "." in rest
-    return pattern == host
-
-
 def ocsp_status(der: bytes, leaf: bytes = b"") -> str:
     """Status that an OCSP response gives: "good", "revoked", "unknown" or "unparsable".
 
@@ -380,7 +299,7 @@ def ocsp_status(der: bytes, leaf: bytes = b"") -> str:
             for entry in response.responses:
                 if certificate is None or entry.serial_number == certificate.serial_number:
                     return _status_name(entry)
-    except _HOSTILE:
+    except HOSTILE:
         return "unparsable"
     return "unparsable"
 
@@ -394,7 +313,7 @@ def encrypt_to_leaf(der: bytes, data: bytes) -> bytes:
     certificate = load(der)
     try:
         key = None if certificate is None else certificate.public_key()
-    except _HOSTILE as error:
+    except HOSTILE as error:
         raise ValueError(f"the public key cannot be read: {error}") from error
     if not isinstance(key, rsa.RSAPublicKey):
         raise ValueError("the certificate holds no RSA key")
@@ -415,7 +334,7 @@ def distinguished_name(der: bytes) -> str:
                      for pair in relative)
             for relative in list(asn1.Name.load(der[:MAX_DER_OCTETS]).chosen)[:MAX_NAMES]
         ]  # fmt: skip
-    except _HOSTILE:
+    except HOSTILE:
         return f"#{der[:64].hex()}"
     return clipped(",".join(reversed(parts)))
 

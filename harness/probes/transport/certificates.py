@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.certificates import certificate_facts, in_order, load_anchors, name_matches, ocsp_status, signers
-from harness.observations import Observation, Reaction
+from harness.certificate_chains import in_order, load_anchors, name_matches, signers
+from harness.certificates import certificate_facts, ocsp_status
+from harness.observations import Observation, Reaction, ReactionKind
 from harness.observations.transport import TLS12, TLS13, CertificateChain, CertificateFacts, Certificates
 from harness.probes.base import ProbeContext
 from harness.probes.transport.session import Offer, ServerFlight, Session, Stop
@@ -112,7 +113,7 @@ def probe_certificates(context: ProbeContext) -> Observation:
             by_chain.setdefault(trial.flight.certificates, []).append(trial)
     chains = tuple(_chain(context, shown) for shown in by_chain.values())
     rsa, ecdsa = (_refused(kind, trials, chains) for kind in ("rsa", "ec"))
-    if not chains and not all(trial.reaction.refused for trial in trials):
+    if not chains and not all(trial.reaction.kind is ReactionKind.ALERT for trial in trials):
         reasons = "; ".join(dict.fromkeys(told(trial.reaction) for trial in trials))
         missing = f"no certificate could be read: {reasons}"
         return context.observed("tls.certificates", None, missing=missing, exchanges=exchanges)

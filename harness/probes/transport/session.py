@@ -20,7 +20,7 @@ from harness.probes.base import ProbeContext
 from harness.probes.transport.session_credentials import ClientIdentity, SigningError
 from harness.probes.transport.session_keys import KeyAgreementError
 from harness.probes.transport.session_protection import KeyShape, ProtectionError, RecordProtection
-from harness.probes.transport.session_transport import Connection, EndedError
+from harness.probes.transport.session_transport import Connection, EndedError, note_answer, worth_another_try
 from reference_impl.transport.registry import SUITES
 from reference_impl.transport.wire.codes import TLS12, TLS13, ContentType, HandshakeType
 from reference_impl.transport.wire.extensions import Extension
@@ -116,12 +116,16 @@ class Session:
     def __init__(self, context: ProbeContext, offer: Offer, purpose: str) -> None:
         self.context = context
         self.offer = offer
+        self._purpose = purpose
+        self._begin()
+
+    def _begin(self) -> None:
+        """A new connection, and nothing said yet."""
         self.flight = ServerFlight()
-        self.version = offer.version
+        self.version = self.offer.version
         self.suite: int | None = None
         self.shape: KeyShape | None = None
         self.established = False
-        self.warnings: list[int] = []
         self.tickets: list[NewSessionTicket] = []
         self.resumable: list[Resumable] = []
         self.explicit_nonces: list[bytes] = []
@@ -135,10 +139,10 @@ class Session:
         self.read_protection: RecordProtection | None = None
         self.pending_read: RecordProtection | None = None
         self.write_protection: RecordProtection | None = None
-        self.connection = Connection(context, purpose)
+        self.connection = Connection(self.context, self._purpose)
         self._records: deque[Record] = deque()
         self._messages: deque[HandshakeMessage] = deque()
-        limit = context.deadlines.received_octets
+        limit = self.context.deadlines.received_octets
         self._record_reader = RecordReader(max_octets=limit)
         self._handshake_reader = HandshakeReader(max_message=limit)
         self._any_record = False
@@ -162,10 +166,19 @@ class Session:
     def handshake(self, stop: Stop = Stop.COMPLETED) -> Reaction:
         """Connect and shake hands as far as `stop`. The reaction is COMPLETED, SERVER_HELLO (stopped, or could not be
         taken further, then with a detail), or how the server refused or failed."""
+        reaction = self._shake_hands(stop)
+        if self.flight.hello is None and worth_another_try(self.context, reaction.kind):
+            self.connection.close(describe(reaction))
+            self._begin()
+            reaction = self._shake_hands(stop)
+        self.outcome = describe(reaction)
+        return reaction
+
+    def _shake_hands(self, stop: Stop) -> Reaction:
         from harness.probes.transport.session_handshake import run_handshake
 
         reaction = self._guarded(lambda: run_handshake(self, stop))
-        self.outcome = self.outcome or describe(reaction)
+        note_answer(self.context, reaction.kind)
         return reaction
 
     def _guarded(self, step: Callable[[], None]) -> Reaction:
@@ -227,7 +240,6 @@ class Session:
             raise EndedError(ReactionKind.CLOSE, "close_notify")
         if alert.fatal or self.version >= TLS13:
             raise EndedError(ReactionKind.ALERT, alert=alert.description, fatal=alert.fatal)
-        self.warnings.append(alert.description)
         return alert.description
 
     def _change_cipher_spec(self) -> None:

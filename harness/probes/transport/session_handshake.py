@@ -18,7 +18,7 @@ from harness.probes.transport.session_protection import RecordProtection, key_sh
 from harness.probes.transport.session_transport import EndedError
 from reference_impl.transport.registry import EMPTY_RENEGOTIATION_INFO_SCSV, suite
 from reference_impl.transport.wire import extensions as ext
-from reference_impl.transport.wire.codes import TLS10, TLS12, TLS13, ContentType, ExtensionType, HandshakeType
+from reference_impl.transport.wire.codes import TLS12, TLS13, ContentType, ExtensionType, HandshakeType
 from reference_impl.transport.wire.hello import ClientHello, parse_server_hello
 from reference_impl.transport.wire.messages import (
     CertificateMessage,
@@ -92,8 +92,8 @@ def take_server_hello(session: Session, message: HandshakeMessage) -> None:
         raise EndedError(ReactionKind.MALFORMED, "a HelloRetryRequest to a hello without TLS 1.3")
     session.flight.hello = hello
     session.version, session.suite = hello.version, hello.cipher_suite
-    if not TLS10 <= hello.version <= session.offer.version:
-        raise KeyAgreementError(f"version 0x{hello.version:04X} was selected, which is not spoken here")
+    if hello.version != session.offer.version:
+        raise KeyAgreementError(f"version 0x{hello.version:04X} was selected, 0x{session.offer.version:04X} offered")
     session.shape = key_shape(hello.cipher_suite)
 
 

@@ -60,8 +60,6 @@ class Handshake13:
         session.send_raw(encode_records(ContentType.HANDSHAKE, encoded, 0x0301) + early)
         message = session.next_message()
         take_server_hello(session, message)
-        if session.version < TLS13:
-            raise KeyAgreementError("TLS 1.2 or less was selected though only TLS 1.3 was offered")
         if self._flight.hello and self._flight.hello.is_hello_retry_request:
             message = self._retry(hello, message)
         session.transcript += message.encode()

@@ -63,8 +63,12 @@ def probe_signature_schemes(context: ProbeContext) -> Observation:
             schemes |= facts.versions
             complete |= facts.complete
     if TLS13 in versions:
-        schemes[TLS13], complete[TLS13], trials = _eliminate_tls13(context)
+        found, ended, trials = _eliminate_tls13(context)
         exchanges += trials
+        if found or ended:
+            schemes[TLS13], complete[TLS13] = found, ended
+        else:
+            missing = "no CertificateVerify of TLS 1.3 could be read"
     if not schemes:
         return context.observed(kind, None, missing=missing, exchanges=exchanges)
     return context.observed(kind, SignatureSchemes(versions=schemes, complete=complete), exchanges=exchanges)

@@ -10,6 +10,11 @@ from datetime import UTC, datetime
 from harness.observations import Exchange, Reaction, ReactionKind
 from harness.probes.base import ProbeContext
 
+HICCUPS = frozenset({ReactionKind.RESET, ReactionKind.SILENCE, ReactionKind.UNREACHABLE})
+"""Ends before any answer after which a handshake is tried once more."""
+_UNANSWERED = "sessions in a row without any answer"
+_IMPATIENT, _GIVE_UP = 3, 6
+_SHORT = 0.5  # seconds for a whole connection to a server that has stopped answering
 _CHUNK = 16_384
 _MAX_SEGMENTS = 256
 
@@ -39,6 +44,22 @@ class EndedError(Exception):
         )
 
 
+def unanswered(context: ProbeContext) -> int:
+    """How many handshakes in a row brought no answer at all; shared by the probes of an endpoint."""
+    return int(context.shared.get(_UNANSWERED, 0))
+
+
+def note_answer(context: ProbeContext, kind: ReactionKind) -> None:
+    """Count a handshake that ended so."""
+    silent = kind in {ReactionKind.SILENCE, ReactionKind.UNREACHABLE}
+    context.shared[_UNANSWERED] = unanswered(context) + 1 if silent else 0
+
+
+def worth_another_try(context: ProbeContext, kind: ReactionKind) -> bool:
+    """Whether an end of that kind, before any answer, may have been a hiccup."""
+    return kind in HICCUPS and unanswered(context) < _IMPATIENT
+
+
 class Connection:
     """A TCP connection under the deadlines, the octet limit and the conduct budget of a probe context."""
 
@@ -58,15 +79,19 @@ class Connection:
 
     def open(self) -> None:
         """Connect. Raises `EndedError` (unreachable)."""
-        deadlines = self._context.deadlines
+        deadlines, silent = self._context.deadlines, unanswered(self._context)
+        if silent >= _GIVE_UP:
+            raise EndedError(ReactionKind.UNREACHABLE, "the server has stopped answering and is asked no more")
+        patience = _SHORT if silent >= _IMPATIENT else deadlines.exchange
         self._resources.enter_context(self._context.budget.connection())
         self._started, self._clock = datetime.now(UTC), time.monotonic()
-        self.deadline = self._clock + deadlines.exchange
-        target = self._context.target
+        self.deadline = self._clock + patience
+        address = self._context.shared.get("address") or (self._context.target.host, self._context.target.port)
         try:
-            connected = socket.create_connection((target.host, target.port), min(deadlines.connect, deadlines.exchange))
+            connected = socket.create_connection(address, min(deadlines.connect, patience))
         except (OSError, UnicodeError) as error:
-            raise EndedError(ReactionKind.UNREACHABLE, f"no TCP connection: {error}") from error
+            why = error.strerror if isinstance(error, OSError) else None
+            raise EndedError(ReactionKind.UNREACHABLE, why or str(error)) from error
         self._socket = self._resources.enter_context(connected)
         with suppress(OSError):
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
