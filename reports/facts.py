@@ -17,6 +17,7 @@ from harness.record.facts import (
     Reachability,
     SecondOpinion,
     SignatureSchemes,
+    Versions,
     facts_of,
 )
 
@@ -31,6 +32,7 @@ class Endpoint:
 
     name: str
     reachability: Reachability | None
+    versions: Versions | None
     suites: CipherSuites | None
     groups: Groups | None
     schemes: SignatureSchemes | None
@@ -66,6 +68,7 @@ def _endpoint(name: str, latest: dict[tuple[str, str], Observation]) -> Endpoint
     return Endpoint(
         name=name,
         reachability=facts("tls.reachability", Reachability),
+        versions=facts("tls.versions", Versions),
         suites=facts("tls.cipher-suites", CipherSuites),
         groups=facts("tls.groups", Groups),
         schemes=facts("tls.signature-schemes", SignatureSchemes),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -234,14 +234,24 @@ def _finding(verdict: VerdictRecord, by_id: Mapping[str, VerdictRecord], anchors
         word=word(verdict.verdict),
         anchor=anchors[verdict.key],
         observed=spoken(verdict.observed),
-        clauses=tuple(_clause(source) for source in verdict.sources),
+        clauses=_clauses(verdict.sources),
         members=tuple(Member(member.requirement, word(member.verdict), anchors[member.key]) for member in members),
         waived=verdict.waiver is not None and not verdict.waiver.expired,
     )
 
 
-def _clause(source: SourceRecord) -> Clause:
-    return Clause(source_title(source), source_url(source))
+def _clauses(sources: Sequence[SourceRecord]) -> tuple[Clause, ...]:
+    titles = [source_title(source) for source in sources]
+    return tuple(
+        Clause(
+            title if titles.count(title) == 1 else f"{title}, paragraph {_short(source.paragraph)}", source_url(source)
+        )
+        for title, source in zip(titles, sources, strict=True)
+    )
+
+
+def _short(paragraph: str) -> str:
+    return paragraph.removeprefix("para_")[:8]
 
 
 def _headline(findings: list[Finding]) -> Headline:

@@ -122,7 +122,7 @@ def _context(record: RunRecord, endpoints: list[Endpoint], files: EvidenceFiles)
         "qualities": QUALITIES,
         "endpoints": endpoints,
         "endpoints_by_name": {at.name: at for at in endpoints},
-        "matrices": {at.name: matrix_of(at.suites) for at in endpoints if at.suites is not None},
+        "matrices": {at.name: matrix_of(at.suites, at.versions) for at in endpoints if at.suites is not None},
         "unexamined": unexamined_of(record.not_examined),
         "unexamined_reasons": _reasons(record),
         "files": files,
@@ -154,10 +154,10 @@ def _conclusion(record: RunRecord) -> tuple[str, str]:
         return "inconclusive", "Nothing was judged."
     overall = worst({claim.verdict.value: 1 for claim in claims})
     kind = overall.kind if overall is not None and overall.kind in _OUTCOMES else "pass"
-    several_endpoints = len({claim.endpoint for claim in claims}) > 1
+    profiles = [claim.profile for claim in claims]
     said: dict[str, list[str]] = {}
     for claim in sorted(claims, key=lambda claim: rank(claim.verdict)):
-        name = f"{claim.profile} at {claim.endpoint}" if several_endpoints else claim.profile
+        name = claim.profile if profiles.count(claim.profile) == 1 else f"{claim.profile} at {claim.endpoint}"
         said.setdefault(_OUTCOMES.get(claim.verdict.value, _OUTCOMES["pass"]), []).append(name)
     sentence = "; ".join(f"{_listed(names)} {'is' if len(names) == 1 else 'are'} {out}" for out, names in said.items())
     warnings = sum(verdict.verdict == VerdictKind.WARNING for verdict in record.verdicts)

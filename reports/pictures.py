@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.record.facts import CipherSuites
+from harness.record.facts import CipherSuites, Versions
 from harness.record.names import suite_name, suite_quality, version_name
 from reports.text import plural
 from reports.words import WORDS, VerdictWord
@@ -96,12 +96,14 @@ LABEL_WIDTH, COLUMN_WIDTH, ROW_HEIGHT, HEAD_HEIGHT = 352, 78, 20, 48
 _BEST_FIRST = tuple(QUALITIES)
 
 
-def matrix_of(facts: CipherSuites) -> Matrix:
-    """The accepted suites of every version that was asked, best suites first, then in the server's order."""
-    versions = sorted(facts.versions, reverse=True)
+def matrix_of(facts: CipherSuites, tried: Versions | None = None) -> Matrix:
+    """The accepted suites of every version that was asked or `tried`, best suites first, then in the server's order."""
+    refused = {version for version, reaction in tried.reactions.items() if reaction.refused} if tried else set()
+    versions = sorted(refused.union(facts.versions), reverse=True)
     ranks: dict[tuple[str, int], dict[int, int]] = {}
     for version in versions:
-        for rank, accepted in enumerate(facts.versions[version].accepted, 1):
+        seen = facts.versions.get(version)
+        for rank, accepted in enumerate(seen.accepted if seen else (), 1):
             named = (suite_name(accepted.code, version), accepted.code)
             ranks.setdefault(named, {})[version] = rank
     quality = {named: suite_quality(named[1], max(found)) for named, found in ranks.items()}
@@ -140,11 +142,14 @@ def _first(found: Mapping[int, int]) -> tuple[int, ...]:
 
 
 def _column(facts: CipherSuites, version: int, index: int) -> Column:
-    seen = facts.versions[version]
+    seen = facts.versions.get(version)
+    x = LABEL_WIDTH + COLUMN_WIDTH * index + COLUMN_WIDTH // 2
+    if seen is None:
+        return Column(version_name(version), x, "refused", "")
     order = {"server": "server's order", "client": "client's order"}.get(seen.preference, "")
     return Column(
         name=version_name(version),
-        x=LABEL_WIDTH + COLUMN_WIDTH * index + COLUMN_WIDTH // 2,
+        x=x,
         accepted=f"{len(seen.accepted)} of {seen.offered}",
         remark=order if seen.complete else "incomplete",
     )

@@ -15,6 +15,7 @@ from harness.observations.transport import (
     SecondOpinion,
     SignatureSchemes,
     SuitesOfVersion,
+    Versions,
 )
 
 __all__ = [
@@ -31,5 +32,6 @@ __all__ = [
     "SecondOpinion",
     "SignatureSchemes",
     "SuitesOfVersion",
+    "Versions",
     "facts_of",
 ]

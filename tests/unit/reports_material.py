@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 
 from fixtures.pki import Pki
 from harness.observations import Exchange, Observation
-from harness.observations.base import Frozen
+from harness.observations.base import Frozen, Reaction, ReactionKind
 from harness.observations.transport import (
     AcceptedSuite,
     CertificateChain,
@@ -26,6 +26,7 @@ from harness.observations.transport import (
     Reachability,
     SignatureSchemes,
     SuitesOfVersion,
+    Versions,
 )
 from harness.record.models import (
     AdviceRecord,
@@ -144,7 +145,6 @@ def suites() -> CipherSuites:
                 complete=True,
                 preference="server",
             ),
-            0x0302: SuitesOfVersion(accepted=(), offered=251, complete=True),
             0x0301: SuitesOfVersion(
                 accepted=accepted(0x002F, 0x0035, 0x000A),
                 offered=251,
@@ -157,6 +157,11 @@ def suites() -> CipherSuites:
     )
 
 
+def versions() -> Versions:
+    refused, silent = Reaction(kind=ReactionKind.ALERT, alert=70), Reaction(kind=ReactionKind.SILENCE)
+    return Versions(reactions={0x0302: refused, 0x0300: refused, 0x0002: silent})
+
+
 def observation(kind: str, facts: Frozen) -> ObservationEvent:
     made = Observation(kind=kind, endpoint="dimse", observed_at=AT, facts=facts.model_dump(mode="json"))
     return ObservationEvent(step=f"connect:{kind}", observation=made)
@@ -166,6 +171,7 @@ def observations(pki: Pki, case: str = "server") -> tuple[ObservationEvent, ...]
     groups = tuple(GroupResult(code=code, named=True, accepted=True, exchange="dimse-0004") for code in (29, 23, 24))
     return (
         observation("tls.reachability", Reachability(address="10.20.30.40:2762", tcp="connected", speaks="tls")),
+        observation("tls.versions", versions()),
         observation("tls.cipher-suites", suites()),
         observation("tls.groups", Groups(versions={0x0304: GroupsOfVersion(groups=groups, complete=True)})),
         observation(

@@ -22,7 +22,7 @@ from reports.pictures import matrix_of
 from reports.sources import source_url
 from reports.text import slug, spoken, visible, visible_line
 from reports.words import moment
-from tests.unit.reports_material import AT, exchange, header, realistic, suites, sut, verdict
+from tests.unit.reports_material import AT, exchange, header, realistic, suites, sut, verdict, versions
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "harness" / "schemas" / "report.schema.json").read_text())
 HOSTILE = "<script>alert(1)</script>\u202e\x1b[31m\x00\ud800'\"&amp;{{ 7*7 }}]]>"
@@ -274,7 +274,7 @@ def test_several_devices_have_a_page(tmp_path: Path, record: RunRecord) -> None:
 
 
 def test_suites_become_a_matrix() -> None:
-    matrix = matrix_of(suites())
+    matrix = matrix_of(suites(), versions())
     assert [column.name for column in matrix.columns] == [
         "TLS 1.3",
         "TLS 1.2",
@@ -284,6 +284,8 @@ def test_suites_become_a_matrix() -> None:
         "SSL 2.0",
     ]
     assert [column.remark for column in matrix.columns][:4] == ["server's order", "server's order", "", "incomplete"]
+    assert [column.accepted for column in matrix.columns][1:3] == ["11 of 346", "refused"]
+    assert [column.name for column in matrix_of(suites()).columns].count("TLS 1.1") == 0
     rows = {row.name: row for row in matrix.rows}
     assert len(rows) == len(matrix.rows) == 15
     assert [cell.rank for cell in rows["TLS_RSA_WITH_3DES_EDE_CBC_SHA"].cells] == [None, 10, None, 3, None, None]
