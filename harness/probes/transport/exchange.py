@@ -67,7 +67,7 @@ def converse(context: ProbeContext, purpose: str, stimulus: bytes, manner: Manne
     for attempt in range(2):
         listener = TlsListener(manner.until, context.deadlines.received_octets)
         reaction = attend(context, purpose, stimulus, listener, manner)
-        tried.append(reaction.exchange)
+        tried += [reaction.exchange] if reaction.exchange else []
         final = manner.once or manner.silence_likely or reaction.kind not in HICCUPS or _impatient(context)
         if final or attempt:
             break
@@ -83,18 +83,24 @@ def attend(
         return Reaction(kind=ReactionKind.UNREACHABLE, detail="the server has stopped answering and is asked no more")
     line = _Line(context, purpose)
     with context.budget.connection():
+        began = time.monotonic()
         reaction = line.run(stimulus, listener, manner, _SHORT if health.failures >= _PATIENCE else None)
     if not manner.silence_likely or reaction.kind is ReactionKind.UNREACHABLE:
-        health.note(reaction)
+        health.note(reaction, began)
     exchange = context.record(line.evidence(reaction))
     return reaction.model_copy(update={"exchange": exchange.id})
 
 
 class _Health:
-    """How many exchanges in a row brought no answer at all; shared by the probes of an endpoint."""
+    """How many exchanges in a row brought no answer at all; shared by the probes of an endpoint.
+
+    Exchanges that waited at the same time count once: a server that serves one connection at a time keeps them all
+    waiting while it waits for somebody else.
+    """
 
     def __init__(self) -> None:
         self.failures = 0
+        self._counted = 0.0  # when the last silence that counted ended
 
     @classmethod
     def of(cls, context: ProbeContext) -> _Health:
@@ -102,9 +108,12 @@ class _Health:
         assert isinstance(health, cls)  # noqa: S101 - the key is ours
         return health
 
-    def note(self, reaction: Reaction) -> None:
-        silent = reaction.kind in {ReactionKind.SILENCE, ReactionKind.UNREACHABLE}
-        self.failures = self.failures + 1 if silent else 0
+    def note(self, reaction: Reaction, began: float) -> None:
+        if reaction.kind not in {ReactionKind.SILENCE, ReactionKind.UNREACHABLE}:
+            self.failures = 0
+        elif began >= self._counted:
+            self.failures += 1
+            self._counted = time.monotonic()
 
 
 def _impatient(context: ProbeContext) -> bool:
