@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 from harness.conduct import Budget
 from harness.observations import Exchange, Observation
 from harness.probes.base import Deadlines, Probe, ProbeContext, TlsTarget
-from reference_impl.transport.wire import WireError
 
 IMPATIENT = Deadlines(connect=1.0, exchange=0.5, silence=0.15, received_octets=65_536)
 PATIENT = Deadlines()
@@ -29,7 +28,7 @@ def scripted(behave: Behaviour, *, most: int | None = None) -> Iterator[int]:
     stopped = threading.Event()
 
     def treat(connection: socket.socket) -> None:
-        with connection, suppress(OSError, WireError):
+        with connection, suppress(OSError, ValueError):
             connection.settimeout(10)
             behave(connection)
 

@@ -31,7 +31,7 @@ def probe(context: ProbeContext) -> Observation:
 
     def curves(of: GroupsTls12) -> None:
         by_version[version] = of.observe()
-        explicit.extend(of.explicit_curves())
+        explicit.extend(of.explicit_curves)
         fresh, group = of.keys_differ()
         note(fresh, group)
         if fresh is False and group is not None:

@@ -38,10 +38,12 @@ class GroupsTls12:
         self._suites = free or [suite.code for suite in suites]
         self._keys: dict[int, list[bytes]] = {}
         self.exchanges: list[str] = []
+        self.explicit_curves: tuple[str, ...] = ()
+        """Descriptions of the explicit curves that were used, filled by `observe`."""
 
     def observe(self) -> GroupsOfVersion:
         """The curves by elimination."""
-        offer = hellos.curves_tls12()
+        offer = (*hellos.curves_tls12(), *_EXPLICIT)
         result = eliminate(offer, self._ask)
         kept = [code for code in result.found if code in _CERTIFIED]
         if self._bound_to_certificate and result.complete and kept:
@@ -57,14 +59,9 @@ class GroupsTls12:
         groups = tuple(
             GroupResult(code=code, named=True, accepted=True, exchange=exchange)
             for code, exchange in result.found.items()
+            if code not in _EXPLICIT
         )
         return GroupsOfVersion(groups=groups, complete=result.complete, note=result.note)
-
-    def explicit_curves(self) -> tuple[str, ...]:
-        """Descriptions of explicit curves that the server uses when only such are offered."""
-        key = ask(self._context, "groups: explicit curves only", self._suites, self._version, groups=_EXPLICIT)
-        self.exchanges += key.answer.exchanges
-        return (key.exchange.explicit_curve,) if key.exchange and key.exchange.explicit_curve else ()
 
     def keys_differ(self) -> tuple[bool | None, int | None]:
         """Whether the server's public keys of one curve differ over several connections, and the curve."""
@@ -118,8 +115,11 @@ class GroupsTls12:
     def _ask(self, groups: Sequence[int], ignore: frozenset[int] = frozenset()) -> tuple[Answer, int | None]:
         purpose = f"groups: {registry.version_name(self._version)}, {len(groups)} offered"
         key = ask(self._context, purpose, self._suites, self._version, groups=groups)
-        group = key.exchange.group if key.exchange is not None else None
-        if group is None or key.exchange is None:
+        if key.exchange is None:
             return key.answer, None
+        group = key.exchange.group
+        if group is None:
+            self.explicit_curves += (key.exchange.explicit_curve,)
+            return key.answer, _EXPLICIT["characteristic-2" in key.exchange.explicit_curve]
         self._keys.setdefault(group, []).append(key.exchange.public_key)
         return key.answer, None if group in ignore else group

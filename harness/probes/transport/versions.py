@@ -24,6 +24,8 @@ def probe(context: ProbeContext) -> Observation:
     tasks = [partial(_of, context, version) for version in versions]
     tasks += [partial(_ssl2, context), partial(_all_offered, context), partial(_fallback, context)]
     *reactions, ssl2, all_offered, fallback = side_by_side(tasks)
+    if not any(reaction.accepted for reaction in reactions):
+        reactions = side_by_side([partial(_with_few, context, *each) for each in zip(versions, reactions, strict=True)])
     facts = Versions(
         reactions={**dict(zip(versions, reactions, strict=True)), SSL2: ssl2},
         all_offered=all_offered,
@@ -37,13 +39,16 @@ def probe(context: ProbeContext) -> Observation:
 
 
 def _of(context: ProbeContext, version: int) -> Reaction:
-    """The answer to a hello of that version with every suite; to one with few where the long one is not understood."""
-    purpose = f"versions: a hello of at most {registry.version_name(version)}"
-    first = _ask(context, purpose, version, every=True)
-    settled = first.accepted or first.alert == _PROTOCOL_VERSION or first.kind is ReactionKind.UNREACHABLE
-    if settled:
+    """The answer to a hello of that version with every suite."""
+    return _ask(context, f"versions: a hello of at most {registry.version_name(version)}", version, every=True)
+
+
+def _with_few(context: ProbeContext, version: int, first: Reaction) -> Reaction:
+    """The answer to a shorter hello, for a server that has understood none of the long ones; `first` if no better."""
+    if first.alert == _PROTOCOL_VERSION or first.kind is ReactionKind.UNREACHABLE:
         return first
-    second = _ask(context, f"{purpose}, few suites", version, every=False)
+    purpose = f"versions: a hello of at most {registry.version_name(version)}, few suites"
+    second = _ask(context, purpose, version, every=False)
     return second if second.accepted or not first.refused else first
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 
 
@@ -74,5 +75,11 @@ def vector(data: bytes, length_octets: int) -> bytes:
 
 
 def numbers(values: Iterable[int], item_octets: int, length_octets: int) -> bytes:
-    """A vector of numbers of `item_octets` octets each behind a length in octets."""
+    """A vector of numbers of `item_octets` octets each behind a length in octets. Raises `OverflowError`."""
+    if item_octets == 2:
+        listed = tuple(values)
+        try:
+            return vector(struct.pack(f">{len(listed)}H", *listed), length_octets)
+        except struct.error as error:
+            raise OverflowError(str(error)) from error
     return vector(b"".join(value.to_bytes(item_octets, "big") for value in values), length_octets)
