@@ -26,6 +26,10 @@ def main() -> None:
 
         sys.stdout.write(f"ps315 {version()}\n")
         sys.exit(0)
+    import signal
+
+    # A build server cancels with SIGTERM: the record stays as whole as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run(arguments))
 
 

@@ -283,7 +283,7 @@ def test_an_interrupted_run_keeps_what_it_has_and_goes_on_there(bench: Bench) ->
 
     class Interrupting(Silent):
         def finished(self, where: str, what: str) -> None:
-            if what == "tls.versions" and interrupt[0]:
+            if (where, what) == ("pacs/dimse", "tls.versions") and interrupt[0]:
                 raise KeyboardInterrupt
 
     def groups(context: ProbeContext) -> Observation:
@@ -372,7 +372,7 @@ def test_answers_come_from_the_file_then_from_the_operator_and_are_kept(bench: B
     replies = iter(["  no \n", "\n"])
     for expected in (["ACME-1", "ACME-2"], ["ACME-1", "ACME-2"]):
         run = replace(bench.start(sut, ()), plan=Plan(sut=sut.id, steps=steps))
-        ask(run, lambda question: next(replies, ""))
+        ask(run, lambda _question: next(replies, ""))
         run.journal.close()
         record = read_record(run.journal.path, unfinished=True)
         assert [event.requirement for event in record.answers] == expected
