@@ -40,6 +40,14 @@ def hex_dump(data: bytes) -> list[str]:
     return lines
 
 
+def octets_of(recorded: str) -> bytes:
+    """The octets of a segment; a segment that is no hex (a record that was edited) as the text that it is."""
+    try:
+        return bytes.fromhex(recorded)
+    except ValueError:
+        return recorded.encode("utf-8", "backslashreplace")
+
+
 def cited_exchanges(record: RunRecord) -> list[Exchange]:
     """Every exchange that a verdict or a piece of advice cites: failures' first, otherwise as they happened."""
     failing = {name for verdict in record.verdicts if verdict.verdict in {"fail", "error"} for name in verdict.evidence}
@@ -62,7 +70,7 @@ def exchange_text(exchange: Exchange) -> Iterator[str]:
         yield "Decoded"
         yield from (f"  {visible_line(line)}" for line in exchange.decoded)
     for direction, at, octets in exchange.segments:
-        data = bytes.fromhex(octets)
+        data = octets_of(octets)
         yield ""
         yield f"{direction.capitalize()} after {at:.1f} ms, {len(data)} octets"
         yield from hex_dump(data)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from harness.record import RunRecord
 from harness.record.facts import Exchange
-from reports.evidence import EvidenceFiles, cited_exchanges, hex_dump
+from reports.evidence import EvidenceFiles, cited_exchanges, hex_dump, octets_of
 from reports.text import plural, slug, visible_line
 
 OCTETS_EACH = 2048
@@ -51,7 +51,7 @@ def _shown(exchange: Exchange, file: str, position: int, with_octets: bool) -> S
     segments = []
     for direction, at, octets in exchange.segments if with_octets else ():
         cut = cut or len(octets) > 2 * OCTETS_EACH
-        data = bytes.fromhex(octets[: 2 * OCTETS_EACH])
+        data = octets_of(octets[: 2 * OCTETS_EACH])
         title = f"{direction} after {at:.1f} ms, {plural(len(octets) // 2, 'octet')}"
         segments.append(Segment(title, "\n".join(hex_dump(data))))
     where = f"whole in {file}" if file else "whole in run.jsonl"

@@ -56,7 +56,8 @@ class FindingGroup:
     title: str
     anchor: str
     findings: tuple[Finding, ...]
-    counts: tuple[tuple[VerdictWord, int], ...]
+    counts: tuple[tuple[VerdictWord, int], ...]  # umbrellas apart, as in the claim's numbers
+    derived: int
 
 
 @dataclass(frozen=True)
@@ -204,8 +205,9 @@ def _claim_view(claim: ClaimVerdict, verdicts: list[VerdictRecord], anchors: Map
     groups = []
     for (position, title), same in groupby(findings, key=lambda finding: _origin(finding.record)):
         listed = tuple(same)
-        counts = counted(_count(finding.record for finding in listed))
-        groups.append(FindingGroup(title, f"{anchor}-{position}-{slug(title)}", listed, counts))
+        counts = counted(_count(finding.record for finding in listed if not finding.record.derived))
+        derived = sum(finding.record.derived for finding in listed)
+        groups.append(FindingGroup(title, f"{anchor}-{position}-{slug(title)}", listed, counts, derived))
     return ClaimView(
         record=claim,
         title=f"{claim.profile} ({claim.edition}), {claim.role}",
@@ -242,16 +244,12 @@ def _finding(verdict: VerdictRecord, by_id: Mapping[str, VerdictRecord], anchors
 
 def _clauses(sources: Sequence[SourceRecord]) -> tuple[Clause, ...]:
     titles = [source_title(source) for source in sources]
-    return tuple(
-        Clause(
-            title if titles.count(title) == 1 else f"{title}, paragraph {_short(source.paragraph)}", source_url(source)
-        )
-        for title, source in zip(titles, sources, strict=True)
-    )
-
-
-def _short(paragraph: str) -> str:
-    return paragraph.removeprefix("para_")[:8]
+    clauses = []
+    for title, source in zip(titles, sources, strict=True):
+        several = titles.count(title) > 1 and source.paragraph
+        paragraph = f", paragraph {source.paragraph.removeprefix('para_')[:8]}" if several else ""
+        clauses.append(Clause(f"{title}{paragraph}", source_url(source)))
+    return tuple(clauses)
 
 
 def _headline(findings: list[Finding]) -> Headline:
