@@ -16,7 +16,7 @@ from reference_impl.dicom_server import DicomServer
 from reference_impl.faults import check_names
 from reference_impl.transport.faults import BEHAVIOURS
 from reference_impl.transport.faults.certificates import identity_of
-from reference_impl.transport.faults.http import answer_http, says_http
+from reference_impl.transport.faults.http import serve_both
 from reference_impl.transport.front import (
     SUITES_TLS_1_2,
     SUITES_TLS_1_3,
@@ -130,10 +130,10 @@ class Node:
 
     def _serve(self, connection: socket.socket, address: tuple[str, int], certificate: x509.Certificate | None) -> None:
         del certificate
-        if self._answers_http and says_http(connection):
-            answer_http(connection)
-            return
-        self._dicom.take(connection, address)
+        if self._answers_http:
+            serve_both(connection, lambda dicom: self._dicom.take(dicom, address))
+        else:
+            self._dicom.take(connection, address)
 
 
 __all__ = ["PROFILES", "Node"]

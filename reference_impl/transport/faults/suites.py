@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tlslite.api import HandshakeSettings
+from tlslite.handshakesettings import HandshakeSettings
 
 from fixtures.pki import Pki
 from reference_impl.transport import registry

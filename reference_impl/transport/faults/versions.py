@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from tlslite.api import HandshakeSettings
+from tlslite.handshakesettings import HandshakeSettings
 from tlslite.mathtls import RFC7919_GROUPS
 
 from reference_impl.transport import registry

@@ -14,6 +14,8 @@ from typing import Protocol, TypeAlias
 from cryptography import x509
 
 _CHUNK = 1 << 16
+_BACKLOG = 1 << 18
+_READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
 
 
 class Channel(Protocol):
@@ -144,44 +146,96 @@ def relay(
     client: socket.socket,
     channel: Channel,
     first: bytes,
-    open_application: Callable[[Channel, bytes], socket.socket],
+    open_application: Callable[[Channel], socket.socket],
     limits: Limits,
 ) -> None:
     """Run `channel` between `client` and the application until either ends or a deadline passes.
 
-    `first` are the octets already read from `client`; `open_application` is called with
-    the first plaintext.
+    `first` are the octets already read from `client`; `open_application` is called when the first plaintext is there.
     Raises OSError when the client vanishes.
     """
-    application: socket.socket | None = None
+    joint = _Joint(client, channel, open_application)
     deadline = time.monotonic() + limits.handshake
+    client.setblocking(False)
     try:
         channel.receive(first)
         while True:
-            plaintext = channel.plaintext()
-            # The client speaks first in every protocol served here: a bare handshake costs the application nothing.
-            if plaintext and application is None:
-                application = open_application(channel, plaintext)
-            else:
-                _deliver(plaintext, application)
-            _send(client, channel.data_to_send(), limits.write)
-            if channel.finished:
+            joint.collect()
+            if channel.finished and not joint.to_client:
                 return
-            left = limits.idle if channel.established else deadline - time.monotonic()
-            ready = _wait(client, application, left)
-            if not ready:
+            writing = limits.write if joint.to_client else limits.idle
+            left = writing if channel.established else min(writing, deadline - time.monotonic())
+            if not joint.turn(left):
                 return
-            if client.fileno() in ready:
-                channel.receive(client.recv(_CHUNK))
-            if application is not None and application.fileno() in ready:
-                answer = application.recv(_CHUNK)
-                if answer:
-                    channel.send_plaintext(answer)
-                else:
-                    channel.close()
     finally:
-        if application is not None:
-            application.close()
+        joint.close()
+
+
+@dataclass
+class _Joint:
+    """Two sockets with the channel between them, and what waits to be written to each."""
+
+    client: socket.socket
+    channel: Channel
+    open_application: Callable[[Channel], socket.socket]
+    application: socket.socket | None = None
+    to_client: bytearray = field(default_factory=bytearray)
+    to_application: bytearray = field(default_factory=bytearray)
+
+    def collect(self) -> None:
+        """Take from the channel what it has for either side, and write what can be written at once."""
+        # The client speaks first in every protocol served here: a bare handshake costs the application nothing.
+        self.to_application += self.channel.plaintext()
+        if self.to_application and self.application is None:
+            self.application = self.open_application(self.channel)
+            self.application.setblocking(False)
+        if self.application is not None:
+            # A server that has hung up ends the connection by its end of file, which a later turn sees.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                _write(self.application, self.to_application)
+        self.to_client += self.channel.data_to_send()
+        _write(self.client, self.to_client)
+
+    def turn(self, seconds: float) -> bool:
+        """Wait for either side, at most `seconds`, and feed the channel; whether anything happened."""
+        waiter = select.poll()
+        reading = select.POLLIN if len(self.to_application) < _BACKLOG and not self.channel.finished else 0
+        waiter.register(self.client, reading | (select.POLLOUT if self.to_client else 0))
+        if self.application is not None:
+            reading = select.POLLIN if len(self.to_client) < _BACKLOG else 0
+            waiter.register(self.application, reading | (select.POLLOUT if self.to_application else 0))
+        ready = dict(waiter.poll(max(0.0, seconds) * 1000))
+        if ready.get(self.client.fileno(), 0) & _READABLE:
+            self.channel.receive(self.client.recv(_CHUNK))
+        if self.application is not None and ready.get(self.application.fileno(), 0) & _READABLE:
+            answer = self._answer()
+            if answer:
+                self.channel.send_plaintext(answer)
+            else:
+                self.channel.close()
+        return bool(ready)
+
+    def _answer(self) -> bytes:
+        assert self.application is not None  # noqa: S101 - the caller has looked
+        try:
+            return self.application.recv(_CHUNK)
+        except ConnectionResetError:
+            return b""
+
+    def close(self) -> None:
+        """Close the application's side."""
+        if self.application is not None:
+            self.application.close()
+
+
+def _write(side: socket.socket, waiting: bytearray) -> None:
+    """Write what `side` takes without blocking, and forget it."""
+    while waiting:
+        try:
+            sent = side.send(waiting[:_CHUNK])
+        except BlockingIOError:
+            return
+        del waiting[:sent]
 
 
 def end_gently(client: socket.socket, seconds: float) -> None:
@@ -190,29 +244,12 @@ def end_gently(client: socket.socket, seconds: float) -> None:
         client.shutdown(socket.SHUT_WR)
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
-            if not _wait(client, None, left) or not client.recv(_CHUNK):
+            if not _readable(client, left) or not client.recv(_CHUNK):
                 break
     client.close()
 
 
-def _deliver(data: bytes, application: socket.socket | None) -> None:
-    if data and application is not None:
-        # A server that has hung up ends the connection by its end of file, which the loop sees.
-        with contextlib.suppress(OSError):
-            application.sendall(data)
-
-
-def _send(client: socket.socket, data: bytes, seconds: float) -> None:
-    if data:
-        client.settimeout(seconds)
-        client.sendall(data)
-
-
-def _wait(client: socket.socket, application: socket.socket | None, seconds: float) -> set[int]:
-    if seconds <= 0:
-        return set()
+def _readable(side: socket.socket, seconds: float) -> bool:
     waiter = select.poll()
-    for side in (client, application):
-        if side is not None:
-            waiter.register(side, select.POLLIN)
-    return {descriptor for descriptor, _ in waiter.poll(seconds * 1000)}
+    waiter.register(side, select.POLLIN)
+    return bool(waiter.poll(seconds * 1000))

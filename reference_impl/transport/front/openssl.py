@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from OpenSSL import SSL, crypto
 
 from reference_impl.transport.front.settings import FrontSettings, Identity
@@ -76,7 +75,7 @@ def build_context(settings: FrontSettings, security_level: int | None = None) ->
         context.set_tmp_ecdh(crypto.get_elliptic_curve(settings.only_curve))
     for identity in settings.identities:
         _use_chain(context, identity)
-        context.use_privatekey(_openssl_key(identity))
+        context.use_privatekey(identity.key)
     _ask_for_client_certificate(context, settings)
     _staple(context, settings)
     return context
@@ -95,15 +94,6 @@ def _keep_secret(connection: SSL.Connection, line: bytes) -> None:
     secrets = connection.get_app_data()
     if isinstance(secrets, dict):
         secrets[label] = bytes.fromhex(secret)
-
-
-def _openssl_key(identity: Identity) -> crypto.PKey:
-    if isinstance(identity.key, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey)):
-        return crypto.PKey.from_cryptography_key(identity.key)
-    pem = identity.key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return crypto.load_privatekey(crypto.FILETYPE_PEM, pem)
 
 
 def _ask_for_client_certificate(context: SSL.Context, settings: FrontSettings) -> None:

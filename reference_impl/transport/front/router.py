@@ -19,7 +19,7 @@ from reference_impl.transport.front.settings import (
     FrontSettings,
 )
 
-HANDSHAKE_FAILURE, UNEXPECTED_MESSAGE, NO_APPLICATION_PROTOCOL = 40, 10, 120
+HANDSHAKE_FAILURE, UNEXPECTED_MESSAGE, PROTOCOL_VERSION, NO_APPLICATION_PROTOCOL = 40, 10, 70, 120
 
 Predicate: TypeAlias = Callable[[Hello, FrontSettings], bool]
 Handler: TypeAlias = Callable[[Hello, "Router"], Channel]
@@ -84,6 +84,10 @@ class Router:
     def conforming(self, hello: Hello, settings: FrontSettings | None = None) -> Channel:
         """Return the conforming stack's channel for `hello`."""
         chosen = settings or self.settings
+        if hello.highest_version < TLS_1_2:
+            # OpenSSL says handshake_failure to SSL 3.0, and no more than protocol_version to the others.
+            version = min(max(hello.version, 0x0300), 0x0303)
+            return ScriptedChannel((alert_record(PROTOCOL_VERSION, version=version),))
         level = 0 if _only_ccm_8(hello, chosen) else chosen.security_level
         return OpenSslChannel(self.context(chosen, level))
 

@@ -129,9 +129,8 @@ class Front:
             return
         channel = self.router.channel(opening)
 
-        def open_application(secured: Channel, plaintext: bytes) -> socket.socket:
+        def open_application(secured: Channel) -> socket.socket:
             ours, theirs = socket.socketpair()
-            ours.sendall(plaintext)  # one read of the wire: less than the pair's buffer holds
             self._application(theirs, address, secured.peer_certificate)
             return ours
 
