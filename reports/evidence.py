@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from harness.record import RunRecord
@@ -31,13 +32,14 @@ class EvidenceFiles:
         return list(dict.fromkeys(self.of_exchange[name] for name in ids if name in self.of_exchange))
 
 
-def hex_dump(data: bytes) -> list[str]:
-    """Lines of offset, sixteen octets in hex, and the same as ASCII."""
+@lru_cache(maxsize=2048)  # the same octets go into the evidence file and into report.html
+def hex_dump(data: bytes) -> str:
+    """Lines of offset, sixteen octets in hex, and the same as ASCII; "" for no octets."""
     lines = []
     for offset in range(0, len(data), 16):
         part = data[offset : offset + 16]
         lines.append(f"  {offset:06x}  {part.hex(' '):<47}  {part.translate(_PRINTABLE).decode('ascii')}")
-    return lines
+    return "\n".join(lines)
 
 
 def octets_of(recorded: str) -> bytes:
@@ -73,7 +75,7 @@ def exchange_text(exchange: Exchange) -> Iterator[str]:
         data = octets_of(octets)
         yield ""
         yield f"{direction.capitalize()} after {at:.1f} ms, {len(data)} octets"
-        yield from hex_dump(data)
+        yield hex_dump(data)
 
 
 def write_evidence(record: RunRecord, endpoints: Iterable[Endpoint], directory: Path) -> EvidenceFiles:

@@ -53,7 +53,7 @@ def _shown(exchange: Exchange, file: str, position: int, with_octets: bool) -> S
         cut = cut or len(octets) > 2 * OCTETS_EACH
         data = octets_of(octets[: 2 * OCTETS_EACH])
         title = f"{direction} after {at:.1f} ms, {plural(len(octets) // 2, 'octet')}"
-        segments.append(Segment(title, "\n".join(hex_dump(data))))
+        segments.append(Segment(title, hex_dump(data)))
     where = f"whole in {file}" if file else "whole in run.jsonl"
     left_out = (
         "" if with_octets and not cut else (f"Shortened here; {where}." if with_octets else f"Not shown here; {where}.")

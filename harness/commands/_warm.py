@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 
 _MODULES = ("harness.judging", "_pytest.config", "pytest", "jinja2", "reports")
 
@@ -18,6 +19,8 @@ def warm(modules: Iterable[str] = _MODULES) -> threading.Thread:
                 importlib.import_module(name)
             except Exception:  # noqa: S112 - reported where the module is used
                 continue
+        with suppress(Exception):  # reported where the report is written
+            importlib.import_module("reports").prepare()
 
     thread = threading.Thread(target=work, name="warm", daemon=True)
     thread.start()

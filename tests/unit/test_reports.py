@@ -341,7 +341,7 @@ def test_slugs_are_safe_names(text: str) -> None:
 
 @given(st.binary(max_size=400))
 def test_a_hex_dump_holds_every_octet(data: bytes) -> None:
-    lines = hex_dump(data)
+    lines = hex_dump(data).splitlines()
     assert len(lines) == -(-len(data) // 16)
     assert bytes.fromhex("".join(line[10:57] for line in lines)) == data
 
