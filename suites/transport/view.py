@@ -307,10 +307,10 @@ class TlsServer:
         except Missing:
             return Groups(versions={})
 
-    def every_group_was_offered(self) -> None:
-        """Raise `Missing` unless every group was offered wherever the server exchanges keys over groups."""
+    def every_group_was_offered(self, *versions: int) -> None:
+        """Raise `Missing` unless every group was offered wherever keys are exchanged over groups (in `versions`)."""
         for server in self.endpoints:
-            for version in (TLS12, TLS13):
+            for version in versions or (TLS12, TLS13):
                 if not server.accepts(version) or not self._uses_groups(server, version):
                     continue
                 of_version = server.facts(Groups).versions.get(version)

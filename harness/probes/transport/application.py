@@ -194,9 +194,9 @@ def _http(context: ProbeContext, version: int) -> _Dialogue:
 def _dialogues(context: ProbeContext, version: int) -> tuple[_Dialogue, ...]:
     """The telling dialogue first."""
     protocol = context.target.protocol
-    if protocol == "https":
+    if protocol == "https" and context.gentle:
         return (_http(context, version),)
-    if protocol != "dicom-tls":  # whatever is sent to a syslog port ends in somebody's log
+    if protocol not in {"https", "dicom-tls"}:  # whatever is sent to a syslog port ends in somebody's log
         drain = context.deadlines.silence
         purpose = "a secure connection without application data"
         return (_with_session(context, version, purpose, lambda dialogue: _drained(dialogue, drain)),)
@@ -204,8 +204,8 @@ def _dialogues(context: ProbeContext, version: int) -> tuple[_Dialogue, ...]:
         return (*_dicom(context, version), _http(context, version))
     with ThreadPoolExecutor(1) as pool:
         http = pool.submit(_http, context, version)
-        dicom = _dicom(context, version)
-        return (*dicom, http.result())
+        dicom = _dicom(context, version)  # at an HTTPS port, too: the two are to have ports of their own
+        return (http.result(), *dicom) if protocol == "https" else (*dicom, http.result())
 
 
 def _drained(dialogue: _Dialogue, seconds: float) -> None:
@@ -226,7 +226,7 @@ def _obstacle(context: ProbeContext, dialogue: _Dialogue) -> Obstacle | None:
 
 
 def probe_application(context: ProbeContext) -> Observation:
-    """A-ASSOCIATE, C-ECHO and release in the highest version; an HTTP request besides, or alone for "https"."""
+    """A-ASSOCIATE, C-ECHO and release in the highest version, and an HTTP request ("https": the other way round)."""
     kind = "tls.application"
     versions = supported_versions(context)
     if not versions:

@@ -52,9 +52,10 @@ class GroupsTls12:
             result.found.update(further.found)
             result.exchanges += further.exchanges
             if not further.complete:
-                result.complete = False
+                # Chosen though offered last, the certificate's curve is chosen whenever it is there, and it has to be.
+                result.complete = further.last is not None and further.last.accepted
                 names = ", ".join(registry.group(code).name for code in kept)
-                result.note = f"The certificate needs {names} on offer, and the server prefers it: others may exist."
+                result.note = f"The certificate needs {names} on offer, and the server prefers it to whatever is left."
         self.exchanges += result.exchanges
         groups = tuple(
             GroupResult(code=code, named=True, accepted=True, exchange=exchange)
