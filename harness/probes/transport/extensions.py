@@ -57,6 +57,15 @@ class _Trials:
         accepted: Sequence[AcceptedSuite] = of_version.accepted if of_version else ()
         self._suites = tuple(entry.code for entry in accepted) or hellos.ORDINARY_SUITES
         self.cbc = tuple(entry for entry in accepted if registry.suite(entry.code).mode == "CBC")
+        self._any_cbc = next(
+            (
+                (version, entry)
+                for version, of in sorted(suites.versions.items() if suites else (), reverse=True)
+                for entry in of.accepted
+                if registry.suite(entry.code).mode == "CBC"
+            ),
+            None,
+        )
         self.all_offered = versions.all_offered if versions else None
         self.exchanges: list[str] = []
 
@@ -142,12 +151,10 @@ class _Trials:
 
     def without_encrypt_then_mac(self) -> _Facts:
         """The acceptance of a CBC suite without encrypt_then_mac: every hello of the elimination was one."""
-        if not self.cbc:
+        if self._any_cbc is None:
             return {}
-        first = self.cbc[0]
-        reaction = Reaction(
-            kind=ReactionKind.SERVER_HELLO, version=self.version, suite=first.code, exchange=first.exchange
-        )
+        version, first = self._any_cbc
+        reaction = Reaction(kind=ReactionKind.SERVER_HELLO, version=version, suite=first.code, exchange=first.exchange)
         return {"cbc_without_encrypt_then_mac": reaction}
 
     def signalled_renegotiation(self) -> _Facts:
