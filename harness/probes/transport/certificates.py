@@ -10,6 +10,7 @@ from harness.observations import Observation, Reaction, ReactionKind
 from harness.observations.transport import TLS12, TLS13, CertificateChain, CertificateFacts, Certificates
 from harness.probes.base import ProbeContext
 from harness.probes.transport.session import Offer, ServerFlight, Session, Stop
+from harness.probes.transport.session_keys import GROUPS_TLS12
 from harness.probes.transport.session_offers import (
     SCHEMES_BRAINPOOL,
     SCHEMES_TLS12,
@@ -20,6 +21,7 @@ from harness.probes.transport.session_offers import (
     supported_versions,
     told,
 )
+from reference_impl.transport.registry import GROUPS
 
 _EDDSA = (0x0807, 0x0808)
 _SCHEMES_TLS13: dict[str, tuple[int, ...]] = {
@@ -54,12 +56,24 @@ def _offers(context: ProbeContext, versions: tuple[int, ...]) -> list[tuple[str,
         schemes = tuple(scheme for scheme in SCHEMES_TLS12 if scheme not in _EDDSA)
         for kind, authentication in (("rsa", "RSA"), ("ec", "ECDSA")):
             suites = suites_tls12(authentication, old=old)
-            offer = offer_of(context, legacy, suites=suites, schemes=schemes, status_request=True, identity=None)
+            # All curves: a server may show a certificate only if its curve is on offer (RFC 8422 5.1).
+            groups = (*GROUPS_TLS12, *_more_curves())
+            offer = offer_of(
+                context, legacy, suites=suites, schemes=schemes, groups=groups, status_request=True, identity=None
+            )
             found.append((kind, offer))
         if TLS13 not in versions and not old:
             suites = suites_tls12("ECDSA")
             found.append(("eddsa", offer_of(context, legacy, suites=suites, schemes=_EDDSA, identity=None)))
     return found
+
+
+def _more_curves() -> tuple[int, ...]:
+    return tuple(
+        group.code
+        for group in GROUPS.values()
+        if group.kind == "ecdhe" and group.versions == "tls1.2" and group.code not in GROUPS_TLS12
+    )
 
 
 def _try(context: ProbeContext, kind: str, offer: Offer) -> _Trial:

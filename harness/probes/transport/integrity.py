@@ -41,6 +41,8 @@ def _ended_after(session: Session, reaction: Reaction) -> Reaction:
 def _dropped(session: Session, completed: Reaction) -> tuple[Reaction, bool | None]:
     """The reaction to a corrupted record: True if the connection ended, False if the server went on."""
     message = greeting(session.context.target) or _SYSLOG_NOTHING
+    writing = session.write_protection
+    sequence = writing.sequence if writing is not None else 0
     # The record would be answered if its content were accepted: whoever answers did not check it.
     session.send(message, corrupt=True)
     incoming = _answer(session)
@@ -58,7 +60,11 @@ def _dropped(session: Session, completed: Reaction) -> tuple[Reaction, bool | No
         return ended, True
     if end.kind is not ReactionKind.SILENCE or not greeting(session.context.target):
         return end, None
+    # Whoever passed over the broken record counted it, or did not: one of these two records is the next for him.
     session.send(message)
+    if writing is not None:
+        writing.sequence = sequence
+        session.send(message)
     incoming = _answer(session)
     if incoming.data is not None:
         detail = "the corrupted record was passed over, and an intact one answered on the same connection"

@@ -18,8 +18,10 @@ from harness.probes.transport.session_offers import (
     SCHEMES_TLS13,
     no_version,
     offer_of,
+    suites_tls12,
     supported_versions,
 )
+from reference_impl.transport.registry import SIGNATURE_SCHEMES, SUITES
 
 _MAX_CONNECTIONS = 20
 # CertificateVerify knows no PKCS #1 v1.5 and no SHA-1 (RFC 8446 4.2.3): offered, to see that they are kept out.
@@ -47,6 +49,17 @@ def _eliminate_tls13(context: ProbeContext) -> tuple[tuple[AcceptedSuite, ...], 
     return tuple(found), not left, tuple(exchanges)
 
 
+def _weak_tls12(context: ProbeContext) -> tuple[AcceptedSuite | None, str]:
+    """A scheme of SHA-1 or MD5 that the server takes when nothing better is offered, not even what it cannot use."""
+    weak = tuple(s.code for s in SIGNATURE_SCHEMES.values() if s.hash in {"sha1", "md5"} and s.versions != "tls1.3")
+    suites = tuple(c for c in suites_tls12("RSA", "ECDSA", "DSS") if SUITES[c].key_exchange != "RSA")
+    offer = offer_of(context, TLS12, schemes=weak, suites=suites, identity=None)
+    with Session(context, offer, "signature schemes: TLS 1.2, SHA-1 and MD5 only") as session:
+        session.handshake(Stop.SERVER_FLIGHT)
+    scheme = session.flight.scheme
+    return (None if scheme is None else AcceptedSuite(code=scheme, exchange=session.id)), session.id
+
+
 def probe_signature_schemes(context: ProbeContext) -> Observation:
     """Schemes of ServerKeyExchange in TLS 1.2 and of CertificateVerify in TLS 1.3."""
     kind = "tls.signature-schemes"
@@ -62,6 +75,10 @@ def probe_signature_schemes(context: ProbeContext) -> Observation:
         if (facts := facts_of(seen, SignatureSchemes)) is not None:
             schemes |= facts.versions
             complete |= facts.complete
+            weak, exchange = _weak_tls12(context)
+            exchanges += (exchange,)
+            if weak is not None and all(weak.code != entry.code for entry in schemes.get(TLS12, ())):
+                schemes[TLS12] = (*schemes.get(TLS12, ()), weak)
     if TLS13 in versions:
         found, ended, trials = _eliminate_tls13(context)
         exchanges += trials
