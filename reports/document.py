@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
@@ -14,10 +15,10 @@ REPORT_SCHEMA_VERSION = 1
 """Grows when a field changes its meaning or goes; new fields alone do not raise it."""
 
 
-def summary_of(record: RunRecord) -> dict[str, int]:
-    """How many verdicts of each kind the last judging gave; every kind has its number."""
+def summary_of(verdicts: Iterable[VerdictRecord]) -> dict[str, int]:
+    """How many verdicts of each kind there are; every kind has its number."""
     summary = {kind.value: 0 for kind in _ORDER}
-    for verdict in record.verdicts:
+    for verdict in verdicts:
         summary[verdict.verdict.value] += 1
     return summary
 
@@ -52,7 +53,7 @@ def document_of(record: RunRecord, files: EvidenceFiles) -> dict[str, Any]:
         "limits": header.limits.model_dump(),
         "connections": None if footer is None else footer.connections,
         "exit_status": None if footer is None else footer.exit_status,
-        "summary": summary_of(record),
+        "summary": summary_of(record.verdicts),
         "claims": [claim.model_dump() for claim in record.claims],
         "verdicts": [_verdict(verdict, files) for verdict in record.verdicts],
         "advice": [{**advice.model_dump(), "evidence": files.cited(advice.evidence)} for advice in record.advice],

@@ -98,7 +98,8 @@ def _environment() -> Environment:
 
 def _context(record: RunRecord, endpoints: list[Endpoint], files: EvidenceFiles) -> dict[str, Any]:
     claims = claims_of(record)
-    summary = summary_of(record)
+    summary = summary_of(record.verdicts)
+    judged = [verdict for verdict in record.verdicts if not verdict.derived]  # what the claims' numbers count
     sut = record.header.sut
     device = " ".join(filter(None, (sut.vendor, sut.product, sut.version))) or sut.id
     return {
@@ -116,7 +117,8 @@ def _context(record: RunRecord, endpoints: list[Endpoint], files: EvidenceFiles)
         "inconclusive": open_reasons(claims, VerdictKind.INCONCLUSIVE),
         "expired": [waiver for waiver in sut.waivers if waiver.expired],
         "summary": summary,
-        "chart": chart_of(summary),
+        "chart": chart_of(summary_of(judged)),
+        "derived": len(record.verdicts) - len(judged),
         "words": WORDS,
         "judged": JUDGED,
         "qualities": QUALITIES,

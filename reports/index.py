@@ -25,7 +25,7 @@ def render_index(directory: Path, records: Iterable[RunRecord]) -> Path:
                 "device": " ".join(filter(None, (sut.vendor, sut.product, sut.version))) or sut.id,
                 "link": f"{quote(sut.id, safe='')}/report.html",
                 "claims": claims_of(record),
-                "summary": summary_of(record),
+                "summary": summary_of(record.verdicts),
             }
         )
     directory.mkdir(parents=True, exist_ok=True)
