@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.observations import Reaction
 from harness.observations.transport import GroupResult, GroupsOfVersion
 from harness.probes.base import ProbeContext
 from harness.probes.transport import hellos
 from harness.probes.transport.elimination import eliminate
 from harness.probes.transport.exchange import Answer, Manner, converse
-from harness.probes.transport.key_exchange import ask
+from harness.probes.transport.key_exchange import KeyExchange, ask
 from harness.probes.transport.listening import TlsListener
 from reference_impl.transport import registry
 from reference_impl.transport.registry import CipherSuite
@@ -23,6 +24,7 @@ from reference_impl.transport.wire import (
 )
 
 _EXPLICIT = (0xFF01, 0xFF02)
+_DECRYPTION_ALERTS = frozenset({20, 21, 51})  # bad_record_mac, decryption_failed, decrypt_error
 _CERTIFIED = frozenset({hellos.P256, hellos.P384, hellos.P521})
 
 
@@ -36,7 +38,7 @@ class GroupsTls12:
         free = [suite.code for suite in suites if suite.authentication not in {"ECDSA", "PSK"}]
         self._bound_to_certificate = not free
         self._suites = free or [suite.code for suite in suites]
-        self._keys: dict[int, list[bytes]] = {}
+        self._seen: dict[int, None] = {}  # groups in the order of choice
         self.exchanges: list[str] = []
         self.explicit_curves: tuple[str, ...] = ()
         """Descriptions of the explicit curves that were used, filled by `observe`."""
@@ -65,33 +67,45 @@ class GroupsTls12:
         return GroupsOfVersion(groups=groups, complete=result.complete, note=result.note)
 
     def keys_differ(self) -> tuple[bool | None, int | None]:
-        """Whether the server's public keys of one curve differ over several connections, and the curve."""
-        group = next(iter(self._keys), None)
+        """Whether the server's public keys of one curve differ over two connections that offer it alone, and the curve.
+
+        P-256 where it is known: it is the curve whose key is kept where one is kept.
+        """
+        group = hellos.P256 if hellos.P256 in self._seen else next(iter(self._seen), None)
         if group is None:
             return None, None
-        also = tuple(_CERTIFIED) if self._bound_to_certificate else ()
-        answer, _selected = self._ask((group, *(code for code in also if code != group)))
-        self.exchanges += answer.exchanges
-        keys = self._keys[group]
+        also = tuple(code for code in _CERTIFIED if code != group) if self._bound_to_certificate else ()
+        keys: list[bytes] = []
+        for _ in range(2):
+            key = self._ask_for((group, *also))
+            self.exchanges += key.answer.exchanges
+            if key.exchange is not None and key.exchange.group == group:
+                keys.append(key.exchange.public_key)
         return (None if len(keys) < 2 else len(set(keys)) == len(keys)), group
 
     def off_curve_point_accepted(self, group: int) -> bool | None:
         """Whether a client's point that is not on the curve is let pass; asked where the server's keys are reused.
 
-        A server that validates ends the handshake at the ClientKeyExchange; one that does not waits for what follows.
-        A valid point is the control: None where that is refused, too, or `group` is none of the NIST curves.
+        A server that validates ends the handshake at the ClientKeyExchange; one that does not waits for what follows,
+        or complains about records that it could not decrypt. A valid point is the control. None where the two cannot be
+        told apart, or `group` is none of the NIST curves.
         """
         share = hellos.share_for(group) if group in _CERTIFIED else None
         if share is None:
             return None
         off_curve = share.key_exchange[:-1] + bytes((share.key_exchange[-1] ^ 1,))
-        if self._ended_by(group, share.key_exchange, "a valid point") is not False:
+        control = self._after_key_exchange(group, share.key_exchange, "a valid point")
+        tried = self._after_key_exchange(group, off_curve, "a point off the curve")
+        if control is None or tried is None:
             return None
-        ended = self._ended_by(group, off_curve, "a point off the curve")
-        return None if ended is None else not ended
+        if not _ended(control):
+            return not _ended(tried)
+        if control.alert in _DECRYPTION_ALERTS and tried.alert is not None:
+            return tried.alert in _DECRYPTION_ALERTS
+        return None
 
-    def _ended_by(self, group: int, point: bytes, what: str) -> bool | None:
-        """Whether the server ends the handshake at a ClientKeyExchange with `point`; None if it came to none."""
+    def _after_key_exchange(self, group: int, point: bytes, what: str) -> Reaction | None:
+        """What the server does after a ClientKeyExchange with `point`; None if it came to none."""
         sent = False
 
         def key_exchange(listener: TlsListener) -> bytes | None:
@@ -109,18 +123,23 @@ class GroupsTls12:
         manner = Manner(until=HandshakeType.SERVER_HELLO_DONE, silence_likely=True, reply=key_exchange)
         answer = converse(self._context, f"groups: ClientKeyExchange with {what}", hello.to_records(), manner)
         self.exchanges += answer.exchanges
-        if not sent:
-            return None
-        return answer.reaction.alert is not None or bool(answer.reaction.closed)
+        return answer.reaction if sent else None
 
     def _ask(self, groups: Sequence[int], ignore: frozenset[int] = frozenset()) -> tuple[Answer, int | None]:
-        purpose = f"groups: {registry.version_name(self._version)}, {len(groups)} offered"
-        key = ask(self._context, purpose, self._suites, self._version, groups=groups)
+        key = self._ask_for(groups)
         if key.exchange is None:
             return key.answer, None
         group = key.exchange.group
         if group is None:
             self.explicit_curves += (key.exchange.explicit_curve,)
             return key.answer, _EXPLICIT["characteristic-2" in key.exchange.explicit_curve]
-        self._keys.setdefault(group, []).append(key.exchange.public_key)
+        self._seen.setdefault(group)
         return key.answer, None if group in ignore else group
+
+    def _ask_for(self, groups: Sequence[int]) -> KeyExchange:
+        purpose = f"groups: {registry.version_name(self._version)}, {len(groups)} offered"
+        return ask(self._context, purpose, self._suites, self._version, groups=groups)
+
+
+def _ended(reaction: Reaction) -> bool:
+    return reaction.alert is not None or bool(reaction.closed)
