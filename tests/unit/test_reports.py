@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 
 from fixtures.pki import Pki
 from harness.record.models import ClaimVerdict, RunRecord, SourceRecord, VerdictKind, WaiverRecord
-from reports import evidence, render, render_index
+from reports import evidence, prepare, render, render_index
 from reports.evidence import hex_dump
 from reports.html import MAXIMUM_OCTETS
 from reports.pictures import matrix_of
@@ -360,3 +360,25 @@ def test_an_expired_waiver_is_void_in_junit(tmp_path: Path) -> None:
     assert failure is not None
     assert failure.attrib["type"] == "shall"
     assert "Expired waiver" in (tmp_path / "report.html").read_text()
+
+
+def test_numbers_on_the_first_page_add_up(record: RunRecord, report: Path) -> None:
+    page = (report / "report.html").read_text().split('<section id="requirements"')[0]
+    described = re.search(r'<desc id="chart-text">(.*?)</desc>', page)
+    assert described is not None
+    numbers = {label: int(number) for number, label in re.findall(r"(\d+) ([a-z ]+)", described[1])}
+    assert sum(numbers.values()) == sum(not item.derived for item in record.verdicts)
+    failing = [item for item in record.verdicts if item.verdict == VerdictKind.FAIL]
+    assert numbers["fail"] == sum(not item.derived for item in failing) < len(failing)
+    assert "umbrella requirements follow from these" in page
+
+
+def test_a_record_that_was_edited_is_still_rendered(tmp_path: Path) -> None:
+    made = exchange(1).model_copy(update={"segments": (("sent", 0.1, "no hex"),)})
+    render(RunRecord(header=header(), exchanges={made.id: made}, verdicts=(verdict(evidence=(made.id,)),)), tmp_path)
+    assert "no hex" in (tmp_path / "evidence" / "dimse-0001.txt").read_text()
+
+
+def test_templates_can_be_prepared(record: RunRecord, tmp_path: Path) -> None:
+    prepare()
+    assert render(record, tmp_path).is_file()
