@@ -153,7 +153,12 @@ def test_the_profiles_suites_are_negotiated_and_no_other(front: Front, profile: 
 def test_a_two_way_client_gets_tls_1_3_and_a_staple(front: Front, pki: Pki) -> None:
     context = client_context()
     stapled: list[bytes] = []
-    context.set_ocsp_client_callback(lambda _connection, data, _extra: bool(stapled.append(data)) or True)
+
+    def keep(_connection: SSL.Connection, response: bytes, _data: object) -> bool:
+        stapled.append(response)
+        return True
+
+    context.set_ocsp_client_callback(keep)
     raw = socket.create_connection(front.address, DEADLINE)
     raw.settimeout(None)
     connection = SSL.Connection(context, raw)
@@ -306,12 +311,7 @@ def test_what_is_not_tls_gets_no_application(front: Front, first: bytes) -> None
 @pytest.mark.parametrize("version", [0x0303, 0x0304])
 def test_client_certificates_are_judged(pki: Pki, version: int) -> None:
     with Front(Router(settings_for(pki, "B.12", "required")), echo) as front:
-        for case, admitted in (
-            ("client", True),
-            ("client_unknown_ca", False),
-            ("client_expired", False),
-            (None, False),
-        ):
+        for case in ("client", "client_unknown_ca", "client_expired", None):
             context = client_context(version=version)
             if case is not None:
                 context.use_certificate(pki.issue(case).certificate)

@@ -12,7 +12,6 @@ from reference_impl.transport.profiles import load_profile
 from reference_impl.transport.registry import suite
 
 _TLS_1_0, _TLS_1_1 = 0x0301, 0x0302
-_AES_GCM = (0xC02B, 0xC02C, 0xC02F, 0xC030)
 
 
 def missing_suite_faults() -> dict[str, int]:
@@ -67,8 +66,8 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
     "dhe-1024": suites.accepting(0x009E, exchange=dhe(1024)),
     "dhe-key-reused": suites.accepting(0x009E, exchange=dhe(reused=True)),
     "no-forward-secrecy": suites.serving_only(0x009C),
-    "forward-secrecy-not-preferred": suites.preferring(0x009C, over=_AES_GCM),
-    "recommended-suite-not-preferred": suites.preferring(0xC027, over=_AES_GCM),
+    "forward-secrecy-not-preferred": suites.preferring(0x009C),
+    "recommended-suite-not-preferred": suites.preferring(0xC027),
     "no-recommended-suites-rsa": suites.without_recommended(0xC02F, 0xC030, instead=(0xCCA8,)),
     "no-recommended-suites-ecdsa": suites.without_recommended(0xC02B, 0xC02C, instead=(0xCCA9,)),
     **{name: suites.missing(code) for name, code in missing_suite_faults().items()},

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import dh, ec, padding, rsa, x25519
+from cryptography.hazmat.primitives.asymmetric import dh, ec, padding, rsa, x448, x25519
 from tlslite.mathtls import RFC2409_GROUP2, RFC7919_GROUPS
 
 from reference_impl.transport import registry
@@ -35,12 +35,13 @@ from reference_impl.transport.wire import (
 )
 
 HANDSHAKE_FAILURE, BAD_RECORD_MAC = 40, 20
-P_256, X25519 = 0x0017, 0x001D
+P_256, X25519, X448 = 0x0017, 0x001D, 0x001E
 _CURVES: dict[int, ec.EllipticCurve] = {
     0x0013: ec.SECP192R1(),
     0x0015: ec.SECP224R1(),
     0x0017: ec.SECP256R1(),
     0x0018: ec.SECP384R1(),
+    0x0019: ec.SECP521R1(),
 }
 _RSA_PKCS1_SHA256, _RSA_PSS_SHA256, _ECDSA_SHA256 = 0x0401, 0x0804, 0x0403
 _HASH_BY_SCHEME: dict[int, hashes.HashAlgorithm] = {
@@ -61,9 +62,12 @@ def _kept_ec_key(group: int) -> ec.EllipticCurvePrivateKey:
 
 
 def ecdhe(group: int = P_256, *, reused: bool = False) -> Exchange:
-    """Return a maker of ephemeral ECDH parameters on `group`; with `reused` always the same key."""
+    """Return a maker of ephemeral ECDH parameters on `group`; with `reused` (NIST curves) always the same key."""
 
     def make() -> ServerKeyExchange:
+        if group in (X25519, X448):
+            fresh = x25519.X25519PrivateKey.generate() if group == X25519 else x448.X448PrivateKey.generate()
+            return ServerKeyExchange(fresh.public_key().public_bytes_raw(), group=group)
         key = _kept_ec_key(group) if reused else ec.generate_private_key(_CURVES[group])
         point = key.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
         return ServerKeyExchange(point, group=group)
@@ -116,6 +120,8 @@ class Flight:
 
     def channel(self, hello: Hello, settings: FrontSettings) -> ScriptedChannel:
         """Return the player that answers `hello` with the flight, then whatever comes with a fatal alert."""
+        if self.exchange is None and registry.suite(self.suite).key_exchange == "ECDHE" and _usual_group(hello) is None:
+            return ScriptedChannel((alert_record(HANDSHAKE_FAILURE, version=self.version),))
         return ScriptedChannel((self.records(hello, settings), alert_record(self.farewell, version=self.version)))
 
     def records(self, hello: Hello, settings: FrontSettings) -> bytes:
@@ -154,7 +160,7 @@ class Flight:
         return tuple(e for e in good if e.type not in self.without) + self.extra
 
     def _key_exchange(self, hello: Hello, identity: Identity | None, server_random: bytes) -> bytes:
-        exchange = self.exchange or _usual_exchange(registry.suite(self.suite).key_exchange)
+        exchange = self.exchange or _usual_exchange(registry.suite(self.suite).key_exchange, hello)
         if exchange is None:
             return b""
         made = exchange()
@@ -170,10 +176,17 @@ class Flight:
         return encode_server_key_exchange(signed)
 
 
-def _usual_exchange(key_exchange: str) -> Exchange | None:
+def _usual_exchange(key_exchange: str, hello: Hello) -> Exchange | None:
     if key_exchange in {"ECDHE", "ECDH_anon"}:
-        return ecdhe()
+        return ecdhe(_usual_group(hello) or P_256)
     return dhe() if key_exchange in {"DHE", "DH_anon"} else None
+
+
+def _usual_group(hello: Hello) -> int | None:
+    """The group that a good server would take, P-256 first; None where the client offers none of these."""
+    if not hello.groups:
+        return P_256
+    return next((group for group in (P_256, X25519, X448, 0x0018, 0x0019) if group in hello.groups), None)
 
 
 def choose_identity(authentication: str, settings: FrontSettings) -> Identity:

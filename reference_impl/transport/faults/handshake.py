@@ -20,6 +20,7 @@ from reference_impl.transport.front import (
     alert_record,
 )
 from reference_impl.transport.front.openssl import OpenSslChannel
+from reference_impl.transport.front.router import signing_suites
 from reference_impl.transport.front.settings import GROUPS, TLS_1_2, TLS_1_3
 from reference_impl.transport.wire import (
     TLS13,
@@ -35,6 +36,7 @@ _ECDSA_GCM = 0xC02B
 _NO_EXTENDED_MASTER_SECRET = 1 << 0  # SSL_OP_NO_EXTENDED_MASTER_SECRET
 _WITHOUT_KEY_SHARE = 1 << 10 | 1 << 35  # SSL_OP_ALLOW_NO_DHE_KEX, SSL_OP_PREFER_NO_DHE_KEX
 _P_384, _P_521 = 0x0018, 0x0019
+_RSA, _ECDSA = 1, 3  # SignatureAlgorithm of RFC 5246 7.4.1.4.1
 
 
 def _served_by_flight(hello: Hello, settings: FrontSettings) -> bool:
@@ -87,19 +89,20 @@ def signing_with(*schemes: int) -> Behaviour:
     """Sign a TLS 1.2 key exchange with one of `schemes` where the client offers nothing better."""
 
     def applies(hello: Hello, settings: FrontSettings) -> bool:
-        offered = set(hello.signature_schemes)
-        good = offered & settings.signature_schemes
-        return only_tls_1_2(hello) and bool(offered & set(schemes)) and not good and _suite(hello) is not None
+        good = signing_suites(hello, settings)
+        return only_tls_1_2(hello) and not good & set(hello.suites) and _choice(hello) is not None
 
-    def _suite(hello: Hello) -> int | None:
-        rsa_signs = any(s & 0xFF == 1 for s in set(hello.signature_schemes) & set(schemes))
-        wanted = (0xC02F, 0xC030) if rsa_signs else (0xC02B, 0xC02C)
-        return next((c for c in hello.suites if c in wanted), None)
+    def _choice(hello: Hello) -> tuple[int, int] | None:
+        """The first suite, with a scheme for its kind of certificate."""
+        for suite in hello.suites:
+            kind = {0xC02F: _RSA, 0xC030: _RSA, 0xC02B: _ECDSA, 0xC02C: _ECDSA}.get(suite)
+            for scheme in hello.signature_schemes:
+                if kind is not None and scheme in schemes and scheme & 0xFF == kind:
+                    return suite, scheme
+        return None
 
     def answer(hello: Hello, router: Router) -> Channel:
-        suite = _suite(hello) or _RSA_GCM
-        kind = 1 if suite in (0xC02F, 0xC030) else 3
-        scheme = next(s for s in hello.signature_schemes if s in schemes and s & 0xFF == kind)
+        suite, scheme = _choice(hello) or (_RSA_GCM, schemes[0])
         return Flight(suite, scheme=scheme).channel(hello, router.settings)
 
     return Behaviour(rules=(Rule(applies, answer, before_policy=True),))
@@ -121,10 +124,10 @@ def using_group(group: int) -> Behaviour:
 
 
 def reusing_ecdhe_key() -> Behaviour:
-    """Use one ECDHE key for every TLS 1.2 client that offers P-256 alone, and never check the client's point."""
+    """Use one ECDHE key for every TLS 1.2 client that offers P-256, and never check the client's point."""
 
     def applies(hello: Hello, settings: FrontSettings) -> bool:
-        return _served_by_flight(hello, settings) and hello.groups == (P_256,)
+        return _served_by_flight(hello, settings) and P_256 in hello.groups
 
     flight = _flight(exchange=ecdhe(P_256, reused=True), farewell=BAD_RECORD_MAC)
     return Behaviour(rules=(Rule(applies, flight),))

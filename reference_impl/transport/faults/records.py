@@ -149,6 +149,8 @@ class RewritingChannel:
     def _from_client(self, record: bytes) -> bytes:
         side = self._client
         protection = self._protection(side, record)
+        if protection is None and record[0] != ContentType.CHANGE_CIPHER_SPEC and self._unopened_tls_1_2(side):
+            side.number, side.resealed = side.number + 1, side.resealed + 1  # Finished comes before the keys are known
         if protection is None or not self._ignore:
             return record
         number = side.number
@@ -196,6 +198,10 @@ class RewritingChannel:
         if side.protection is not None and not side.protection.explicit:
             return side.protection if record[0] == ContentType.APPLICATION_DATA else None
         return side.protection if side.changed_cipher else None
+
+    def _unopened_tls_1_2(self, side: _Direction) -> bool:
+        """Whether a record of this half is protected under TLS 1.2, where its keys are not known yet."""
+        return side.changed_cipher and "CLIENT_RANDOM" in self._inner.secrets
 
     def _tls_1_3(self, label: str) -> _Protection | None:
         secret = self._inner.secrets.get(label)

@@ -59,18 +59,13 @@ def accepting_in_tls_1_3(*codes: int) -> Behaviour:
     return Behaviour(rules=(Rule(applies, answer),))
 
 
-def preferring(code: int, over: Sequence[int]) -> Behaviour:
-    """Accept `code`, and select it in a TLS 1.2 hello even where one of `over` is offered beside it."""
+def preferring(code: int) -> Behaviour:
+    """Serve `code` with OpenSSL, before the TLS 1.2 suites of the profile."""
 
-    def applies(hello: Hello, settings: FrontSettings) -> bool:
-        if TLS_1_2 not in hello.versions or code not in hello.suites or TLS_1_3 in hello.versions:
-            return False
-        return bool(set(over) & set(hello.suites)) or not in_common(hello, settings)
+    def adjust(settings: FrontSettings, _pki: Pki) -> FrontSettings:
+        return replace(settings, suites_tls_1_2=(code, *settings.suites_tls_1_2))
 
-    def answer(hello: Hello, router: Router) -> Channel:
-        return Flight(code).channel(hello, router.settings)
-
-    return Behaviour(rules=(Rule(applies, answer),))
+    return Behaviour(adjust=adjust)
 
 
 def serving_also(*codes: int) -> Behaviour:
@@ -95,11 +90,11 @@ def missing(*codes: int) -> Behaviour:
     return Behaviour(adjust=adjust)
 
 
-def serving_only(*codes: int, maximum_version: int = TLS_1_2) -> Behaviour:
-    """Serve nothing but these TLS 1.2 suites."""
+def serving_only(*codes: int) -> Behaviour:
+    """Serve nothing but these suites in TLS 1.2."""
 
     def adjust(settings: FrontSettings, _pki: Pki) -> FrontSettings:
-        return replace(settings, suites_tls_1_2=codes, maximum_version=maximum_version)
+        return replace(settings, suites_tls_1_2=codes)
 
     return Behaviour(adjust=adjust)
 

@@ -38,7 +38,9 @@ def serving_old(version: int, *, only: bool = False) -> Behaviour:
     def applies(hello: Hello, _settings: FrontSettings) -> bool:
         return hello.highest_version == version or (only and hello.version >= version)
 
-    def answer(_hello: Hello, router: Router) -> Channel:
+    def answer(hello: Hello, router: Router) -> Channel:
+        if SUPPORTED_VERSIONS in hello.extensions and version not in hello.versions:
+            return ScriptedChannel((alert_record(PROTOCOL_VERSION, version=version),))  # RFC 8446 4.2.1
         settings = HandshakeSettings()
         settings.minVersion = settings.maxVersion = (version >> 8, version & 0xFF)
         settings.cipherNames, settings.macNames = ["aes128", "aes256"], ["sha"]
