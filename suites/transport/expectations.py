@@ -41,8 +41,8 @@ def at_every_endpoint(judge: EndpointJudgement) -> Callable[[TlsServer], None]:
 def expect_no_suite(tls: TlsServer, what: str, rule: SuiteRule, *versions: int) -> None:
     """No suite that `rule` is about is accepted in any version (or in `versions`); `what` names them."""
     offending = tls.accepted(rule, *versions)
-    expect(offending, evidence=[seen.exchange for seen in offending], what=f"accepted: {what}").to_be_empty(
-        expected=f"{what} is never accepted", describe=str
+    expect(offending, evidence=[seen.exchange for seen in offending], what="accepted suites").to_be_empty(
+        expected=f"no {what}", describe=str
     )
     tls.every_suite_was_offered(*versions)
 

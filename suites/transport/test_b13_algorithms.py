@@ -62,9 +62,7 @@ Function = Callable[[CipherSuite], frozenset[str]]
 def nothing_is_forbidden(tls: TlsServer, what: str, function: Function) -> None:
     """No accepted suite has an algorithm of the forbidden list of `what`."""
     forbidden = tls.profile.forbidden[what]
-    expect_no_suite(
-        tls, f"a suite with {', '.join(sorted(forbidden))}", lambda suite: bool(function(suite) & forbidden)
-    )
+    expect_no_suite(tls, f"suite with {', '.join(sorted(forbidden))}", lambda suite: bool(function(suite) & forbidden))
 
 
 def all_is_permitted(tls: TlsServer, what: str, function: Function, undecided: Iterable[str] = ()) -> None:
@@ -72,7 +70,7 @@ def all_is_permitted(tls: TlsServer, what: str, function: Function, undecided: I
     permitted = tls.profile.permitted[what]
     known = permitted | frozenset(undecided)
     expect_no_suite(
-        tls, f"a suite with anything but {', '.join(sorted(permitted))}", lambda suite: bool(function(suite) - known)
+        tls, f"suite with anything but {', '.join(sorted(permitted))}", lambda suite: bool(function(suite) - known)
     )
 
 

@@ -63,4 +63,4 @@ def shows_certificate(tls: TlsServer, kind: str) -> bool:
 def test_no_other_tls_1_2_suite_is_accepted(tls: TlsServer) -> None:
     """B.13: under TLS 1.2, suites outside the required and the optional list are not permitted."""
     permitted = {*tls.profile.required["TLS 1.2"], *tls.profile.optional["TLS 1.2"]}
-    expect_no_suite(tls, "a TLS 1.2 suite outside both lists", lambda each: each.code not in permitted, TLS12)
+    expect_no_suite(tls, "TLS 1.2 suite outside both lists", lambda each: each.code not in permitted, TLS12)
