@@ -11,7 +11,7 @@ from harness.probes.transport import hellos
 from harness.probes.transport.elimination import side_by_side
 from harness.probes.transport.exchange import Answer, converse
 from harness.probes.transport.key_exchange import LEGACY
-from harness.probes.transport.versions import following, supported
+from harness.probes.transport.versions import following, none_negotiated, supported
 from reference_impl.transport import registry
 from reference_impl.transport.wire import ClientHello, Extension, ExtensionType, WireError
 from reference_impl.transport.wire import extensions as ext
@@ -27,6 +27,8 @@ _Facts = dict[str, object]
 def probe(context: ProbeContext) -> Observation:
     """Observe ``tls.extensions``. Needs ``tls.versions`` and ``tls.cipher-suites``."""
     trials = _Trials(context)
+    if not trials.negotiates:
+        return context.observed(KIND, None, missing=none_negotiated(context.facts(Versions)))
     tasks = [trials.unknown_protocol, trials.unknown_name]
     if trials.version is not None:
         tasks += [trials.echoes, trials.signalled_renegotiation, trials.compression]
@@ -53,6 +55,7 @@ class _Trials:
         versions, suites = context.facts(Versions), context.facts(CipherSuites)
         self.version = next((version for version in LEGACY[:-1] if supported(versions, version)), None)
         self._newest = supported(versions, TLS13)
+        self.negotiates = self._newest or self.version is not None
         of_version = suites.versions.get(self.version) if suites and self.version is not None else None
         accepted: Sequence[AcceptedSuite] = of_version.accepted if of_version else ()
         self._suites = tuple(entry.code for entry in accepted) or hellos.ORDINARY_SUITES

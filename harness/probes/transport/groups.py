@@ -11,7 +11,7 @@ from harness.probes.transport import dhe_parameters
 from harness.probes.transport.elimination import side_by_side
 from harness.probes.transport.groups_tls12 import GroupsTls12
 from harness.probes.transport.groups_tls13 import GroupsTls13
-from harness.probes.transport.key_exchange import highest
+from harness.probes.transport.key_exchange import NO_SUITES, highest
 from harness.probes.transport.versions import supported
 
 KIND = "tls.groups"
@@ -20,6 +20,8 @@ KIND = "tls.groups"
 def probe(context: ProbeContext) -> Observation:
     """Observe ``tls.groups``. Needs ``tls.versions`` and ``tls.cipher-suites``."""
     suites = context.facts(CipherSuites)
+    if suites is None:
+        return context.observed(KIND, None, missing=NO_SUITES)
     version, with_curves = highest(suites, "ECDHE", "ECDH_anon")
     older = GroupsTls12(context, version, with_curves) if with_curves else None
     newer = GroupsTls13(context) if supported(context.facts(Versions), TLS13) else None

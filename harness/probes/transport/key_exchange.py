@@ -20,6 +20,8 @@ from reference_impl.transport.wire import (
 )
 
 LEGACY = (TLS12, TLS11, TLS10, SSL3)
+NO_SUITES = "The cipher suites that the server accepts were not established."
+"""Why nothing is asked that depends on accepted suites."""
 _EPHEMERAL = frozenset({"DHE", "ECDHE", "DH_anon", "ECDH_anon"})
 
 

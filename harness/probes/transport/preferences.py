@@ -11,6 +11,7 @@ from harness.probes.base import ProbeContext
 from harness.probes.transport import hellos
 from harness.probes.transport.elimination import side_by_side
 from harness.probes.transport.exchange import converse
+from harness.probes.transport.versions import none_negotiated
 from reference_impl.transport.registry import CipherSuite, suite
 
 KIND = "tls.preferences"
@@ -21,6 +22,8 @@ RECOMMENDED = 0xC02F
 def probe(context: ProbeContext) -> Observation:
     """Observe ``tls.preferences``. Needs ``tls.versions`` and ``tls.cipher-suites``."""
     versions, suites = context.facts(Versions), context.facts(CipherSuites)
+    if versions is None:
+        return context.observed(KIND, None, missing=none_negotiated(versions))
     of_tls12 = suites.versions.get(TLS12) if suites else None
     accepted = [suite(entry.code) for entry in of_tls12.accepted] if of_tls12 else []
     secret = [entry.code for entry in accepted if entry.forward_secrecy and entry.authentication != "anon"]
@@ -59,9 +62,9 @@ def _trial(context: ProbeContext, name: str, offered: Sequence[int]) -> Preferen
     )
 
 
-def _version_trial(versions: Versions | None) -> PreferenceTrial | None:
+def _version_trial(versions: Versions) -> PreferenceTrial | None:
     """The answer to TLS 1.3 and 1.2 offered together, observed with the versions."""
-    if versions is None or versions.all_offered is None:
+    if versions.all_offered is None:
         return None
     reaction = versions.all_offered
     return PreferenceTrial(

@@ -11,7 +11,7 @@ from harness.probes.base import ProbeContext
 from harness.probes.transport import hellos
 from harness.probes.transport.elimination import Elimination, eliminate, side_by_side
 from harness.probes.transport.exchange import Answer
-from harness.probes.transport.key_exchange import ask, ephemeral
+from harness.probes.transport.key_exchange import NO_SUITES, ask, ephemeral
 
 KIND = "tls.signature-schemes"
 _SIGNED = frozenset({"RSA", "ECDSA", "DSS"})
@@ -23,8 +23,11 @@ def probe(context: ProbeContext) -> Observation:
     The suites of each sort of certificate are asked for apart: a server may choose the certificate first and then
     refuse, though another of its certificates would do.
     """
+    suites = context.facts(CipherSuites)
+    if suites is None:
+        return context.observed(KIND, None, missing=NO_SUITES)
     by_certificate: dict[str, list[int]] = {}
-    for suite in ephemeral(context.facts(CipherSuites), TLS12, "ECDHE", "DHE"):
+    for suite in ephemeral(suites, TLS12, "ECDHE", "DHE"):
         if suite.authentication in _SIGNED:
             by_certificate.setdefault(suite.authentication, []).append(suite.code)
     if not by_certificate:
