@@ -5,14 +5,14 @@ from __future__ import annotations
 from harness.observations import Reaction, ReactionKind
 from harness.observations.transport import SSL2, TLS12, TLS13
 from harness.probes.base import ProbeContext
-from harness.probes.transport.exchange import UP_TO_KEY_EXCHANGE, Answer, Manner, attend, converse
-from harness.probes.transport.hellos import ORDINARY_SUITES, legacy_hello, second_hello, tls13_hello
+from harness.probes.transport.exchange import UP_TO_KEY_EXCHANGE, Answer, attend, converse
+from harness.probes.transport.hellos import ORDINARY_SUITES, legacy_hello, tls13_hello
 from harness.probes.transport.listening import Ssl2Listener
+from harness.probes.transport.versions import following
 from reference_impl.transport.registry import suite
 from reference_impl.transport.wire import (
     ClientHello,
     HandshakeType,
-    ServerHello,
     Ssl2ClientHello,
     WireError,
     parse_server_key_exchange,
@@ -49,11 +49,7 @@ def group_reaction(context: ProbeContext, version: int, code: int) -> Reaction:
 
 
 def _ask_tls13(context: ProbeContext, purpose: str, hello: ClientHello) -> Answer:
-    def again(retry: ServerHello) -> bytes | None:
-        second = second_hello(hello, retry)
-        return None if second is None else second.to_records()
-
-    return converse(context, purpose, hello.to_records(), Manner(retry_hello=again))
+    return converse(context, purpose, hello.to_records(), following(hello))
 
 
 def _group_of(answer: Answer) -> int | None:
