@@ -149,8 +149,9 @@ class RewritingChannel:
     def _from_client(self, record: bytes) -> bytes:
         side = self._client
         protection = self._protection(side, record)
-        if protection is None and record[0] != ContentType.CHANGE_CIPHER_SPEC and self._unopened_tls_1_2(side):
-            side.number, side.resealed = side.number + 1, side.resealed + 1  # Finished comes before the keys are known
+        if protection is None and side.changed_cipher and record[0] == ContentType.HANDSHAKE:
+            # The Finished of TLS 1.2 (TLS 1.3 hides the type): OpenSSL tells the secret only after it was read.
+            side.number, side.resealed = side.number + 1, side.resealed + 1
         if protection is None or not self._ignore:
             return record
         number = side.number
@@ -194,14 +195,14 @@ class RewritingChannel:
             side.changed_cipher = True
             return None
         if side.protection is None:
-            side.protection = self._tls_1_3(side.label) or (self._tls_1_2(side.label) if side.changed_cipher else None)
+            side.protection = self._tls_1_3(side.label)
+            if side.protection is not None:
+                side.number = side.resealed = 0  # a second ClientHello after a compatible change_cipher_spec counts not
+            elif side.changed_cipher:
+                side.protection = self._tls_1_2(side.label)
         if side.protection is not None and not side.protection.explicit:
             return side.protection if record[0] == ContentType.APPLICATION_DATA else None
         return side.protection if side.changed_cipher else None
-
-    def _unopened_tls_1_2(self, side: _Direction) -> bool:
-        """Whether a record of this half is protected under TLS 1.2, where its keys are not known yet."""
-        return side.changed_cipher and "CLIENT_RANDOM" in self._inner.secrets
 
     def _tls_1_3(self, label: str) -> _Protection | None:
         secret = self._inner.secrets.get(label)
