@@ -27,11 +27,15 @@ def observe(context: ProbeContext, suites: CipherSuites | None) -> tuple[DhePara
 
 
 def _one_of_each_sort(suites: CipherSuites | None) -> list[tuple[int, CipherSuite]]:
-    """For each sort (signed or not, strength, export) a suite in the highest version that has one."""
+    """For each sort a suite in the highest version that has one.
+
+    Where nobody signs, servers go by the strength of the cipher; otherwise by their certificate.
+    """
     sorts: dict[tuple[str, bool, bool], tuple[int, CipherSuite]] = {}
     for version in LEGACY:
         for suite in ephemeral(suites, version, "DHE", "DH_anon"):
-            sort = (suite.authentication, suite.strength_bits >= 256, suite.export)
+            unsigned = suite.authentication in {"anon", "PSK"}
+            sort = (suite.authentication, unsigned and suite.strength_bits >= 256, suite.export)
             sorts.setdefault(sort, (version, suite))
     return sorted(sorts.values(), key=lambda entry: entry[1].authentication in {"anon", "PSK"})
 

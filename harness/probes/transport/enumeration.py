@@ -21,7 +21,7 @@ ENUMERATION: tuple[Probe, ...] = (
     _probe("tls.versions", "versions", "protocol versions", "tls.reachability"),
     _probe("tls.cipher-suites", "cipher_suites", "cipher suites of every version", "tls.versions"),
     _probe("tls.plaintext", "plaintext", "a plaintext association on the TLS port", "tls.reachability"),
-    _probe("tls.tolerance", "tolerance", "unusual but permitted hellos", "tls.versions"),
+    _probe("tls.tolerance", "tolerance", "unusual but permitted hellos", "tls.versions", "tls.cipher-suites"),
     _probe("tls.preferences", "preferences", "preference among suites", "tls.versions", "tls.cipher-suites"),
     _probe("tls.groups", "groups", "groups and key exchange parameters", "tls.versions", "tls.cipher-suites"),
     _probe("tls.extensions", "extensions", "extensions and compression", "tls.versions", "tls.cipher-suites"),

@@ -10,7 +10,7 @@ from harness.probes.base import ProbeContext
 from harness.probes.transport import hellos
 from harness.probes.transport.elimination import side_by_side
 from harness.probes.transport.exchange import Answer, converse
-from harness.probes.transport.key_exchange import LEGACY
+from harness.probes.transport.key_exchange import LEGACY, light
 from harness.probes.transport.versions import following, none_negotiated, supported
 from reference_impl.transport import registry
 from reference_impl.transport.wire import ClientHello, Extension, ExtensionType, WireError
@@ -58,7 +58,7 @@ class _Trials:
         self.negotiates = self._newest or self.version is not None
         of_version = suites.versions.get(self.version) if suites and self.version is not None else None
         accepted: Sequence[AcceptedSuite] = of_version.accepted if of_version else ()
-        self._suites = tuple(entry.code for entry in accepted) or hellos.ORDINARY_SUITES
+        self._suites = light(suites, self.version or TLS12) or hellos.ORDINARY_SUITES
         self.cbc = tuple(entry for entry in accepted if registry.suite(entry.code).mode == "CBC")
         self._any_cbc = next(
             (

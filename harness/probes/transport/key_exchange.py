@@ -69,6 +69,17 @@ def ephemeral(suites: CipherSuites | None, version: int, *kinds: str) -> list[Ci
     return [entry for entry in entries if entry.key_exchange in wanted]
 
 
+def light(suites: CipherSuites | None, version: int) -> tuple[int, ...]:
+    """Accepted suites of `version` that cost the server little: ECDHE with a certificate; all if there are none.
+
+    What is asked does not depend on the suite, and a DHE exchange keeps a small device busy several times longer.
+    """
+    of_version = suites.versions.get(version) if suites else None
+    entries = [registry.suite(entry.code) for entry in of_version.accepted] if of_version else []
+    curves = [entry.code for entry in entries if entry.key_exchange == "ECDHE" and entry.authentication != "PSK"]
+    return tuple(curves or [entry.code for entry in entries])
+
+
 def highest(suites: CipherSuites | None, *kinds: str) -> tuple[int, list[CipherSuite]]:
     """The highest version up to TLS 1.2 with accepted suites of these key exchanges, and the suites."""
     for version in LEGACY:

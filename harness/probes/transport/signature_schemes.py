@@ -27,9 +27,10 @@ def probe(context: ProbeContext) -> Observation:
     if suites is None:
         return context.observed(KIND, None, missing=NO_SUITES)
     by_certificate: dict[str, list[int]] = {}
-    for suite in ephemeral(suites, TLS12, "ECDHE", "DHE"):
-        if suite.authentication in _SIGNED:
-            by_certificate.setdefault(suite.authentication, []).append(suite.code)
+    for key_exchange in ("ECDHE", "DHE"):
+        signed = [suite for suite in ephemeral(suites, TLS12, key_exchange) if suite.authentication in _SIGNED]
+        for certificate in {suite.authentication for suite in signed} - by_certificate.keys():
+            by_certificate[certificate] = [suite.code for suite in signed if suite.authentication == certificate]
     if not by_certificate:
         why = "In TLS 1.2 the server accepted no suite with a signed key exchange."
         return context.observed(KIND, None, missing=why)

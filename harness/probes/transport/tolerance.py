@@ -6,12 +6,12 @@ from dataclasses import replace
 from functools import partial
 
 from harness.observations import Observation, Reaction
-from harness.observations.transport import TLS12, TLS13, Tolerance, Versions
+from harness.observations.transport import TLS12, TLS13, CipherSuites, Tolerance, Versions
 from harness.probes.base import ProbeContext
 from harness.probes.transport import hellos
 from harness.probes.transport.elimination import side_by_side, silent
 from harness.probes.transport.exchange import Answer, converse
-from harness.probes.transport.key_exchange import LEGACY
+from harness.probes.transport.key_exchange import LEGACY, light
 from harness.probes.transport.versions import following, none_negotiated, supported
 from reference_impl.transport.registry import GREASE
 from reference_impl.transport.wire import ClientHello, Extension, ExtensionType, KeyShare
@@ -26,7 +26,7 @@ UNASSIGNED_EXTENSION, UNASSIGNED_SUITE, UNASSIGNED_GROUP, UNASSIGNED_SCHEME = 0x
 
 
 def probe(context: ProbeContext) -> Observation:
-    """Observe ``tls.tolerance``. Needs ``tls.versions``."""
+    """Observe ``tls.tolerance``. Needs ``tls.versions`` and ``tls.cipher-suites``."""
     known = context.facts(Versions)
     hello, version = _ordinary(context, known)
     if hello is None:
@@ -70,10 +70,9 @@ def probe(context: ProbeContext) -> Observation:
 def _ordinary(context: ProbeContext, known: Versions | None) -> tuple[ClientHello | None, int]:
     """An ordinary hello of the highest version up to TLS 1.2 that is supported, or else of TLS 1.3; and the version."""
     for version in LEGACY:
-        reaction = known.reactions.get(version) if known else None
-        if reaction is not None and supported(known, version):
-            seen = () if reaction.suite is None or reaction.suite in hellos.ORDINARY_SUITES else (reaction.suite,)
-            return hellos.legacy_hello(context.target, hellos.ORDINARY_SUITES + seen, version), version
+        if supported(known, version):
+            suites = light(context.facts(CipherSuites), version) or hellos.ORDINARY_SUITES
+            return hellos.legacy_hello(context.target, suites, version), version
     if supported(known, TLS13):
         return hellos.tls13_hello(context.target), TLS13
     return None, 0
