@@ -7,15 +7,17 @@ exchanges files with it, or it asks the operator. Each kind has one executor; a 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from harness.catalogue import Catalogue
 from harness.errors import UsageProblem
 from harness.observations.base import Frozen
 from harness.probes.base import Probe
 from harness.sut import Sut
+
+if TYPE_CHECKING:
+    from harness.catalogue import Catalogue
 
 
 class ConnectStep(Frozen):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -12,6 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from reference_impl.node import Node
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE = 120.0
@@ -24,6 +28,73 @@ class Ended:
     status: int
     out: str
     err: str
+
+
+DECLARED = """
+[declarations]
+"B.12-mutual-authentication-declared" = true
+"B.12-statement-ports" = "2762"
+"B.12-statement-key-management" = "see 7.1"
+"B.12-statement-algorithms" = "see 7.2"
+"B.12-statement-provider-reasons" = "see 7.3"
+"RFC9325-3.8-alpn-supported" = true
+"RFC9325-7.5-revocation-strategy" = "OCSP"
+"""
+
+
+def sut_text(node: Node, more: str = DECLARED, *, name: str = "pacs", port: int | None = None) -> str:
+    return f"""
+schema = 1
+[identity]
+id = "{name}"
+vendor = "ACME"
+[endpoints.dimse]
+host = "127.0.0.1"
+port = {port or node.address[1]}
+called_aet = "{node.ae_title}"
+server_name = "localhost"
+[[claims]]
+profile = "B.12"
+endpoint = "dimse"
+[credentials]
+client_certificate = "{node.client_certificate}"
+client_key = "{node.client_key}"
+trust_anchors = "{node.trust_anchors}"
+{more}
+"""
+
+
+def write_sut(folder: Path, text: str, name: str = "pacs.toml") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def probe_arguments(node: Node, port: int | None = None) -> list[str | Path]:
+    return [
+        "probe",
+        f"127.0.0.1:{port or node.address[1]}",
+        "--called-aet",
+        node.ae_title,
+        "--server-name",
+        "localhost",
+        "--cert",
+        node.client_certificate,
+        "--key",
+        node.client_key,
+        "--ca",
+        node.trust_anchors,
+        "--no-second-opinion",
+    ]
+
+
+def document(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "report.json").read_bytes())
+    return content
+
+
+def verdicts(folder: Path) -> dict[str, str]:
+    return {verdict["key"]: verdict["verdict"] for verdict in document(folder)["verdicts"]}
 
 
 def start(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.Popen[str]:
