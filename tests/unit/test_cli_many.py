@@ -25,7 +25,7 @@ class TestInterrupted:
     def test_a_run_goes_on_where_it_was_interrupted(self, cli_node: Node, tmp_path: Path, how: signal.Signals) -> None:
         relay = Relay(cli_node.address, hold_at=12)
         path = write_sut(tmp_path, sut_text(cli_node, port=relay.port))
-        arguments = ["run", path, "--no-second-opinion", "--out", "report"]
+        arguments: list[str | Path] = ["run", path, "--no-second-opinion", "--out", "report"]
         record = tmp_path / "report" / "run.jsonl"
         try:
             process = start(*arguments, cwd=tmp_path)
@@ -59,7 +59,7 @@ class TestInterrupted:
 
     def test_another_description_is_not_resumed(self, cli_node: Node, tmp_path: Path) -> None:
         path = write_sut(tmp_path, sut_text(cli_node))
-        arguments = ["run", path, "--no-second-opinion", "--out", "report", "--quiet"]
+        arguments: list[str | Path] = ["run", path, "--no-second-opinion", "--out", "report", "--quiet"]
         assert ps315(*arguments, cwd=tmp_path).status == 0
         before = (tmp_path / "report" / "run.jsonl").read_bytes()
         write_sut(tmp_path, sut_text(cli_node).replace("ACME", "Other"))

@@ -68,9 +68,7 @@ class TestProbe:
         ended = ps315(*probe_arguments(cli_node), "--quiet", cwd=tmp_path)
         assert (ended.status, ended.out, ended.err) == (0, "", "")
 
-    def test_judging_again_gives_the_same_verdicts_and_another_profile_others(
-        self, cli_node: Node, tmp_path: Path
-    ) -> None:
+    def test_judging_again_gives_the_same_and_another_profile_others(self, cli_node: Node, tmp_path: Path) -> None:
         folder = tmp_path / "report"
         ps315(*probe_arguments(cli_node), "--out", folder, cwd=tmp_path)
         before = verdicts(folder)
@@ -139,7 +137,7 @@ class TestRun:
         ended = ps315("run", path, "--no-second-opinion", cwd=tmp_path)
         assert ended.status == status, ended
         found = [verdict for verdict in document(tmp_path / "ps315-report")["verdicts"] if verdict["waiver"]]
-        assert [(verdict["requirement"], verdict["verdict"]) for verdict in found] == [(BROKEN, "fail")]
+        assert (BROKEN, "fail") in [(verdict["requirement"], verdict["verdict"]) for verdict in found]
 
     def test_secrets_are_nowhere(self, cli_node: Node, tmp_path: Path) -> None:
         from cryptography.hazmat.primitives import serialization as coding
@@ -203,7 +201,7 @@ def test_no_tls_1_2(observations):
         assert ps315("judge", "report", "--suite", suite, cwd=tmp_path).status == ended.status
 
     def test_a_report_can_be_signed_and_checked(self, cli_node: Node, tmp_path: Path) -> None:
-        signing = ["--sign", cli_node.client_key, "--sign-cert", cli_node.client_certificate]
+        signing: list[str | Path] = ["--sign", cli_node.client_key, "--sign-cert", cli_node.client_certificate]
         ended = ps315(*probe_arguments(cli_node), *signing, "--out", "report", cwd=tmp_path)
         assert ended.status == 0, ended
         checked = ps315("verify-report", "report", "--ca", cli_node.trust_anchors, cwd=tmp_path)
@@ -280,7 +278,7 @@ def test_the_node_is_served_until_it_is_stopped(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "status"), [([], 0), (["--fault", "handshake-failure-for-tls-1.1", "--profile", "B.12"], 1)]
+    ("options", "status"), [([], 0), (["--fault", "rsa-1024-certificate", "--profile", "B.12"], 1)]
 )
 def test_the_demonstration(tmp_path: Path, options: list[str], status: int) -> None:
     ended = ps315("demo", *options, "--no-second-opinion", "--out", "demo", cwd=tmp_path)
