@@ -21,7 +21,7 @@ from harness.probes.transport.session_credentials import ClientIdentity, Signing
 from harness.probes.transport.session_keys import KeyAgreementError
 from harness.probes.transport.session_protection import KeyShape, ProtectionError, RecordProtection
 from harness.probes.transport.session_transport import Connection, EndedError, note_answer, worth_another_try
-from reference_impl.transport.registry import SUITES
+from reference_impl.transport.registry import ALERTS, SUITES
 from reference_impl.transport.wire.codes import TLS12, TLS13, ContentType, HandshakeType
 from reference_impl.transport.wire.extensions import Extension
 from reference_impl.transport.wire.hello import ServerHello
@@ -37,6 +37,8 @@ from reference_impl.transport.wire.records import (
 )
 
 _CLOSE_NOTIFY = bytes((1, 0))
+_MAX_LINES = 100
+_SHOWN = 64
 
 
 class Stop(Enum):
@@ -131,6 +133,7 @@ class Session:
         self.explicit_nonces: list[bytes] = []
         self.early_data_sent = False
         self.secrets: list[str] = []
+        self.decoded: list[str] = []
         self.outcome = ""
         self.transcript = b""
         self.client_verify_data = b""
@@ -161,14 +164,14 @@ class Session:
     ) -> None:
         if self.established:
             self.close_writing()
-        self.connection.close(self.outcome or "no handshake was tried", tuple(self.secrets))
+        self.connection.close(self.outcome or "no handshake was tried", tuple(self.secrets), tuple(self.decoded))
 
     def handshake(self, stop: Stop = Stop.COMPLETED) -> Reaction:
         """Connect and shake hands as far as `stop`. The reaction is COMPLETED, SERVER_HELLO (stopped, or could not be
         taken further, then with a detail), or how the server refused or failed."""
         reaction = self._shake_hands(stop)
         if self.flight.hello is None and worth_another_try(self.context, reaction.kind):
-            self.connection.close(describe(reaction))
+            self.connection.close(describe(reaction), tuple(self.secrets), tuple(self.decoded))
             self._begin()
             reaction = self._shake_hands(stop)
         self.outcome = describe(reaction)
@@ -234,8 +237,20 @@ class Session:
     def _explicit_nonce_suite(self) -> bool:
         return self.version == TLS12 and self.shape is not None and self.shape.tag > 0 and self.shape.fixed_iv == 4
 
+    def note(self, line: str) -> None:
+        """Keep a readable line for the evidence; what is encrypted cannot be decoded later."""
+        if len(self.decoded) < _MAX_LINES:
+            self.decoded.append(line)
+
+    def _received(self, messages: list[HandshakeMessage]) -> None:
+        self._messages.extend(messages)
+        for message in messages:
+            self.note(f"received {message_name(message.type)}, {len(message.body)} octets")
+
     def _alert(self, payload: bytes) -> int:
         alert = parse_alert(payload)
+        name = ALERTS.get(alert.description, str(alert.description))
+        self.note(f"received alert {'fatal' if alert.fatal else 'warning'} {name}")
         if alert.description == 0:
             raise EndedError(ReactionKind.CLOSE, "close_notify")
         if alert.fatal or self.version >= TLS13:
@@ -258,7 +273,7 @@ class Session:
                     return message
             content_type, payload = self.next_record(until)
             if content_type == ContentType.HANDSHAKE:
-                self._messages.extend(self._handshake_reader.feed(payload))
+                self._received(self._handshake_reader.feed(payload))
             elif content_type == ContentType.ALERT:
                 self._alert(payload)
             elif content_type == ContentType.CHANGE_CIPHER_SPEC:
@@ -270,6 +285,7 @@ class Session:
 
     def send(self, data: bytes, *, content_type: int = ContentType.APPLICATION_DATA, corrupt: bool = False) -> bool:
         """Send protected data; False if the connection did not take it (what the server said can still be read)."""
+        self.note(f"sent record of type {content_type}, {len(data)} octets{', its MAC broken' if corrupt else ''}")
         try:
             self.connection.send(self.sealed(content_type, data, corrupt=corrupt))
         except EndedError:
@@ -296,11 +312,12 @@ class Session:
         if not self._messages:
             content_type, payload = self.next_record(until)
             if content_type == ContentType.APPLICATION_DATA and payload:
+                self.note(f"received application data, {len(payload)} octets: {payload[:_SHOWN].hex()}")
                 incoming.append(Incoming(data=payload))
             elif content_type == ContentType.ALERT:
                 incoming.append(Incoming(alert=self._alert(payload)))
             elif content_type == ContentType.HANDSHAKE:
-                self._messages.extend(self._handshake_reader.feed(payload))
+                self._received(self._handshake_reader.feed(payload))
         while self._messages and not incoming:
             message = self._messages.popleft()
             if message.type in {HandshakeType.NEW_SESSION_TICKET, HandshakeType.KEY_UPDATE} and self.on_message:
@@ -321,6 +338,14 @@ class Session:
                 return incoming.end
             if until_data and incoming.data is not None:
                 return None
+
+
+def message_name(code: int) -> str:
+    """Name of a handshake message as the standards write it."""
+    try:
+        return HandshakeType(code).name.title().replace("_", "")
+    except ValueError:
+        return f"handshake message {code}"
 
 
 def describe(reaction: Reaction) -> str:

@@ -146,7 +146,7 @@ class Connection:
             self._note("received", data)
         return data
 
-    def close(self, outcome: str, secrets: tuple[str, ...] = ()) -> Exchange:
+    def close(self, outcome: str, secrets: tuple[str, ...] = (), decoded: tuple[str, ...] = ()) -> Exchange:
         """Close and record the exchange."""
         self._resources.close()
         self._socket = None
@@ -159,6 +159,7 @@ class Connection:
             peer=self._peer,
             segments=tuple((direction, at, bytes(data).hex()) for direction, at, data in self._segments),
             outcome=outcome,
+            decoded=decoded,
             secrets=secrets if self._context.keep_secrets else (),
             truncated=self._truncated,
         )
