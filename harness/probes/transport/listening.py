@@ -24,6 +24,8 @@ from reference_impl.transport.wire import (
 )
 from reference_impl.transport.wire.codes import TLS13
 
+UNFINISHED = "an unfinished TLS message had come"
+"""How the detail of a reaction ends where a TLS answer began and was not completed."""
 _ENDS = frozenset({ReactionKind.CLOSE, ReactionKind.RESET})
 
 
@@ -128,7 +130,7 @@ class TlsListener:
                 detail=detail,
             )
         if self._records.pending or self._handshake.pending:
-            detail = f"{detail}; an unfinished TLS message had come".lstrip("; ")
+            detail = f"{detail}; {UNFINISHED}".lstrip("; ")
         return Reaction(kind=ended, alert=self.alert, fatal=self.fatal, detail=detail)
 
 

@@ -7,7 +7,7 @@ from harness.observations.transport import TLS10, TLS11, TLS12, TLS13, Reachabil
 from harness.probes.base import ProbeContext
 from harness.probes.transport import hellos
 from harness.probes.transport.exchange import Manner, attend, converse
-from harness.probes.transport.listening import RawListener, Ssl2Listener
+from harness.probes.transport.listening import UNFINISHED, RawListener, Ssl2Listener
 from harness.probes.transport.upper_layer import answer_type, association_request, pdu_complete
 from reference_impl.transport import registry
 from reference_impl.transport.wire import Ssl2ClientHello
@@ -33,8 +33,9 @@ def probe(context: ProbeContext) -> Observation:
         seen += _older_hellos(context)
     if any(reaction.kind in _TLS_ANSWERS for reaction in seen):
         return _observed(context, Reachability(address=_address(context), tcp="connected", speaks="tls", hello=first))
-    if any(reaction.kind is ReactionKind.MALFORMED for reaction in seen):
-        diagnosis = f"What answers begins like TLS and breaks its format ({first.detail})."
+    half = next((reaction for reaction in seen if _half_tls(reaction)), None)
+    if half is not None:
+        diagnosis = f"What answers begins like TLS and does not keep its format, or not the time: {half.detail}."
         return _observed(
             context,
             Reachability(
@@ -42,6 +43,11 @@ def probe(context: ProbeContext) -> Observation:
             ),
         )
     return _observed(context, _without_tls(context, first))
+
+
+def _half_tls(reaction: Reaction) -> bool:
+    """Whether something came that began like TLS and was no complete message."""
+    return reaction.kind is ReactionKind.MALFORMED or reaction.detail.endswith(UNFINISHED)
 
 
 def _first(context: ProbeContext) -> Reaction:
