@@ -85,6 +85,8 @@ class DicomServer:
         running = self._server.active_associations
         for association in running:
             association.kill()
+            # One that still waits for its A-ASSOCIATE-RQ does so for the whole ACSE timeout: nothing more will come.
+            association.dul.to_user_queue.put(None)
         deadline = time.monotonic() + timeout
         for association in running:
             association.join(max(0.0, deadline - time.monotonic()))
