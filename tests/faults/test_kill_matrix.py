@@ -12,6 +12,8 @@ from tests.faults.expectations import compared, expected, selected, told, turned
 from tests.faults.observe import PROFILES
 
 FAULTS = load_faults()
+BREAKING_NOTHING = {"script-names-certificate"}
+"""Hostile, but against no requirement: what a report has to escape."""
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -65,6 +67,6 @@ def test_fault_names_known_requirements_that_it_can_turn(fault: str) -> None:
         assert not set(breaks) & set(becomes)
 
 
-def test_every_fault_breaks_something() -> None:
-    idle = [name for name, fault in FAULTS.items() if not any(fault.breaks.values()) and not fault.advice]
-    assert idle == []
+def test_faults_that_break_nothing_are_known() -> None:
+    idle = {name for name, fault in FAULTS.items() if not any(fault.breaks.values())}
+    assert {name for name in idle if not FAULTS[name].advice} == BREAKING_NOTHING

@@ -78,7 +78,7 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
     "no-x25519": handshake.without_x25519(),
     "no-p-256": handshake.without_p256(),
     # certificates
-    "rsa-1024-certificate": certificates.presenting("server_rsa_1024"),
+    "rsa-1024-certificate": certificates.presenting("server_rsa_1024", unable=frozenset({0x0806})),
     "p-224-certificate": certificates.presenting("server_p224"),
     "p-384-certificate": certificates.presenting("server_p384"),
     "ed25519-certificate": certificates.presenting("server_ed25519", schemes=frozenset({0x0807})),

@@ -18,10 +18,10 @@ def identity_of(pki: Pki, case: str) -> Identity:
     return Identity(chain, issued.key, pki.ocsp_response(case))
 
 
-def presenting(case: str, *, schemes: frozenset[int] = frozenset()) -> Behaviour:
+def presenting(case: str, *, schemes: frozenset[int] = frozenset(), unable: frozenset[int] = frozenset()) -> Behaviour:
     """Present the certificate `case` in place of the good one with the same kind of key, or beside them if none has.
 
-    `schemes` are further signature schemes that its key needs.
+    `schemes` are further signature schemes that its key needs, `unable` those that it cannot sign with.
     """
 
     def adjust(settings: FrontSettings, pki: Pki) -> FrontSettings:
@@ -32,7 +32,7 @@ def presenting(case: str, *, schemes: frozenset[int] = frozenset()) -> Behaviour
             settings,
             identities=(*kept, bad),
             security_level=0,
-            signature_schemes=settings.signature_schemes | schemes,
+            signature_schemes=(settings.signature_schemes | schemes) - unable,
         )
 
     return Behaviour(adjust=adjust, anchors=(LEAF_CASES[case][1],))

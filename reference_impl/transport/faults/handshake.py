@@ -124,10 +124,10 @@ def using_group(group: int) -> Behaviour:
 
 
 def reusing_ecdhe_key() -> Behaviour:
-    """Use one ECDHE key for every TLS 1.2 client that offers P-256, and never check the client's point."""
+    """Use one ECDHE key for every TLS 1.2 client that offers P-256 alone, and never check the client's point."""
 
     def applies(hello: Hello, settings: FrontSettings) -> bool:
-        return _served_by_flight(hello, settings) and P_256 in hello.groups
+        return _served_by_flight(hello, settings) and hello.groups == (P_256,)
 
     flight = _flight(exchange=ecdhe(P_256, reused=True), farewell=BAD_RECORD_MAC)
     return Behaviour(rules=(Rule(applies, flight),))

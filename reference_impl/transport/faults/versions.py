@@ -48,7 +48,7 @@ def serving_old(version: int, *, only: bool = False) -> Behaviour:
         settings.dhParams = RFC7919_GROUPS[0]
         return TlsliteChannel(choose_identity("RSA", router.settings), settings)
 
-    return Behaviour(rules=(Rule(applies, answer, before_policy=only),))
+    return Behaviour(rules=(Rule(applies, answer),))
 
 
 def serving_ssl2() -> Behaviour:

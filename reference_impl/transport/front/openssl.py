@@ -15,6 +15,7 @@ from reference_impl.transport.front.settings import FrontSettings, Identity
 OPENSSL_NAMES: dict[int, str] = {
     0xC02B: "ECDHE-ECDSA-AES128-GCM-SHA256",
     0xC02C: "ECDHE-ECDSA-AES256-GCM-SHA384",
+    0xC027: "ECDHE-RSA-AES128-SHA256",
     0xC02F: "ECDHE-RSA-AES128-GCM-SHA256",
     0xC030: "ECDHE-RSA-AES256-GCM-SHA384",
     0xC0AC: "ECDHE-ECDSA-AES128-CCM",

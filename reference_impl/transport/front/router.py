@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from OpenSSL import SSL
 
+from reference_impl.transport import registry
 from reference_impl.transport.front.channel import Channel, ScriptedChannel, alert_record
 from reference_impl.transport.front.hello import SIGNATURE_ALGORITHMS, Hello, Opening, OpeningKind
 from reference_impl.transport.front.openssl import CCM_8, OpenSslChannel, build_context
@@ -20,6 +21,8 @@ from reference_impl.transport.front.settings import (
 )
 
 HANDSHAKE_FAILURE, UNEXPECTED_MESSAGE, PROTOCOL_VERSION, NO_APPLICATION_PROTOCOL = 40, 10, 70, 120
+_PSS_KEYS = frozenset({0x0809, 0x080A, 0x080B})  # for keys of the type RSASSA-PSS, which the server has none of
+_EC_SIGNATURES = frozenset({"ecdsa", "eddsa", "ed25519", "ed448"})
 
 Predicate: TypeAlias = Callable[[Hello, FrontSettings], bool]
 Handler: TypeAlias = Callable[[Hello, "Router"], Channel]
@@ -88,6 +91,12 @@ class Router:
             # OpenSSL says handshake_failure to SSL 3.0, and no more than protocol_version to the others.
             version = min(max(hello.version, 0x0300), 0x0303)
             return ScriptedChannel((alert_record(PROTOCOL_VERSION, version=version),))
+        if hello.highest_version == TLS_1_2 and hello.signature_schemes:
+            # OpenSSL would sign with SHA-224 (at a low security level with SHA-1) where the client offers no better.
+            kept = signing_suites(hello, chosen)
+            if kept.isdisjoint(hello.suites) and not set(chosen.suites_tls_1_2).isdisjoint(hello.suites):
+                return ScriptedChannel((alert_record(HANDSHAKE_FAILURE),))
+            chosen = replace(chosen, suites_tls_1_2=tuple(c for c in chosen.suites_tls_1_2 if c in kept))
         level = 0 if _only_ccm_8(hello, chosen) else chosen.security_level
         return OpenSslChannel(self.context(chosen, level))
 
@@ -96,6 +105,16 @@ class Router:
             if rule.before_policy is before_policy and rule.applies(hello, self.settings):
                 return rule
         return None
+
+
+def signing_suites(hello: Hello, settings: FrontSettings) -> frozenset[int]:
+    """The server's TLS 1.2 suites that need no signature, or one by a scheme that it has in common with `hello`."""
+    schemes = set(hello.signature_schemes) & settings.signature_schemes
+    kinds = {
+        "ECDSA" if registry.signature_scheme(s).signature in _EC_SIGNATURES else "RSA" for s in schemes - _PSS_KEYS
+    }
+    suites = (registry.suite(code) for code in settings.suites_tls_1_2)
+    return frozenset(suite.code for suite in suites if suite.key_exchange == "RSA" or suite.authentication in kinds)
 
 
 def refusal(hello: Hello, settings: FrontSettings) -> int | None:
