@@ -7,7 +7,15 @@ import threading
 from collections.abc import Iterable
 from contextlib import suppress
 
-_MODULES = ("harness.judging", "_pytest.config", "pytest", "jinja2", "reports")
+_MODULES = (
+    "harness.judging",
+    "_pytest.config",
+    "pytest",
+    "suites.transport.view",
+    "suites.transport.expectations",
+    "jinja2",
+    "reports",
+)
 
 
 def warm(modules: Iterable[str] = _MODULES) -> threading.Thread:
@@ -19,6 +27,8 @@ def warm(modules: Iterable[str] = _MODULES) -> threading.Thread:
                 importlib.import_module(name)
             except Exception:  # noqa: S112 - reported where the module is used
                 continue
+        with suppress(Exception):  # reported where the catalogue is used
+            importlib.import_module("harness.catalogue").load_catalogue()
         with suppress(Exception):  # reported where the report is written
             importlib.import_module("reports").prepare()
 

@@ -41,7 +41,7 @@ from harness.probes.transport.session_offers import (
     told,
 )
 
-_PATIENCE = 0.4  # seconds before we say by close_notify that no more will come
+_PATIENCE = 0.15  # seconds before we say by close_notify that no more will come
 _MAX_PDUS = 16
 _STATUS_LINE = 200
 
