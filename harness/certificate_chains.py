@@ -15,6 +15,7 @@ from harness.certificates import HOSTILE, key_of, load, same_name
 from harness.observations.transport import CertificateFacts
 
 MAX_ANCHORS = 2_000
+MAX_SEARCHED = 20  # certificates of one chain whose signers are looked for
 
 
 def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
@@ -46,7 +47,7 @@ def signers(chain: Sequence[bytes], anchors: Sequence[x509.Certificate] = ()) ->
 
     (None, "") where the signer is not known.
     """
-    loaded = [load(der) for der in chain]
+    loaded = [load(der) for der in chain[:MAX_SEARCHED]]
     known = [certificate for certificate in loaded if certificate is not None]
     found: list[tuple[int | None, str]] = []
     for certificate in loaded:
@@ -60,6 +61,7 @@ def signers(chain: Sequence[bytes], anchors: Sequence[x509.Certificate] = ()) ->
         else:
             key_type, bits = key_of(signer)
             found.append((bits, key_type))
+    found.extend([(None, "")] * (len(chain) - len(found)))
     return tuple(found)
 
 

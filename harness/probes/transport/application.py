@@ -14,6 +14,7 @@ from harness.dicom_ul import (
     PDU_NAMES,
     REJECTIONS,
     RELEASE_RP,
+    Acceptance,
     Pdu,
     PduError,
     PduReader,
@@ -42,7 +43,6 @@ from harness.probes.transport.session_offers import (
 )
 
 _PATIENCE = 0.15  # seconds before we say by close_notify that no more will come
-_MAX_PDUS = 16
 _STATUS_LINE = 200
 
 
@@ -84,14 +84,13 @@ def _with_session(context: ProbeContext, version: int, purpose: str, talk: Calla
 
 def _next_pdu(dialogue: _Dialogue, pdus: PduReader, *, hurry: bool = False) -> Pdu | Reaction:
     """The next PDU, or how the connection ended. Raises `PduError` for data that is none."""
-    for _ in range(_MAX_PDUS):
+    while True:  # the session's octets and deadline are bounded
         incoming, late = _read(dialogue.session, hurry=hurry)
         dialogue.late = dialogue.late or late
         if incoming.end is not None:
             return incoming.end
         if found := pdus.feed(incoming.data or b""):
             return found[0]
-    raise PduError("no whole PDU in many records")
 
 
 def _associate(dialogue: _Dialogue, *, hurry: bool) -> None:
@@ -104,9 +103,10 @@ def _associate(dialogue: _Dialogue, *, hurry: bool) -> None:
         if isinstance(answer, Reaction):
             _no_answer(dialogue, answer)
         elif answer.type == ASSOCIATE_AC:
+            acceptance = parse_associate_ac(answer.body)
             facts["association"] = "accepted"
             if not dialogue.late:
-                _echo(dialogue, answer, pdus)
+                _echo(dialogue, acceptance, pdus)
         elif answer.type == ASSOCIATE_RJ:
             _rejected(facts, parse_associate_rj(answer.body), target.calling_aet, target.called_aet)
         elif answer.type == ABORT:
@@ -140,9 +140,9 @@ def _rejected(facts: dict[str, object], rejection: tuple[int, int, int], calling
     facts |= {"association": "rejected", "rejection": rejection, "detail": detail}
 
 
-def _echo(dialogue: _Dialogue, answer: Pdu, pdus: PduReader) -> None:
+def _echo(dialogue: _Dialogue, acceptance: Acceptance, pdus: PduReader) -> None:
     facts, session = dialogue.facts, dialogue.session
-    if not parse_associate_ac(answer.body).verification_accepted:
+    if not acceptance.verification_accepted:
         facts["detail"] = "the association was accepted, but not its presentation context for verification"
     else:
         session.send(echo_rq())
