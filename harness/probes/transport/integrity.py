@@ -52,12 +52,7 @@ def _dropped(session: Session, completed: Reaction) -> tuple[Reaction, bool | No
     if end.kind is ReactionKind.ALERT and end.alert in CERTIFICATE_ALERTS:
         return end, None
     if end.refused:
-        ended = _ended_after(session, end)
-        if end.kind is not ReactionKind.ALERT and _ends_anyway(session):
-            return ended.model_copy(
-                update={"detail": "the connection ends in the same way without a broken record"}
-            ), None
-        return ended, True
+        return _ended_after(session, end), True
     if end.kind is not ReactionKind.SILENCE or not greeting(session.context.target):
         return end, None
     # Whoever passed over the broken record counted it, or did not: one of these two records is the next for him.
@@ -72,14 +67,13 @@ def _dropped(session: Session, completed: Reaction) -> tuple[Reaction, bool | No
     return end, None
 
 
-def _ends_anyway(session: Session) -> bool:
+def _ends_anyway(context: ProbeContext, version: int) -> bool:
     """Whether the server ends a connection without an answer also after an intact record."""
-    offer, purpose = session.offer, "integrity: the same with an intact record"
-    with Session(session.context, offer, purpose) as control:
+    with Session(context, offer_of(context, version), "integrity: the same with an intact record") as control:
         control.handshake()
         if not control.established:
             return False
-        control.send(greeting(control.context.target) or _SYSLOG_NOTHING)
+        control.send(greeting(context.target) or _SYSLOG_NOTHING)
         incoming = _answer(control)
     return incoming.end is not None and incoming.end.kind in {ReactionKind.CLOSE, ReactionKind.RESET}
 
@@ -105,6 +99,15 @@ def probe_integrity(context: ProbeContext) -> Observation:
                 requested = session.flight.request is not None
                 obstacles.append(obstacle_of(context, reaction, "its reaction", requested=requested))
         exchanges.append(session.id)
+        # After the first connection is closed: some servers serve one at a time, and --gentle allows one at a time.
+        if (
+            dropped.get(version)
+            and reactions[version].kind is not ReactionKind.ALERT
+            and _ends_anyway(context, version)
+        ):
+            detail = "the connection ends in the same way without a broken record"
+            reactions[version] = reactions[version].model_copy(update={"detail": detail})
+            dropped[version] = None
     if not reactions:
         obstacle = obstacles[0] if obstacles else no_version("integrity protection")
         return context.observed(
