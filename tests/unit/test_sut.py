@@ -152,11 +152,12 @@ def test_claims_that_nothing_judges(held: list[tuple[str, str, str]], told: str)
         check_claims(parse(MINIMAL), held)
 
 
-class TestCredentials:
-    @pytest.fixture(scope="class")
-    def pki(self, tmp_path_factory: pytest.TempPathFactory) -> Pki:
-        return Pki.create(tmp_path_factory.mktemp("pki"))
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    return Pki.create(tmp_path_factory.mktemp("pki"))
 
+
+class TestCredentials:
     def text(self, **entries: str) -> str:
         return MINIMAL + "[credentials]\n" + "".join(f"{key} = {value}\n" for key, value in entries.items())
 
