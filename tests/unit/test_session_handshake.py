@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 
 import pytest
+from tlslite.api import TLSConnection, X509CertChain, parsePEMKey
+from tlslite.constants import KeyUpdateMessageType
 
 from fixtures.pki import Pki
 from harness.observations import Exchange, ReactionKind
@@ -139,6 +142,41 @@ def _completed(context: object, version: int, changes: dict[str, object]) -> Ses
         session.send(b"abc")
         assert session.read(1.0).data == b"echo abc"
     return session
+
+
+def test_resumption_after_a_retry_request(pki: Pki) -> None:
+    server = settings(pki)
+    server.set_ecdh_curve("secp384r1")
+    with serving(over_tls(server, echo)) as port:
+        context = context_of(port)
+        first = _completed(context, TLS13, {})
+        again = _completed(context, TLS13, {"resume": first.resumable[0]})
+        assert again.flight.retried
+        assert again.flight.resumed
+
+
+@pytest.mark.parametrize("asked", [KeyUpdateMessageType.update_requested, KeyUpdateMessageType.update_not_requested])
+def test_key_updates_are_followed(pki: Pki, asked: int) -> None:
+    chain, key = X509CertChain(), parsePEMKey(pki.key_file("server").read_text(), private=True)
+    chain.parsePemList(pki.certificate_file("server").read_text())
+
+    def script(connection: socket.socket) -> None:
+        server = TLSConnection(connection)
+        server.handshakeServer(certChain=chain, privateKey=key)
+        server.write(server.read(max=5))
+        for _ in server.send_keyupdate_request(asked):
+            pass
+        server.write(server.read(max=5))
+        server.write(server.read(max=5))
+        server.close()
+
+    with serving(script) as port:
+        context = context_of(port)
+        with Session(context, offer_of(context, TLS13), "unit") as session:
+            assert session.handshake().kind is ReactionKind.COMPLETED
+            for word in (b"first", b"then!", b"after"):
+                session.send(word)
+                assert session.read(1.0).data == word
 
 
 def test_a_ticket_is_not_taken_for_another_session(pki: Pki) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.certificates import distinguished_name
-from harness.dicom_ul import abort
+from harness.dicom_ul import ABORT, ASSOCIATE_RJ, PDU_NAMES, abort
 from harness.observations import Observation, Reaction, ReactionKind
 from harness.observations.transport import TLS12, TLS13, ClientAuthentication, CredentialTrial
 from harness.probes.base import ProbeContext
@@ -29,19 +29,23 @@ def _status(data: bytes) -> bytes:
     return data[9:12] if data.startswith(b"HTTP/1.") else b""
 
 
-def _from_data(session: Session, data: bytes) -> tuple[bool | None, str]:
-    if session.context.target.protocol == "https":
+def _from_data(session: Session, data: bytes, credential: str) -> tuple[bool | None, str]:
+    """Whether application data means that the credential was let in: it may be a refusal above TLS."""
+    protocol = session.context.target.protocol
+    if protocol == "https":
         status = _status(data)
         if status in _HTTP_REFUSED:
             return False, f"HTTP status {status.decode()}"
         if status in _HTTP_UNCLEAR:
             return None, f"HTTP status {status.decode()}"
-    elif session.context.target.protocol == "dicom-tls":
+    elif protocol == "dicom-tls":
         session.send(abort())
+        if credential != "given" and data[0] in {ASSOCIATE_RJ, ABORT}:
+            return None, f"{PDU_NAMES[data[0]]}: because of the certificate, or of the AE titles"
     return True, "application data came back"
 
 
-def _after_handshake(session: Session, completed: Reaction) -> tuple[bool | None, Reaction]:
+def _after_handshake(session: Session, completed: Reaction, credential: str) -> tuple[bool | None, Reaction]:
     """Whether the server goes on with us: in TLS 1.3 only what follows the handshake tells."""
     silence = session.context.deadlines.silence
     first = greeting(session.context.target)
@@ -53,7 +57,7 @@ def _after_handshake(session: Session, completed: Reaction) -> tuple[bool | None
     while incoming.alert is not None or incoming.message is not None:
         incoming = session.read(silence)
     if incoming.data is not None:
-        admitted, detail = _from_data(session, incoming.data)
+        admitted, detail = _from_data(session, incoming.data, credential)
         return admitted, completed.model_copy(update={"detail": detail})
     end = incoming.end or completed
     if end.kind is ReactionKind.SILENCE:
@@ -63,10 +67,10 @@ def _after_handshake(session: Session, completed: Reaction) -> tuple[bool | None
     return (False, end) if end.refused else (None, end)
 
 
-def _admitted(session: Session, reaction: Reaction) -> tuple[bool | None, Reaction]:
+def _admitted(session: Session, reaction: Reaction, credential: str) -> tuple[bool | None, Reaction]:
     if reaction.kind is ReactionKind.COMPLETED:
         # Nobody who asks for no certificate refuses one: the handshake is all there is to see.
-        return (True, reaction) if session.flight.request is None else _after_handshake(session, reaction)
+        return (True, reaction) if session.flight.request is None else _after_handshake(session, reaction, credential)
     return (False, reaction) if session.flight.request is not None and reaction.refused else (None, reaction)
 
 
@@ -75,7 +79,7 @@ def _trial(
 ) -> tuple[CredentialTrial, Session]:
     purpose = f"client authentication: certificate {credential}"
     with Session(context, offer_of(context, version, identity=identity), purpose) as session:
-        admitted, reaction = _admitted(session, session.handshake())
+        admitted, reaction = _admitted(session, session.handshake(), credential)
     return CredentialTrial(credential=credential, version=version, admitted=admitted, reaction=reaction), session
 
 
