@@ -70,6 +70,7 @@ class Requirement(_Entry):
     reason: str = ""
     question: str = ""
     answer: Literal["", "yes", "text"] = ""
+    denied: Literal["fail", "inconclusive"] = "fail"  # what the answer "no" to a yes-question establishes
     members: tuple[str, ...] = ()
     remedy: str = ""
     vendor_suite: str = ""

@@ -54,6 +54,14 @@ def _yes_or_no(requirement: Requirement, answer: str, who: str, remedy: str) -> 
     word = answer.lower().rstrip(".!")
     if word in _YES:
         return Finding(VerdictKind.PASS, f"{who}: {answer}.", ("yes",), answer)
+    if word in _NO and requirement.denied == "inconclusive":
+        return Finding(
+            VerdictKind.INCONCLUSIVE,
+            f"{who}: {answer}; whether the clause reaches this application protocol is open.",
+            ("yes",),
+            answer,
+            requirement.remedy,
+        )
     if word in _NO:
         kind = VerdictKind.FAIL if requirement.level == "shall" else VerdictKind.WARNING
         return Finding(kind, f"{who}: {answer}.", ("yes",), answer, requirement.remedy)

@@ -12,6 +12,7 @@ import pytest
 from harness.catalogue import load_catalogue
 from harness.errors import UsageProblem
 from harness.judging import Judgement, exit_status, judge
+from harness.judging.declared import declared
 from harness.observations.transport import SecondOpinion
 from harness.record.models import AnswerEvent, SutRecord, VerdictKind, VerdictRecord, WaiverRecord
 from tests.unit.judging_bench import NOW, SUT, judged, observed, own, requirement, suite_writer
@@ -246,3 +247,10 @@ def test_claims_rest_on_the_shalls_that_dicom_asks(suite: Callable[..., Path]) -
     assert sum(claim.own.values()) == sum(not one.imported for one in built_in)
     assert sum(claim.imported.values()) == sum(one.imported for one in built_in)
     assert exit_status(result) == 1
+
+
+def test_alpn_on_dimse_is_never_failed_by_a_declaration() -> None:
+    """RFC 9325 3.8 has no registered ALPN identifier for DIMSE to work with."""
+    alpn = load_catalogue()["RFC9325-3.8-alpn-supported"]
+    assert declared(alpn, {alpn.id: "no"}, ()).kind is VerdictKind.INCONCLUSIVE
+    assert declared(alpn, {alpn.id: "yes"}, ()).kind is VerdictKind.PASS
