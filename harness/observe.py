@@ -13,13 +13,13 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
 from harness.conduct import Budget
+from harness.endpoint_budget import EndpointBudget, TimeIsUpError
 from harness.errors import HarnessError
 from harness.evidence import EvidenceCap
 from harness.observations import Exchange, Observation
@@ -29,7 +29,7 @@ from harness.probes.base import Deadlines, Probe, ProbeContext, TlsTarget
 from harness.progress import Progress
 from harness.record import RunRecord
 from harness.record.journal import Journal
-from harness.record.models import AnswerEvent, ExchangeEvent, NoteEvent, ObservationEvent
+from harness.record.models import ExchangeEvent, NoteEvent, ObservationEvent
 from harness.sut import Sut
 
 HARNESS_ERROR = "harness error: "
@@ -38,10 +38,7 @@ REACHABILITY = "tls.reachability"
 SECOND_OPINION = "tls.second-opinion"
 _SECOND_OPINION_NEEDS = ("tls.cipher-suites", "tls.groups")
 _THREADS = 64
-
-
-class TimeIsUpError(Exception):
-    """The deadline of an endpoint as a whole has passed; raised where a probe asks for another connection."""
+_OPINIONS = 4  # processes of second opinions at once; one per host
 
 
 class OpinionProcess(Protocol):
@@ -71,45 +68,6 @@ class Conduct:
 
 
 GENTLE = Conduct(at_once=1, per_second=5.0, seconds=900.0, gentle=True)
-
-
-class EndpointBudget(Budget):
-    """An endpoint's part in its host's budget: counts its own connections and ends with the endpoint's time."""
-
-    def __init__(self, host: Budget) -> None:
-        super().__init__(at_once=host.at_once, per_second=host.per_second)
-        self._host = host
-        self._own_lock = threading.Lock()
-        self._own = 0
-        self.ends = math.inf
-
-    @property
-    def connections(self) -> int:
-        """Connections made at this endpoint, those of other programs included."""
-        return self._own
-
-    def count(self, connections: int) -> None:
-        """Count connections that another program made to the endpoint."""
-        with self._own_lock:
-            self._own += connections
-        self._host.count(connections)
-
-    def connection(self) -> AbstractContextManager[None]:
-        """A connection within the host's budget. Entering raises `TimeIsUpError` once the endpoint's time is over."""
-        return self._timed()
-
-    @contextmanager
-    def _timed(self) -> Iterator[None]:
-        self._check_time()
-        with self._host.connection():
-            self._check_time()
-            with self._own_lock:
-                self._own += 1
-            yield
-
-    def _check_time(self) -> None:
-        if time.monotonic() > self.ends:
-            raise TimeIsUpError("the endpoint's time is over")
 
 
 @dataclass
@@ -265,7 +223,10 @@ class Observer:
                 for kind in [kind for kind in entry.waiting if kind not in entry.running and self._ready(entry, kind)]:
                     if self._skip(entry, kind):
                         continue
-                    if kind != SECOND_OPINION and (free <= 0 or self._threads >= _THREADS):
+                    if kind == SECOND_OPINION:
+                        if entry.opinion is None and not self._opinion_is_free(entry):
+                            continue
+                    elif free <= 0 or self._threads >= _THREADS:
                         continue
                     free -= kind != SECOND_OPINION
                     self._start(entry, kind)
@@ -290,8 +251,8 @@ class Observer:
     def _start(self, entry: _EndpointRun, kind: str) -> None:
         if entry.share.ends == math.inf:
             entry.share.ends = time.monotonic() + self._conduct.seconds
-        if kind == SECOND_OPINION and entry.opinion is None and self._start_opinion is not None:
-            entry.opinion = self._start_opinion(entry.context.target)  # a resumed run, after reachability
+        if kind == SECOND_OPINION and entry.opinion is None:
+            self._begin_opinion(entry)  # others went first, or the run was resumed after reachability
         entry.running.add(kind)
         self._threads += 1
         self._progress.started(entry.where, self._purpose(kind))
@@ -349,8 +310,24 @@ class Observer:
 
     def _start_second_opinion(self, entry: _EndpointRun) -> None:
         reached = entry.context.facts(Reachability)
-        if SECOND_OPINION in entry.waiting and self._start_opinion and reached and reached.speaks == "tls":
+        if SECOND_OPINION in entry.waiting and reached and reached.speaks == "tls" and self._opinion_is_free(entry):
+            self._begin_opinion(entry)
+
+    def _opinion_is_free(self, entry: _EndpointRun) -> bool:
+        """Whether another second opinion may be asked now: none of this host is under way, and few in all."""
+        asked = [
+            (other, entries)
+            for entries in self._hosts.values()
+            for other in entries
+            if other.opinion is not None and SECOND_OPINION in other.waiting
+        ]
+        return len(asked) < _OPINIONS and not any(entry in entries for _, entries in asked)
+
+    def _begin_opinion(self, entry: _EndpointRun) -> None:
+        if self._start_opinion is not None:
             entry.opinion = self._start_opinion(entry.context.target)
+            # It waited for others, not for this endpoint: its time begins now.
+            entry.share.ends = max(entry.share.ends, time.monotonic() + self._conduct.seconds)
 
     def _end_overdue(self, entries: Sequence[_EndpointRun]) -> None:
         """Record what an endpoint did not show in its time as missing; a probe may end its last exchange first."""
@@ -360,29 +337,11 @@ class Observer:
                 continue
             given_up = now > entry.share.ends + self._conduct.deadlines.exchange + self._conduct.deadlines.connect
             for kind in list(entry.waiting):
+                if kind == SECOND_OPINION and entry.opinion is None:
+                    continue  # waits for others
                 if kind not in entry.running or given_up:
                     entry.running.discard(kind)
                     self._record(entry, kind, entry.context.observed(kind, None, missing=self._time_is_up()))
-
-
-def ask(
-    run: SutRun, prompt: Callable[[str], str] | None, now: Callable[[], datetime] = lambda: datetime.now(UTC)
-) -> None:
-    """Execute the ask steps of a plan: answers of the SUT file first, then `prompt` where somebody can be asked."""
-    answered = {event.step for event in run.before.answers} if run.before else set()
-    for step in run.plan.asks():
-        if step.id in answered:
-            continue
-        recorded = run.sut.file.operator.get(step.requirement)
-        if recorded is not None:
-            answer, by, at = recorded.answer, recorded.confirmed_by, recorded.at
-        elif prompt is not None and (given := prompt(f"{step.requirement}: {step.question}").strip()):
-            answer, by, at = given, run.sut.file.identity.tester or "operator", now()
-        else:
-            continue
-        run.journal.append(
-            AnswerEvent(step=step.id, requirement=step.requirement, answer=answer, confirmed_by=by, at=at)
-        )
 
 
 SECOND_OPINION_STEP = Probe(

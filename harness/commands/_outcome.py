@@ -21,6 +21,7 @@ _WORDS = {
     VerdictKind.ERROR: "error",
 }
 _SHOWN_FAILS = 8
+_SHOWN_REASON = 200
 
 
 @dataclass(frozen=True)
@@ -128,5 +129,6 @@ def lines_of(outcome: Outcome) -> list[str]:
 
 
 def _printable(text: str) -> str:
-    """`text` without control characters: what a SUT sent must not steer a terminal."""
-    return "".join(character if character.isprintable() else " " for character in text)
+    """`text`, shortened, without control characters: what a SUT sent must not steer a terminal."""
+    shown = "".join(character if character.isprintable() else " " for character in text)
+    return shown if len(shown) <= _SHOWN_REASON else shown[: _SHOWN_REASON - 3] + "..."

@@ -19,7 +19,8 @@ from harness.commands._warm import warm
 from harness.errors import HarnessError, UsageProblem
 from harness.evidence import Redactor
 from harness.keylog import KeyLog
-from harness.observe import SECOND_OPINION, SECOND_OPINION_STEP, Conduct, Observer, OpinionProcess, SutRun, ask, resolve
+from harness.observe import SECOND_OPINION, SECOND_OPINION_STEP, Conduct, Observer, OpinionProcess, SutRun, resolve
+from harness.operator_steps import ask
 from harness.plan import Plan, plan_for
 from harness.probes.base import Probe, TlsTarget
 from harness.progress import Progress, progress_for

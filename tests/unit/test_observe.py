@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.conduct import Budget
+from harness.endpoint_budget import EndpointBudget, TimeIsUpError
 from harness.errors import HarnessError, UsageProblem
 from harness.observations import Exchange, Frozen, Observation
 from harness.observations.transport import Groups, Reachability, SecondOpinion, Versions
@@ -19,15 +20,13 @@ from harness.observe import (
     SECOND_OPINION,
     SECOND_OPINION_STEP,
     Conduct,
-    EndpointBudget,
     Observer,
     SutRun,
-    TimeIsUpError,
-    ask,
 )
+from harness.operator_steps import ask
 from harness.plan import AskStep, ListenStep, Plan, plan_for
 from harness.probes.base import Deadlines, Probe, ProbeContext, TlsTarget
-from harness.progress import Silent, StatusLine
+from harness.progress import Silent
 from harness.record import RunRecord, SutRecord
 from harness.record.journal import Journal, read_record
 from harness.record.models import Header, Limits, ToolRecord
@@ -329,6 +328,30 @@ def test_the_second_opinion_starts_when_tls_answers_and_amends(bench: Bench) -> 
     assert opinion.stopped
 
 
+def test_second_opinions_of_one_host_are_asked_one_after_the_other(bench: Bench) -> None:
+    lock = threading.Lock()
+    running: list[int] = [0, 0]
+
+    class Counting(FakeOpinion):
+        def __init__(self) -> None:
+            super().__init__(SecondOpinion(tool="other 1", versions={}, connections=1))
+            with lock:
+                running[0] += 1
+                running[1] = max(running)
+
+        def collect(self, context: ProbeContext) -> Observation:
+            threading.Event().wait(0.01)  # a scan takes its time
+            with lock:
+                running[0] -= 1
+            return super().collect(context)
+
+    probes = (REACH, saying("tls.groups", None), saying("tls.cipher-suites", None), SECOND_OPINION_STEP)
+    suts = [a_sut(f"pacs{number}") for number in range(5)]
+    records = bench.observe(probes, *suts, opinion=lambda _target: Counting())
+    assert [by_kind(record)[SECOND_OPINION].missing for record in records] == [""] * 5
+    assert running == [0, 1]
+
+
 def test_no_second_opinion_is_asked_where_no_tls_answers(bench: Bench) -> None:
     def start(_target: TlsTarget) -> FakeOpinion:
         raise AssertionError("started")
@@ -377,20 +400,3 @@ def test_answers_come_from_the_file_then_from_the_operator_and_are_kept(bench: B
         record = read_record(run.journal.path, unfinished=True)
         assert [event.requirement for event in record.answers] == expected
     assert [event.answer for event in record.answers] == ["yes", "no"]
-
-
-def test_progress_is_one_line_that_counts() -> None:
-    import io
-
-    stream = io.StringIO()
-    line = StatusLine(stream, columns=40)
-    line.expect(2)
-    line.started("pacs/dimse", "cipher suites of every version and more")
-    line.finished("pacs/dimse", "cipher suites of every version and more")
-    line.close()
-    shown = stream.getvalue().split("\r\x1b[K")
-    assert shown[1].startswith("observing 0/2 pacs/dimse: cipher")
-    assert len(shown[1]) == 39
-    assert shown[2] == "observing 1/2"
-    assert shown[-1] == ""
-    assert "\n" not in stream.getvalue()
