@@ -16,6 +16,7 @@ from reference_impl.transport.registry import suite
 
 _FILE = Path(__file__).with_name("faults.toml")
 _PROFILES = ("B.12", "B.13")
+_PROTOCOLS = ("dicom-tls", "https")
 _OUTCOMES = ("fail", "warning")
 _CHANGES = ("inconclusive", "not_applicable", "pass")
 
@@ -33,7 +34,8 @@ class Fault:
 
     `breaks` is its exact set: by profile, the requirements (umbrellas left out, they are derived) that turn "fail" or
     "warning". `becomes` holds those whose verdict turns "inconclusive", "not_applicable" or "pass" where the untouched
-    node's is another; `advice` says what newer or stricter rules would make of it.
+    node's is another; `advice` says what newer or stricter rules would make of it. `protocol` is the kind of endpoint
+    that the node has to be for all this to hold, one of `reference_impl.node.PROTOCOLS`.
     """
 
     id: str
@@ -41,6 +43,7 @@ class Fault:
     breaks: Verdicts = field(default_factory=dict)
     becomes: Verdicts = field(default_factory=dict)
     advice: str = ""
+    protocol: str = _PROTOCOLS[0]
 
 
 @cache
@@ -73,12 +76,16 @@ def check_names(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _fault(name: str, row: dict[str, Any]) -> Fault:
+    protocol = row.get("protocol", _PROTOCOLS[0])
+    if protocol not in _PROTOCOLS:
+        raise ValueError(f"{_FILE.name}: {name}: unknown protocol {protocol!r}")
     return Fault(
         id=name,
         text=row["text"],
         breaks=_verdicts(name, row.get("breaks", {}), _OUTCOMES),
         becomes=_verdicts(name, row.get("becomes", {}), _CHANGES),
         advice=row.get("advice", ""),
+        protocol=protocol,
     )
 
 

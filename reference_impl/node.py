@@ -1,4 +1,4 @@
-"""A secure DICOM node: verification and storage SCP behind the TLS front, conforming unless told otherwise."""
+"""A secure DICOM node: an SCP or a web server behind the TLS front, conforming unless told otherwise."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from cryptography import x509
 from fixtures.pki import Pki
 from reference_impl.dicom_server import DicomServer
 from reference_impl.faults import check_names
+from reference_impl.http_server import HttpServer, by_first_words
 from reference_impl.transport.faults import BEHAVIOURS
 from reference_impl.transport.faults.certificates import identity_of
-from reference_impl.transport.faults.http import serve_both
 from reference_impl.transport.front import (
     SUITES_TLS_1_2,
     SUITES_TLS_1_3,
@@ -27,6 +27,8 @@ from reference_impl.transport.front import (
 )
 
 PROFILES = ("B.12", "B.13")
+PROTOCOLS = ("dicom-tls", "https")
+_APPLICATION_PROTOCOLS = {"dicom-tls": (), "https": (b"http/1.1",)}  # no ALPN name is registered for DIMSE
 _ROOTS = ("ca", "ca_ec")
 
 
@@ -34,8 +36,9 @@ class Node:
     """The reference node. Use it as a context manager, or :meth:`start` and :meth:`stop`.
 
     `profile` is "B.12" or "B.13" (PS3.15, edition 2026c); `faults` are names from ``faults.toml``; `directory` receives
-    certificates and stored instances (a temporary one by default). Raises ValueError for an unknown profile, fault or
-    mode of `client_auth`, OSError when the address cannot be bound.
+    certificates and stored instances (a temporary one by default). `protocol` says what the port is for: "dicom-tls"
+    for a verification and storage SCP, "https" for a small web server in the place of DICOMweb. Raises ValueError for
+    an unknown profile, protocol, fault or mode of `client_auth`, OSError when the address cannot be bound.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class Node:
         profile: str = "B.12",
         faults: Iterable[str] = (),
         *,
+        protocol: str = "dicom-tls",
         host: str = "127.0.0.1",
         port: int = 0,
         ae_title: str = "PS315-NODE",
@@ -53,7 +57,10 @@ class Node:
     ) -> None:
         if profile not in PROFILES:
             raise ValueError(f"unknown profile {profile!r}; the node knows {', '.join(PROFILES)}")
+        if protocol not in PROTOCOLS:
+            raise ValueError(f"unknown protocol {protocol!r}; the node knows {', '.join(PROTOCOLS)}")
         self.profile = profile
+        self.protocol = protocol
         self.ae_title = ae_title
         self.server_name = "localhost"
         self._temporary = tempfile.TemporaryDirectory(prefix="ps315-node-") if directory is None else None
@@ -67,6 +74,7 @@ class Node:
             client_auth=client_auth,
             suites_tls_1_2=SUITES_TLS_1_2[profile],
             suites_tls_1_3=SUITES_TLS_1_3[profile],
+            protocols=_APPLICATION_PROTOCOLS[protocol],
             server_names=frozenset({"localhost", host.lower(), socket.gethostname().lower()}),
             limits=limits or Limits(),
         )
@@ -74,13 +82,14 @@ class Node:
             settings = behaviour.adjust(settings, self.pki)
         added = {anchor for behaviour in behaviours for anchor in behaviour.anchors} - set(_ROOTS)
         self._anchors = (*_ROOTS, *sorted(added)) if added else ()
-        self._answers_http = any(behaviour.answers_http for behaviour in behaviours)
+        self._shares_port = any(behaviour.shares_port for behaviour in behaviours)
         router = Router(
             settings,
             [rule for behaviour in behaviours for rule in behaviour.rules],
             [behaviour.unprotected for behaviour in behaviours if behaviour.unprotected],
         )
         self._dicom = DicomServer(ae_title, self.directory / "stored")
+        self._http = HttpServer()
         self._front = Front(router, self._serve, host, port)
 
     @property
@@ -115,6 +124,7 @@ class Node:
     def stop(self) -> None:
         """Close the port and every connection; afterwards no thread of the node runs."""
         self._front.stop()
+        self._http.stop()
         self._dicom.stop()
         if self._temporary is not None:
             self._temporary.cleanup()
@@ -130,10 +140,14 @@ class Node:
 
     def _serve(self, connection: socket.socket, address: tuple[str, int], certificate: x509.Certificate | None) -> None:
         del certificate
-        if self._answers_http:
-            serve_both(connection, lambda dicom: self._dicom.take(dicom, address))
+        if self._shares_port:
+            by_first_words(
+                connection, lambda http: self._http.take(http, address), lambda dicom: self._dicom.take(dicom, address)
+            )
+        elif self.protocol == "https":
+            self._http.take(connection, address)
         else:
             self._dicom.take(connection, address)
 
 
-__all__ = ["PROFILES", "Node"]
+__all__ = ["PROFILES", "PROTOCOLS", "Node"]

@@ -19,6 +19,10 @@ OtherProfile = Annotated[
 Faults = Annotated[
     list[str] | None, typer.Option("--fault", help="Switch on a fault of the node; may be repeated.", metavar="NAME")
 ]
+NodeProtocol = Annotated[
+    str | None,
+    typer.Option("--protocol", help="What the node's port is for: dicom-tls or https (default: as the fault needs)."),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run in the folder.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what an earlier run left in the folder.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no summary.", rich_help_panel=_OUTPUT)]

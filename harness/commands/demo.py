@@ -86,9 +86,10 @@ def demo_sut(nodes: dict[str, Node]) -> Sut:
     content["identity"]["version"] = version()
     content["endpoints"], content["claims"] = {}, []
     for profile, node in nodes.items():
-        name = f"dimse-{profile.replace('.', '').lower()}"
+        name = f"{'web' if node.protocol == 'https' else 'dimse'}-{profile.replace('.', '').lower()}"
         host, port = node.address
         content["endpoints"][name] = {
+            "protocol": node.protocol,
             "host": host,
             "port": port,
             "server_name": node.server_name,

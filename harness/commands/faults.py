@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from harness.catalogue import Catalogue
     from reference_impl.faults import Fault
 
-_WIDE = {"role": "tls-server", "edition": "2026c", "protocol": "dicom-tls"}
+_ROLE, _EDITION = "tls-server", "2026c"
 
 
 def faults(*, as_json: option.AsJson = False) -> int:
@@ -27,7 +27,8 @@ def faults(*, as_json: option.AsJson = False) -> int:
         sys.stdout.write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
         return 0
     for row in rows:
-        sys.stdout.write(f"{row['id']}\n    {row['text']}\n")
+        where = "" if row["protocol"] == "dicom-tls" else f" ({row['protocol']})"
+        sys.stdout.write(f"{row['id']}{where}\n    {row['text']}\n")
         for profile, expected in row["expected"].items():
             broken = [name for name, verdict in expected.items() if verdict in {"fail", "warning"}]
             sys.stdout.write(f"    {profile}: {', '.join(broken)}\n" if broken else "")
@@ -40,13 +41,13 @@ def fault_as_json(fault: Fault, catalogue: Catalogue) -> dict[str, Any]:
 
     `breaks` lists the requirements that fail or warn under any profile, umbrella requirements included; `expected`
     says by profile which verdict each requirement gets that turns on the fault, what becomes inconclusive or not
-    applicable included.
+    applicable included. All that holds at endpoints of `protocol`.
     """
     expected: dict[str, dict[str, str]] = {}
     for profile in sorted({*fault.breaks, *fault.becomes}):
         broken = dict(fault.breaks.get(profile, {}))
         failed = {name for name, verdict in broken.items() if verdict == "fail"}
-        broken |= dict.fromkeys(_failed_umbrellas(catalogue, profile, failed), "fail")
+        broken |= dict.fromkeys(_failed_umbrellas(catalogue, profile, fault.protocol, failed), "fail")
         expected[profile] = broken | dict(fault.becomes.get(profile, {}))
     breaks = [
         name for verdicts in expected.values() for name, verdict in verdicts.items() if verdict in {"fail", "warning"}
@@ -54,17 +55,18 @@ def fault_as_json(fault: Fault, catalogue: Catalogue) -> dict[str, Any]:
     return {
         "id": fault.id,
         "text": fault.text,
+        "protocol": fault.protocol,
         "breaks": list(dict.fromkeys(breaks)),
         "expected": expected,
         "advice": fault.advice,
     }
 
 
-def _failed_umbrellas(catalogue: Catalogue, profile: str, failed: set[str]) -> Iterable[str]:
+def _failed_umbrellas(catalogue: Catalogue, profile: str, protocol: str, failed: set[str]) -> Iterable[str]:
     """The umbrella requirements of `profile` that fail because a member is in `failed`."""
-    for umbrella in catalogue.select(profile, _WIDE["edition"], _WIDE["role"], _WIDE["protocol"]):
+    for umbrella in catalogue.select(profile, _EDITION, _ROLE, protocol):
         if umbrella.judged != "derived":
             continue
-        members = catalogue.members_of(umbrella, profile, _WIDE["edition"], _WIDE["role"], _WIDE["protocol"])
+        members = catalogue.members_of(umbrella, profile, _EDITION, _ROLE, protocol)
         if any(member.id in failed for member in members):
             yield umbrella.id

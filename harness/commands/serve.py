@@ -19,11 +19,12 @@ def serve(
     *,
     profile: option.Profile = "B.12",
     fault: option.Faults = None,
+    protocol: option.NodeProtocol = None,
     host: Annotated[str, typer.Option("--host", help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 2762,
     ae_title: Annotated[str, typer.Option("--ae-title", help="AE title of the node.")] = "PS315-NODE",
     client_auth: Annotated[
-        str, typer.Option("--client-auth", help="Client certificates: required, optional or none.")
+        str, typer.Option("--client-auth", help="Client certificates: required, optional or off.")
     ] = "required",
     directory: Annotated[
         Path | None, typer.Option("--directory", help="Folder for certificates and stored instances.")
@@ -33,19 +34,30 @@ def serve(
     import threading
 
     with make_node(
-        profile, fault or [], host=host, port=port, ae_title=ae_title, client_auth=client_auth, directory=directory
+        profile,
+        fault or [],
+        protocol=protocol,
+        host=host,
+        port=port,
+        ae_title=ae_title,
+        client_auth=client_auth,
+        directory=directory,
     ) as node:
         bound, number = node.address
         address = f"[{bound}]:{number}" if ":" in bound else f"{bound}:{number}"
         broken = f" with {', '.join(fault)}" if fault else ""
+        web = node.protocol == "https"
+        named = "for HTTPS" if web else f"as {ae_title}"
+        title = "" if web else f" --called-aet {ae_title}"
         sys.stdout.write(
-            f"serving {profile} at {address} as {ae_title}{broken}\n"
-            f"  ps315 probe {address} --profile {profile} --server-name {node.server_name} --called-aet {ae_title}"
+            f"serving {profile} at {address} {named}{broken}\n"
+            f"  ps315 probe {'https://' if web else ''}{address} --profile {profile} --server-name {node.server_name}{title}"
             f" --cert {node.client_certificate} --key {node.client_key} --ca {node.trust_anchors}\n"
         )
         sys.stdout.flush()
         try:
-            threading.Event().wait()
+            while not threading.Event().wait(0.5):
+                continue  # a signal that comes just before a wait without end would be noticed only after it
         except KeyboardInterrupt:
             sys.stderr.write("ps315: stopped\n")
     return 0
@@ -55,6 +67,7 @@ def make_node(
     profile: str,
     faults: list[str],
     *,
+    protocol: str | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
     ae_title: str = "PS315-NODE",
@@ -62,11 +75,14 @@ def make_node(
     directory: Path | None = None,
     pki: Pki | None = None,
 ) -> Node:
-    """The reference node, not yet started. Raises `UsageProblem` for what it does not know or cannot bind."""
+    """The reference node, not yet started; without `protocol` it is what `faults` belong to.
+
+    Raises `UsageProblem` for what it does not know or cannot bind, and for a fault that shows in another protocol only.
+    """
     from harness.errors import UsageProblem
     from harness.sut import checked_ae_title, closest, unknown_profile
     from reference_impl.faults import load_faults
-    from reference_impl.node import PROFILES, Node
+    from reference_impl.node import PROFILES, PROTOCOLS, Node
 
     if profile not in PROFILES:
         raise UsageProblem(f"--profile: {unknown_profile(profile, PROFILES)}")
@@ -74,11 +90,19 @@ def make_node(
     for name in faults:
         if name not in known:
             raise UsageProblem(f"--fault: there is no fault {name!r}{closest(name, known) or '; see `ps315 faults`'}")
+    if protocol not in (None, *PROTOCOLS):
+        raise UsageProblem(f"--protocol: the node knows {' and '.join(PROTOCOLS)}, not {protocol!r}")
+    belongs = {known[name].protocol for name in faults} - {PROTOCOLS[0]}
+    chosen = protocol or next(iter(belongs), PROTOCOLS[0])
+    for name in faults:
+        if known[name].protocol not in (chosen, PROTOCOLS[0]):
+            raise UsageProblem(f"--fault: {name} shows at an endpoint of {known[name].protocol} only; add --protocol")
     try:
         title = checked_ae_title(ae_title)
         return Node(
             profile,
             faults,
+            protocol=chosen,
             host=host,
             port=port,
             ae_title=title,

@@ -21,7 +21,7 @@ from pynetdicom.association import Association
 
 from fixtures.pki import Pki
 from reference_impl.faults import Fault, UnknownFaultError, load_faults
-from reference_impl.node import Node
+from reference_impl.node import PROTOCOLS, Node
 from reference_impl.transport.wire import ClientHello, ServerHello, extensions, parse_server_hello
 
 VERIFICATION = "1.2.840.10008.1.1"
@@ -157,9 +157,68 @@ def test_http_gets_no_answer_on_the_dicom_port(node: Node, pki: Pki) -> None:
         assert associate(faulty).send_c_echo().Status == 0x0000
 
 
-def test_the_node_stops_cleanly(pki: Pki) -> None:
+def exchange(node: Node, request: bytes, protocols: list[str] | None = None) -> tuple[str | None, bytes]:
+    """What ALPN chose, and all that the node answers to `request` until it closes."""
+    context = client_context(node)
+    if protocols is not None:
+        context.set_alpn_protocols(protocols)
+    answer = b""
+    with (
+        socket.create_connection(node.address, DEADLINE) as raw,
+        context.wrap_socket(raw, server_hostname="localhost") as secured,
+    ):
+        secured.sendall(request)
+        with contextlib.suppress(OSError):
+            while data := secured.recv(4096):
+                answer += data
+        return secured.selected_alpn_protocol(), answer
+
+
+def request_for(path: str, method: str = "GET") -> bytes:
+    return f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "body"),
+    [
+        (("/", "GET"), b"200 OK", b"<html><title>PS315-NODE</title></html>\n"),
+        (("/", "HEAD"), b"200 OK", b""),
+        (("/studies?PatientID=1", "GET"), b"204 No Content", b""),
+        (("/", "DELETE"), b"501 ", None),
+    ],
+)
+def test_the_https_node_answers_http(pki: Pki, asked: tuple[str, str], status: bytes, body: bytes | None) -> None:
+    with Node(protocol="https", pki=pki) as web:
+        chosen, answer = exchange(web, request_for(*asked), ["h2", "http/1.1"])
+    assert chosen == "http/1.1"
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 " + status)
+    assert body is None or rest == body
+
+
+def test_the_https_node_refuses_foreign_protocols_unless_it_ignores_alpn(pki: Pki) -> None:
+    with Node(protocol="https", pki=pki) as web, pytest.raises(ssl.SSLError, match="no application protocol"):
+        exchange(web, request_for("/"), ["ps315/unknown"])
+    with Node(faults=["no-alpn"], protocol="https", pki=pki) as faulty:
+        for protocols in (["ps315/unknown"], ["http/1.1"]):
+            chosen, answer = exchange(faulty, request_for("/"), protocols)
+            assert chosen is None
+            assert answer.startswith(b"HTTP/1.1 200")
+
+
+def test_the_https_node_takes_no_association_unless_it_shares_its_port(pki: Pki) -> None:
+    with Node(protocol="https", pki=pki) as web:
+        assert not associate(web).is_established
+        assert exchange(web, request_for("/"))[1].startswith(b"HTTP/1.1 200")
+    with Node(faults=["dicom-on-https-port"], protocol="https", pki=pki) as faulty:
+        assert associate(faulty).send_c_echo().Status == 0x0000
+        assert exchange(faulty, request_for("/"))[1].startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_node_stops_cleanly(pki: Pki, protocol: str) -> None:
     before = set(threading.enumerate())
-    node = Node(pki=pki)
+    node = Node(protocol=protocol, faults=["http-on-dicom-port"], pki=pki)  # both applications
     with node:
         address = node.address
         association = associate(node)
@@ -208,13 +267,15 @@ def test_wrong_arguments_are_named(pki: Pki) -> None:
         Node(profile="B.99", pki=pki)
     with pytest.raises(UnknownFaultError, match=r"tls-1\.0-also"):
         Node(faults=["tls-1.0"], pki=pki)
+    with pytest.raises(ValueError, match="syslog-tls"):
+        Node(protocol="syslog-tls", pki=pki)
     with pytest.raises(ValueError, match="client_auth"):
         Node(client_auth="perhaps", pki=pki)
 
 
 def test_every_fault_can_be_switched_on_and_leaves_its_settings_usable(pki: Pki) -> None:
-    for name in load_faults():
-        with Node(faults=[name], pki=pki) as faulty:
+    for name, fault in load_faults().items():
+        with Node(faults=[name], protocol=fault.protocol, pki=pki) as faulty:
             assert faulty.trust_anchors.read_bytes().count(b"BEGIN CERTIFICATE") >= 2, name
 
 
@@ -227,6 +288,7 @@ def test_the_table_of_faults_is_read() -> None:
     assert faults["missing-aes-128-ccm-8-sha256"].breaks == {"B.13": {"B.13-tls-1.3-aes-128-ccm-8-sha256": "fail"}}
     assert faults["expired-certificate"].breaks == {}
     assert faults["expired-certificate"].advice
+    assert {name for name, fault in faults.items() if fault.protocol == "https"} == {"no-alpn", "dicom-on-https-port"}
 
 
 @pytest.mark.parametrize(

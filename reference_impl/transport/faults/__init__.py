@@ -107,7 +107,10 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
     "nonce-random": handshake.numbering_records_by(random_nonces),
     "nonce-repeated": handshake.numbering_records_by(repeated_nonce),
     "plaintext-accepted": handshake.accepting_plaintext(),
-    "http-on-dicom-port": handshake.answering_http(),
+    "http-on-dicom-port": handshake.sharing_port(),
+    # at HTTPS endpoints
+    "dicom-on-https-port": handshake.sharing_port(),
+    "no-alpn": handshake.ignoring_alpn(),
 }
 """Every fault of the TLS front by name."""
 

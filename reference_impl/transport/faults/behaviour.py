@@ -23,14 +23,14 @@ class Behaviour:
     """A deviation. `adjust` is applied before anything is served, `rules` are asked for each ClientHello.
 
     `unprotected` answers openings that are not TLS records; `anchors` names further authorities that clients have to
-    trust; `answers_http` lets the application answer HTTP requests.
+    trust; `shares_port` lets DICOM and HTTP both be answered, whichever of them the port is for.
     """
 
     rules: tuple[Rule, ...] = ()
     adjust: Adjust = unchanged
     unprotected: Unprotected | None = None
     anchors: tuple[str, ...] = ()
-    answers_http: bool = False
+    shares_port: bool = False
 
 
 def in_common(hello: Hello, settings: FrontSettings) -> bool:

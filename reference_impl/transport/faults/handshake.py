@@ -230,6 +230,13 @@ def accepting_plaintext() -> Behaviour:
     return Behaviour(unprotected=answer)
 
 
-def answering_http() -> Behaviour:
-    """Answer HTTP requests on the DICOM port."""
-    return Behaviour(answers_http=True)
+def sharing_port() -> Behaviour:
+    """Answer DICOM and HTTP on one port."""
+    return Behaviour(shares_port=True)
+
+
+def ignoring_alpn() -> Behaviour:
+    """Leave application_layer_protocol_negotiation unanswered."""
+    return Behaviour(
+        adjust=lambda settings, _pki: replace(settings, protocols=(), refuse_unknown_protocols=False),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from dataclasses import dataclass, field
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -79,6 +80,8 @@ def build_context(settings: FrontSettings, security_level: int | None = None) ->
         context.use_privatekey(identity.key)
     _ask_for_client_certificate(context, settings)
     _staple(context, settings)
+    if settings.protocols:
+        _choose_protocol(context, settings.protocols)
     return context
 
 
@@ -125,6 +128,15 @@ def _staple(context: SSL.Context, settings: FrontSettings) -> None:
 
     if responses:
         context.set_ocsp_server_callback(answer)
+
+
+def _choose_protocol(context: SSL.Context, ours: tuple[bytes, ...]) -> None:
+    """Answer ALPN (RFC 7301) with the first of `ours` that the client names, or not at all."""
+
+    def choose(_connection: SSL.Connection, theirs: list[bytes]) -> Any:
+        return next((name for name in ours if name in theirs), SSL.NO_OVERLAPPING_PROTOCOLS)
+
+    context.set_alpn_select_callback(choose)
 
 
 @dataclass

@@ -126,7 +126,7 @@ def refusal(hello: Hello, settings: FrontSettings) -> int | None:
         return None
     if settings.unknown_name_alert is not None and not is_known_name(hello.server_name, settings):
         return settings.unknown_name_alert
-    if hello.protocols and settings.refuse_unknown_protocols:
+    if settings.refuse_unknown_protocols and hello.protocols and not set(hello.protocols) & set(settings.protocols):
         return NO_APPLICATION_PROTOCOL
     schemes = set(hello.signature_schemes)
     unusable = bool(schemes) and not schemes & settings.signature_schemes

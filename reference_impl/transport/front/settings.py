@@ -48,9 +48,10 @@ class FrontSettings:
     """Everything that decides how the front answers a conforming client.
 
     `client_auth` is "required", "optional" or "off". `unknown_name_alert` is the fatal alert for a server name that is
-    not among `server_names`, None to continue. `security_level` is OpenSSL's; it is lowered by itself where a
-    CCM_8 suite is the only one left, since those count 64 bits. `extra_options` are further bits of
-    SSL_CTX_set_options, `keep_secrets` lets a channel know its traffic secrets.
+    not among `server_names`, None to continue. `protocols` are the names that ALPN may choose, in the server's order;
+    where a client names others only, `refuse_unknown_protocols` ends the handshake. `security_level` is OpenSSL's; it
+    is lowered by itself where a CCM_8 suite is the only one left, since those count 64 bits. `extra_options` are
+    further bits of SSL_CTX_set_options, `keep_secrets` lets a channel know its traffic secrets.
     """
 
     identities: tuple[Identity, ...]
@@ -63,6 +64,7 @@ class FrontSettings:
     maximum_version: int = TLS_1_3
     server_names: frozenset[str] = frozenset({"localhost"})
     unknown_name_alert: int | None = 112
+    protocols: tuple[bytes, ...] = ()
     refuse_unknown_protocols: bool = True
     only_curve: str | None = None
     signature_schemes: frozenset[int] = SIGNATURE_SCHEMES
