@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 _COMMANDS = {
     "demo": "start the embedded reference node, judge it and write the report",
@@ -106,7 +106,24 @@ def _register(app: object, name: str) -> None:
     assert isinstance(app, typer.Typer)  # noqa: S101 - typer is imported late
     function = name.replace("-", "_")
     module = import_module(f"harness.commands.{function}")
-    app.command(name, help=_COMMANDS[name][0].upper() + _COMMANDS[name][1:] + ".")(getattr(module, function))
+    command = _interruptible(getattr(module, function))
+    app.command(name, help=_COMMANDS[name][0].upper() + _COMMANDS[name][1:] + ".")(command)
+
+
+def _interruptible(command: Callable[..., int]) -> Callable[..., int]:
+    """`command`, saying that it was interrupted where it does not say so itself; typer would end with 130."""
+    from functools import wraps
+
+    from harness.errors import UsageProblem
+
+    @wraps(command)
+    def call(*arguments: object, **options: object) -> int:
+        try:
+            return command(*arguments, **options)
+        except KeyboardInterrupt:
+            raise UsageProblem("interrupted") from None
+
+    return call
 
 
 def _say(*lines: str) -> None:

@@ -9,9 +9,7 @@ import typer
 
 DEFAULT_OUT = Path("ps315-report")
 
-_CONDUCT, _OUTPUT, _CREDENTIALS = "Conduct", "Output", "Credentials"
-
-Out = Annotated[Path, typer.Option("--out", help="Folder for record and report.", rich_help_panel=_OUTPUT)]
+Out = Annotated[Path, typer.Option("--out", help="Folder for record and report.")]
 Profile = Annotated[str, typer.Option("--profile", help="PS3.15 profile to judge by.")]
 OtherProfile = Annotated[
     str | None, typer.Option("--profile", help="Judge by this profile instead of what was claimed.")
@@ -25,44 +23,34 @@ NodeProtocol = Annotated[
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run in the folder.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what an earlier run left in the folder.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no summary.", rich_help_panel=_OUTPUT)]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no summary.")]
 NonInteractive = Annotated[bool, typer.Option("--non-interactive", help="Never ask the operator.")]
 AllowInconclusive = Annotated[
     bool, typer.Option("--allow-inconclusive", help="End with 0 although something stayed inconclusive.")
 ]
-NoSecondOpinion = Annotated[
-    bool, typer.Option("--no-second-opinion", help="Do not ask another scanner.", rich_help_panel=_CONDUCT)
-]
+NoSecondOpinion = Annotated[bool, typer.Option("--no-second-opinion", help="Do not ask another scanner.")]
 Gentle = Annotated[
     bool,
-    typer.Option("--gentle", help="One connection at once, 5 a second, no second opinion.", rich_help_panel=_CONDUCT),
+    typer.Option("--gentle", help="One connection at once, 5 a second, no second opinion."),
 ]
-Intrusive = Annotated[
-    bool, typer.Option("--intrusive", help="Allow steps that may disturb the device.", rich_help_panel=_CONDUCT)
-]
+Intrusive = Annotated[bool, typer.Option("--intrusive", help="Allow steps that may disturb the device.")]
 Suites = Annotated[
     list[Path] | None, typer.Option("--suite", help="Folder of a suite of your own; may be repeated.", metavar="PATH")
 ]
 KeyLogFile = Annotated[
     Path | None,
-    typer.Option("--keylog", help="Write session secrets for Wireshark.", metavar="FILE", rich_help_panel=_OUTPUT),
+    typer.Option("--keylog", help="Write session secrets for Wireshark.", metavar="FILE"),
 ]
-Pcap = Annotated[
-    bool, typer.Option("--pcap", help="Write evidence/exchanges.pcap for Wireshark.", rich_help_panel=_OUTPUT)
-]
-Sign = Annotated[
-    Path | None, typer.Option("--sign", help="Key that signs the report.", metavar="KEY", rich_help_panel=_OUTPUT)
-]
+Pcap = Annotated[bool, typer.Option("--pcap", help="Write evidence/exchanges.pcap for Wireshark.")]
+Sign = Annotated[Path | None, typer.Option("--sign", help="Key that signs the report.", metavar="KEY")]
 SignCertificate = Annotated[
     Path | None,
-    typer.Option("--sign-cert", help="Certificate of that key.", metavar="CERT", rich_help_panel=_OUTPUT),
+    typer.Option("--sign-cert", help="Certificate of that key.", metavar="CERT"),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel=_OUTPUT)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Certificate = Annotated[
     Path | None,
-    typer.Option("--cert", help="Client certificate (chain), PEM.", metavar="FILE", rich_help_panel=_CREDENTIALS),
+    typer.Option("--cert", help="Client certificate (chain), PEM.", metavar="FILE"),
 ]
-Key = Annotated[Path | None, typer.Option("--key", help="Its key, PEM.", metavar="FILE", rich_help_panel=_CREDENTIALS)]
-Authorities = Annotated[
-    Path | None, typer.Option("--ca", help="Trust anchors, PEM.", metavar="FILE", rich_help_panel=_CREDENTIALS)
-]
+Key = Annotated[Path | None, typer.Option("--key", help="Its key, PEM.", metavar="FILE")]
+Authorities = Annotated[Path | None, typer.Option("--ca", help="Trust anchors, PEM.", metavar="FILE")]

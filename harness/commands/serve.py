@@ -33,34 +33,29 @@ def serve(
     """Serve until interrupted. Returns the exit status."""
     import threading
 
-    with make_node(
-        profile,
-        fault or [],
-        protocol=protocol,
-        host=host,
-        port=port,
-        ae_title=ae_title,
-        client_auth=client_auth,
-        directory=directory,
-    ) as node:
-        bound, number = node.address
-        address = f"[{bound}]:{number}" if ":" in bound else f"{bound}:{number}"
-        broken = f" with {', '.join(fault)}" if fault else ""
-        web = node.protocol == "https"
-        named = "for HTTPS" if web else f"as {ae_title}"
-        title = "" if web else f" --called-aet {ae_title}"
-        sys.stdout.write(
-            f"serving {profile} at {address} {named}{broken}\n"
-            f"  ps315 probe {'https://' if web else ''}{address} --profile {profile} --server-name {node.server_name}{title}"
-            f" --cert {node.client_certificate} --key {node.client_key} --ca {node.trust_anchors}\n"
-        )
-        sys.stdout.flush()
-        try:
+    try:
+        with make_node(
+            profile, fault or [], host=host, port=port, ae_title=ae_title, client_auth=client_auth, directory=directory
+        ) as node:
+            sys.stdout.write(_announcement(node, profile, fault or []))
+            sys.stdout.flush()
             while not threading.Event().wait(0.5):
                 continue  # a signal that comes just before a wait without end would be noticed only after it
-        except KeyboardInterrupt:
-            sys.stderr.write("ps315: stopped\n")
+    except KeyboardInterrupt:
+        sys.stderr.write("ps315: stopped\n")
     return 0
+
+
+def _announcement(node: Node, profile: str, faults: list[str]) -> str:
+    """Where the node is, and the command that probes it."""
+    host, port = node.address
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    broken = f" with {', '.join(faults)}" if faults else ""
+    return (
+        f"serving {profile} at {address} as {node.ae_title}{broken}\n"
+        f"  ps315 probe {address} --profile {profile} --server-name {node.server_name} --called-aet {node.ae_title}"
+        f" --cert {node.client_certificate} --key {node.client_key} --ca {node.trust_anchors}\n"
+    )
 
 
 def make_node(
