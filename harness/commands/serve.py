@@ -35,7 +35,14 @@ def serve(
 
     try:
         with make_node(
-            profile, fault or [], host=host, port=port, ae_title=ae_title, client_auth=client_auth, directory=directory
+            profile,
+            fault or [],
+            protocol=protocol,
+            host=host,
+            port=port,
+            ae_title=ae_title,
+            client_auth=client_auth,
+            directory=directory,
         ) as node:
             sys.stdout.write(_announcement(node, profile, fault or []))
             sys.stdout.flush()
@@ -51,9 +58,13 @@ def _announcement(node: Node, profile: str, faults: list[str]) -> str:
     host, port = node.address
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     broken = f" with {', '.join(faults)}" if faults else ""
+    web = node.protocol == "https"
+    named = "for HTTPS" if web else f"as {node.ae_title}"
+    title = "" if web else f" --called-aet {node.ae_title}"
+    scheme = "https://" if web else ""
     return (
-        f"serving {profile} at {address} as {node.ae_title}{broken}\n"
-        f"  ps315 probe {address} --profile {profile} --server-name {node.server_name} --called-aet {node.ae_title}"
+        f"serving {profile} at {address} {named}{broken}\n"
+        f"  ps315 probe {scheme}{address} --profile {profile} --server-name {node.server_name}{title}"
         f" --cert {node.client_certificate} --key {node.client_key} --ca {node.trust_anchors}\n"
     )
 
