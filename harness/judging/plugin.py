@@ -33,7 +33,7 @@ class SuiteProblem:
     not_loaded: bool = False  # the whole module could not be loaded
 
 
-@dataclass
+@dataclass(eq=False)  # pluggy keeps plug-ins in sets
 class JudgingPlugin:
     """Hooks and fixtures of one judging session. `vendors` maps suite folders to the prefix of their requirements."""
 
