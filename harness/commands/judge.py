@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,6 +41,10 @@ def judge(
     ]
     for outcome in outcomes:
         write_report(outcome.record, outcome.directory, pcap=pcap, sign=sign, certificate=sign_cert)
+        if sign is None and (outcome.directory / "signature.p7s").exists():
+            sys.stderr.write(
+                f"ps315: {outcome.directory}: its signature is of the report before; sign again with --sign\n"
+            )
     return conclude(outcomes, directory, several=folders != [directory], quiet=quiet, as_json=as_json)
 
 

@@ -206,6 +206,9 @@ def test_no_tls_1_2(observations):
         assert ended.status == 0, ended
         checked = ps315("verify-report", "report", "--ca", cli_node.trust_anchors, cwd=tmp_path)
         assert checked.status == 0, checked
+        assert "sign again" in ps315("judge", "report", cwd=tmp_path).err
+        assert ps315("judge", "report", *signing, cwd=tmp_path).err == ""
+        assert ps315("verify-report", "report", "--ca", cli_node.trust_anchors, cwd=tmp_path).status == 0
         with (tmp_path / "report" / "report.json").open("a", encoding="ascii") as file:
             file.write(" ")
         assert ps315("verify-report", "report", "--ca", cli_node.trust_anchors, cwd=tmp_path).status == 1
