@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
+import sys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +22,7 @@ from reports.text import plural, spoken, visible, visible_line
 from reports.words import JUDGED, WORDS, moment, protocol, rank, word, worst
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import BytecodeCache, Environment
 
 MAXIMUM_OCTETS = 2_000_000
 """Size of the whole file; the octets of exchanges shown in it give way, evidence/ has them."""
@@ -61,6 +63,24 @@ def _source(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
+def _compiled() -> BytecodeCache | None:
+    """Where compiled templates are kept: beside them, as Python keeps its modules; None where that is not possible."""
+    from jinja2 import FileSystemBytecodeCache
+
+    if sys.dont_write_bytecode:
+        return None
+    folder = _TEMPLATES / "__pycache__"
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError:
+        return None
+    if not os.access(folder, os.W_OK):
+        return None
+    # jinja2 notices changed templates by itself; the settings of the environment are in this file.
+    settings = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
+    return FileSystemBytecodeCache(str(folder), f"{settings}-%s.jinja2")
+
+
 @cache
 def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -78,6 +98,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        bytecode_cache=_compiled(),
         optimized=False,  # nothing in the templates is constant enough to pay for the search
     )
     environment.filters.update(

@@ -67,6 +67,7 @@ def in_turns(commands: Mapping[str, Command], repeats: int = REPEATS) -> dict[st
 
 def _once(name: str, command: Command) -> tuple[float, float]:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program has its modules compiled
     log = command.directory / "last-output.txt"
     with log.open("wb") as output:
         start = time.perf_counter()
