@@ -207,7 +207,8 @@ class Extensions(Frozen):
     session_ticket: bool | None = None
     status_request: bool | None = None
     unknown_alpn: Reaction | None = None  # only "ps315/unknown" offered
-    alpn_selected: str = ""  # for https: answer to http/1.1, h2
+    alpn_selected: str | None = None  # for https: answer to h2, http/1.1; "" where ALPN is not answered
+    alpn_exchange: str = ""
     unknown_server_name: Reaction | None = None  # TLS 1.2 and 1.3 offered, name ends in ".invalid"
     known_server_name: Reaction | None = None
     compression_exchange: str = ""
@@ -260,8 +261,8 @@ class Resumption(Frozen):
 class CredentialTrial(Frozen):
     """One kind of client credential in one protocol version.
 
-    `admitted`: protected application data was exchanged, or at least not refused until the deadline, after the
-    handshake; in TLS 1.3 only what follows the handshake tells. None: not established.
+    `admitted`: after the handshake the server went on with this client, or refused it (by an alert, by closing, or by
+    an HTTP status); in TLS 1.3 only what follows the handshake tells. None: not established, silence included.
     """
 
     credential: str  # "none", "given", "unknown-authority"

@@ -55,9 +55,14 @@ def same_port(tls: TlsServer) -> list[tuple[EndpointRecord, EndpointRecord]]:
 
 
 def is_not_shared(server: Endpoint) -> None:
-    """The port does not take DIMSE and HTTP both; that neither was tried says nothing."""
+    """The port does not take DIMSE and HTTP both; that neither was tried says nothing.
+
+    Where a web server answers HTTP, an association request that it leaves unanswered is not taken: to it that is the
+    beginning of a line.
+    """
     facts = server.facts(Application)
-    dicom = None if facts.association in {"", "no-tls", "silence"} else facts.association in SPEAKS_DICOM
+    unknown = {"", "no-tls"} if server.record.protocol == "https" and facts.http_answer else {"", "no-tls", "silence"}
+    dicom = None if facts.association in unknown else facts.association in SPEAKS_DICOM
     if (dicom is not False and facts.http_answer is None) or (dicom is None and facts.http_answer):
         raise Missing(
             f"whether {server.name} takes both DICOM and HTTP over TLS was not established"

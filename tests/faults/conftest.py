@@ -11,13 +11,16 @@ from pathlib import Path
 import pytest
 
 from fixtures.pki import Pki
+from reference_impl.faults import load_faults
 from tests.faults.observe import Run, run_node
 
 _SIDE_BY_SIDE = 3
+UNTOUCHED = {"dicom-tls": "", "https": "untouched-https"}
+"""What stands for the fault where there is none, by the protocol of the node."""
 
 
 class Runs:
-    """Runs by fault ("" is the untouched node), started on demand, each once."""
+    """Runs by fault (`UNTOUCHED` for none), started on demand, each once."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -29,9 +32,11 @@ class Runs:
         """Begin with `faults` in the background, in this order."""
         for fault in faults:
             if fault not in self._futures:
-                names = (fault,) if fault else ()
+                names = () if fault in UNTOUCHED.values() else (fault,)
                 folder = self._directory / (fault or "untouched")
-                self._futures[fault] = self._executor.submit(run_node, folder, self._pki, *names)
+                self._futures[fault] = self._executor.submit(
+                    run_node, folder, self._pki, *names, protocol=protocol_of(fault)
+                )
 
     def __getitem__(self, fault: str) -> Run:
         self.start([fault])
@@ -57,13 +62,21 @@ class Runs:
 def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     """All runs; what the selected tests will ask for is started at once."""
     made = Runs(tmp_path_factory.mktemp("faults"))
-    made.start(["", *(fault for item in request.session.items if (fault := _fault_of(item)))])
+    faults = [fault for item in request.session.items if (fault := _fault_of(item))]
+    made.start([*sorted({UNTOUCHED[protocol_of(fault)] for fault in faults}), *faults])
     try:
         yield made
     finally:
         made.close()
         target = Path(os.environ.get("KILL_MATRIX_JSON") or tmp_path_factory.getbasetemp() / "kill-matrix.json")
         target.write_text(json.dumps(made.matrix(), indent=1, sort_keys=True), encoding="utf-8")
+
+
+def protocol_of(fault: str) -> str:
+    """The protocol of the node that `fault`, or one of `UNTOUCHED`, belongs to."""
+    return (
+        next((protocol for protocol, name in UNTOUCHED.items() if name == fault), "") or load_faults()[fault].protocol
+    )
 
 
 def _fault_of(item: pytest.Item) -> str:

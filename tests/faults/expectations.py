@@ -6,17 +6,19 @@ from collections.abc import Mapping
 
 from harness.catalogue import Requirement, load_catalogue
 from harness.record.models import VerdictKind
-from tests.faults.observe import EDITION, PROTOCOL, ROLE, Run
+from tests.faults.observe import EDITION, ROLE, Run
 
 Turned = dict[str, VerdictKind]
 
 
-def selected(profile: str) -> tuple[Requirement, ...]:
-    """The requirements of a claim of `profile` at the node."""
-    return load_catalogue().select(profile, EDITION, ROLE, PROTOCOL)
+def selected(profile: str, protocol: str) -> tuple[Requirement, ...]:
+    """The requirements of a claim of `profile` at a node of `protocol`."""
+    return load_catalogue().select(profile, EDITION, ROLE, protocol)
 
 
-def expected(profile: str, breaks: Mapping[str, str], becomes: Mapping[str, str], untouched: Run) -> Turned:
+def expected(
+    profile: str, protocol: str, breaks: Mapping[str, str], becomes: Mapping[str, str], untouched: Run
+) -> Turned:
     """Every verdict other than the untouched node's that a run has to show under `profile`.
 
     `breaks` and `becomes` name requirements that are no umbrellas; these are derived by the rule of the catalogue.
@@ -24,8 +26,8 @@ def expected(profile: str, breaks: Mapping[str, str], becomes: Mapping[str, str]
     before = untouched.kinds(profile)
     stated = {name: VerdictKind(kind) for name, kind in {**breaks, **becomes}.items()}
     after = before | stated
-    for umbrella in (one for one in selected(profile) if one.judged == "derived" and one.id in before):
-        members = load_catalogue().members_of(umbrella, profile, EDITION, ROLE, PROTOCOL)
+    for umbrella in (one for one in selected(profile, protocol) if one.judged == "derived" and one.id in before):
+        members = load_catalogue().members_of(umbrella, profile, EDITION, ROLE, protocol)
         kinds = {after[one.id] for one in members if one.level == "shall" and one.id in after}
         order = (VerdictKind.FAIL, VerdictKind.ERROR, VerdictKind.INCONCLUSIVE, VerdictKind.PASS)
         after[umbrella.id] = next((kind for kind in order if kind in kinds), VerdictKind.NOT_APPLICABLE)

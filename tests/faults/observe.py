@@ -21,7 +21,9 @@ from harness.record.models import ObservationEvent, SutRecord, VerdictKind, Verd
 from harness.sut import make_sut
 from reference_impl.node import Node
 
-EDITION, ROLE, ENDPOINT, PROTOCOL = "2026c", "tls-server", "dimse", "dicom-tls"
+EDITION, ROLE = "2026c", "tls-server"
+ENDPOINTS = {"dicom-tls": "dimse", "https": "web"}
+"""The node's endpoint by its protocol."""
 PROFILES = ("B.12", "B.13")
 _CONDUCT = Conduct(deadlines=Deadlines(connect=10.0, exchange=10.0, silence=1.5), per_second=1000.0, seconds=110.0)
 
@@ -58,20 +60,22 @@ class Run:
         return {name: one.verdict for name, one in self.of(profile).items()}
 
 
-def run_node(directory: Path, pki: Pki, *faults: str) -> Run:
-    """Start a node that serves both profiles, with `faults`; observe it once; judge it under both."""
+def run_node(directory: Path, pki: Pki, *faults: str, protocol: str = "dicom-tls") -> Run:
+    """Start a node of `protocol` that serves both profiles, with `faults`; observe it once; judge it under both."""
     directory.mkdir(parents=True, exist_ok=True)
     begun = datetime.now(UTC)
     journal = _Collecting(directory / "run.jsonl")
-    with journal, Node("B.13", faults=faults, client_auth="required", pki=pki, directory=directory) as node:
+    endpoint = ENDPOINTS[protocol]
+    serving = Node("B.13", faults, protocol=protocol, client_auth="required", pki=pki, directory=directory)
+    with journal, serving as node:
         host, port = node.address
         sut = make_sut(
             {
                 "schema": 1,
                 "identity": {"id": "reference-node"},
                 "endpoints": {
-                    ENDPOINT: {
-                        "protocol": PROTOCOL,
+                    endpoint: {
+                        "protocol": protocol,
                         "host": host,
                         "port": port,
                         "called_aet": node.ae_title,
@@ -79,7 +83,7 @@ def run_node(directory: Path, pki: Pki, *faults: str) -> Run:
                     }
                 },
                 "claims": [
-                    {"profile": profile, "edition": EDITION, "role": ROLE, "endpoint": ENDPOINT} for profile in PROFILES
+                    {"profile": profile, "edition": EDITION, "role": ROLE, "endpoint": endpoint} for profile in PROFILES
                 ],
                 "credentials": {
                     "client_certificate": str(node.client_certificate),

@@ -7,7 +7,7 @@ import pytest
 from harness.catalogue import load_catalogue
 from harness.record.models import VerdictKind
 from reference_impl.faults import load_faults
-from tests.faults.conftest import Runs
+from tests.faults.conftest import UNTOUCHED, Runs
 from tests.faults.expectations import compared, expected, selected, told, turned
 from tests.faults.observe import PROFILES
 
@@ -15,8 +15,10 @@ FAULTS = load_faults()
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_untouched_node_passes_everything(runs: Runs, profile: str) -> None:
-    verdicts = runs[""].of(profile)
+@pytest.mark.parametrize("protocol", UNTOUCHED)
+def test_untouched_node_passes_everything(runs: Runs, protocol: str, profile: str) -> None:
+    verdicts = runs[UNTOUCHED[protocol]].of(profile)
+    assert verdicts.keys() == {one.id for one in selected(profile, protocol) if one.judged != "not-testable"}
     wrong = {
         name: (one.verdict.value, one.reason)
         for name, one in verdicts.items()
@@ -28,11 +30,12 @@ def test_untouched_node_passes_everything(runs: Runs, profile: str) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_fault_turns_exactly_what_it_says(runs: Runs, fault: str) -> None:
-    untouched, run = runs[""], runs[fault]
+    protocol = FAULTS[fault].protocol
+    untouched, run = runs[UNTOUCHED[protocol]], runs[fault]
     complaints = []
     for profile in PROFILES:
         breaks, becomes = FAULTS[fault].breaks.get(profile, {}), FAULTS[fault].becomes.get(profile, {})
-        stated = expected(profile, breaks, becomes, untouched)
+        stated = expected(profile, protocol, breaks, becomes, untouched)
         seen = turned(profile, run, untouched)
         differences = compared(stated, seen, untouched.kinds(profile))
         if differences:
@@ -42,9 +45,13 @@ def test_fault_turns_exactly_what_it_says(runs: Runs, fault: str) -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_automatic_requirement_has_a_fault(profile: str) -> None:
-    killed = {name for fault in FAULTS.values() for name in fault.breaks.get(profile, {})}
-    automatic = {one.id for one in selected(profile) if one.judged == "automatically"}
-    assert automatic - killed == set()
+    by_protocol = {protocol: selected(profile, protocol) for protocol in UNTOUCHED}
+    automatic = {one.id for found in by_protocol.values() for one in found if one.judged == "automatically"}
+    assert automatic - {name for fault in FAULTS.values() for name in fault.breaks.get(profile, {})} == set()
+    https = {name for fault in FAULTS.values() if fault.protocol == "https" for name in fault.breaks.get(profile, {})}
+    only_there = {one.id for one in by_protocol["https"]} - {one.id for one in by_protocol["dicom-tls"]}
+    assert automatic & only_there <= https
+    assert f"{profile}-dicomweb-port-differs" in https, "it is judged by what answers, which depends on the protocol"
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -52,7 +59,7 @@ def test_fault_names_known_requirements_that_it_can_turn(fault: str) -> None:
     catalogue = load_catalogue()
     assert set(FAULTS[fault].breaks) | set(FAULTS[fault].becomes) <= set(PROFILES)
     for profile in PROFILES:
-        known = {one.id: one for one in selected(profile)}
+        known = {one.id: one for one in selected(profile, FAULTS[fault].protocol)}
         breaks, becomes = FAULTS[fault].breaks.get(profile, {}), FAULTS[fault].becomes.get(profile, {})
         for name, verdict in breaks.items():
             assert name in catalogue, f"{name} is in no catalogue"

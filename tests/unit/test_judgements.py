@@ -388,5 +388,7 @@ def test_https_is_asked_for_alpn() -> None:
         "tls.extensions": {"alpn_selected": "h2"},
     }
     assert verdicts(spoilt(answered), sut)["B.12 RFC9325-3.8-alpn-https"] == "pass"
+    silent = answered | {"tls.extensions": {"alpn_selected": ""}}
+    assert verdicts(spoilt(silent), sut)["B.12 RFC9325-3.8-alpn-https"] == "warning"
     judged = verdicts(conforming(), sut)
-    assert judged["B.12 RFC9325-3.8-alpn-https"] == "warning"
+    assert judged["B.12 RFC9325-3.8-alpn-https"] == "inconclusive"

@@ -194,12 +194,12 @@ def _http(context: ProbeContext, version: int) -> _Dialogue:
 def _dialogues(context: ProbeContext, version: int) -> tuple[_Dialogue, ...]:
     """The telling dialogue first."""
     protocol = context.target.protocol
-    if protocol == "https" and context.gentle:
-        return (_http(context, version),)
     if protocol not in {"https", "dicom-tls"}:  # whatever is sent to a syslog port ends in somebody's log
         drain = context.deadlines.silence
         purpose = "a secure connection without application data"
         return (_with_session(context, version, purpose, lambda dialogue: _drained(dialogue, drain)),)
+    if context.gentle and protocol == "https":
+        return (_http(context, version), *_dicom(context, version))
     if context.gentle:
         return (*_dicom(context, version), _http(context, version))
     with ThreadPoolExecutor(1) as pool:

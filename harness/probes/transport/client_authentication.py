@@ -7,6 +7,7 @@ from harness.dicom_ul import ABORT, ASSOCIATE_RJ, PDU_NAMES, abort
 from harness.observations import Observation, Reaction, ReactionKind
 from harness.observations.transport import TLS12, TLS13, ClientAuthentication, CredentialTrial
 from harness.probes.base import ProbeContext
+from harness.probes.transport.http_answers import admitted_by_http, read_http_answer
 from harness.probes.transport.session import Incoming, Session
 from harness.probes.transport.session_credentials import ClientIdentity, unknown_identity
 from harness.probes.transport.session_offers import (
@@ -21,24 +22,14 @@ from reference_impl.transport.wire.messages import CertificateRequest
 
 _MAX_AUTHORITIES = 100
 _ECDSA_SIGN = 64
-# Servers that ask for a certificate and judge it above TLS answer with these (nginx: 400, 495, 496).
-_HTTP_REFUSED, _HTTP_UNCLEAR = (b"400", b"495", b"496"), (b"401", b"403")
-
-
-def _status(data: bytes) -> bytes:
-    return data[9:12] if data.startswith(b"HTTP/1.") else b""
 
 
 def _from_data(session: Session, data: bytes, credential: str) -> tuple[bool | None, str]:
     """Whether application data means that the credential was let in: it may be a refusal above TLS."""
     protocol = session.context.target.protocol
     if protocol == "https":
-        status = _status(data)
-        if status in _HTTP_REFUSED:
-            return False, f"HTTP status {status.decode()}"
-        if status in _HTTP_UNCLEAR:
-            return None, f"HTTP status {status.decode()}"
-    elif protocol == "dicom-tls":
+        return admitted_by_http(read_http_answer(session, data), credential)
+    if protocol == "dicom-tls":
         session.send(abort())
         if credential != "given" and data[0] in {ASSOCIATE_RJ, ABORT}:
             return None, f"{PDU_NAMES[data[0]]}: because of the certificate, or of the AE titles"
@@ -46,7 +37,10 @@ def _from_data(session: Session, data: bytes, credential: str) -> tuple[bool | N
 
 
 def _after_handshake(session: Session, completed: Reaction, credential: str) -> tuple[bool | None, Reaction]:
-    """Whether the server goes on with us: in TLS 1.3 only what follows the handshake tells."""
+    """Whether the server goes on with us: what follows the handshake tells, in TLS 1.3 that alone.
+
+    Silence tells nothing: a server may be slow to refuse, or hold its tongue with those whom it does not know.
+    """
     silence = session.context.deadlines.silence
     first = greeting(session.context.target)
     if first:
@@ -61,7 +55,7 @@ def _after_handshake(session: Session, completed: Reaction, credential: str) -> 
         return admitted, completed.model_copy(update={"detail": detail})
     end = incoming.end or completed
     if end.kind is ReactionKind.SILENCE:
-        return True, completed.model_copy(update={"detail": "not refused until the deadline"})
+        return None, completed.model_copy(update={"detail": "neither refused nor answered until the deadline"})
     if not first and end.kind is ReactionKind.CLOSE:
         return (True, completed) if end.detail == "close_notify" else (None, end)
     return (False, end) if end.refused else (None, end)
@@ -81,6 +75,23 @@ def _trial(
     with Session(context, offer_of(context, version, identity=identity), purpose) as session:
         admitted, reaction = _admitted(session, session.handshake(), credential)
     return CredentialTrial(credential=credential, version=version, admitted=admitted, reaction=reaction), session
+
+
+def _told_apart(given: CredentialTrial, unknown: CredentialTrial) -> CredentialTrial:
+    """The trial of the given certificate in the light of that of an unknown authority in the same version.
+
+    Both are handled alike. So where the unknown authority's was refused, and the given one met with something else that
+    is no refusal (silence, a question for a password), the given one was let in.
+    """
+    unlike = (given.reaction.kind, given.reaction.detail) != (unknown.reaction.kind, unknown.reaction.detail)
+    if (
+        given.admitted is None
+        and given.reaction.kind is ReactionKind.COMPLETED
+        and unknown.admitted is False
+        and unlike
+    ):
+        return given.model_copy(update={"admitted": True})
+    return given
 
 
 def _stranger(request: CertificateRequest) -> ClientIdentity:
@@ -114,11 +125,13 @@ def probe_client_authentication(context: ProbeContext) -> Observation:
         given = given_identity(context.target.credentials)
         if version < TLS12:
             continue  # signatures of MD5 and SHA-1 together are not made here
-        for credential, identity in (("unknown-authority", _stranger(request)), ("given", given)):
-            if identity is not None:
-                trial, session = _trial(context, version, credential, identity)
-                exchanges.append(session.id)
-                trials.append(trial)
+        unknown, session = _trial(context, version, "unknown-authority", _stranger(request))
+        exchanges.append(session.id)
+        trials.append(unknown)
+        if given is not None:
+            trial, session = _trial(context, version, "given", given)
+            exchanges.append(session.id)
+            trials.append(_told_apart(trial, unknown))
     if not requested:
         missing = f"no handshake went far enough to show a CertificateRequest: {told(trial.reaction)}"
         return context.observed("tls.client-authentication", None, missing=missing, exchanges=tuple(exchanges))

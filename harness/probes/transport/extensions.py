@@ -11,6 +11,8 @@ from harness.probes.transport import hellos
 from harness.probes.transport.elimination import side_by_side
 from harness.probes.transport.exchange import Answer, converse
 from harness.probes.transport.key_exchange import LEGACY, light
+from harness.probes.transport.session import Session, Stop
+from harness.probes.transport.session_offers import offer_of
 from harness.probes.transport.versions import following, none_negotiated, supported
 from reference_impl.transport import registry
 from reference_impl.transport.wire import ClientHello, Extension, ExtensionType, WireError
@@ -186,15 +188,29 @@ class _Trials:
         return {"unknown_server_name": self._say("an unknown server name", hello).reaction}
 
     def known_protocol(self) -> _Facts:
-        """The protocol selected of those of HTTPS; asked in TLS 1.2, where the ServerHello tells."""
-        if self.version is None:
+        """The protocol selected of those of HTTPS: in TLS 1.2 the ServerHello tells, in 1.3 EncryptedExtensions."""
+        purpose = "the protocols of HTTPS"
+        if self.version is not None:
+            answer = self._legacy(purpose, (ext.alpn(_HTTPS_PROTOCOLS),))
+            if answer.hello is not None:
+                return _alpn(answer.hello.extension(ExtensionType.ALPN), answer.reaction.exchange)
+        if not self._newest:
             return {}
-        answer = self._legacy("the protocols of HTTPS", (ext.alpn(_HTTPS_PROTOCOLS),))
-        data = answer.hello.extension(ExtensionType.ALPN) if answer.hello is not None else None
-        try:
-            return {"alpn_selected": ", ".join(ext.parse_alpn(data))} if data is not None else {}
-        except WireError:
-            return {}
+        offer = offer_of(self._context, TLS13, alpn=_HTTPS_PROTOCOLS)
+        with Session(self._context, offer, f"extensions: {purpose}") as session:
+            session.handshake(Stop.SERVER_FLIGHT)
+        self.exchanges.append(session.id)
+        encrypted = session.flight.encrypted_extensions
+        return {} if encrypted is None else _alpn(ext.find(encrypted, ExtensionType.ALPN), session.id)
+
+
+def _alpn(data: bytes | None, exchange: str) -> _Facts:
+    """The facts of an answer to ALPN, or of none."""
+    try:
+        chosen = "" if data is None else ", ".join(ext.parse_alpn(data))
+    except WireError:
+        return {}
+    return {"alpn_selected": chosen, "alpn_exchange": exchange}
 
 
 def _point_formats(data: bytes | None) -> tuple[int, ...] | None:

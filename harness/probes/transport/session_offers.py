@@ -120,8 +120,8 @@ def obstacle_to_completion(context: ProbeContext, version: int) -> Obstacle | No
         return None
     wanted = "none" if context.target.credentials is None else "given"
     trial = next((t for t in facts.trials if t.version == version and t.credential == wanted), None)
-    if trial is None or trial.admitted is not False:
-        return None
+    if trial is None or trial.admitted is not False or trial.reaction.kind is ReactionKind.COMPLETED:
+        return None  # a refusal above TLS leaves the handshake as it is
     if wanted == "none":
         return Obstacle(NEEDS_CERTIFICATE, GIVE_CERTIFICATE)
     return Obstacle(
