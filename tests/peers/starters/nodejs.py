@@ -40,10 +40,10 @@ server.listen(Number(port), { securityOptions: { key: fs.readFileSync(key), cert
 @contextmanager
 def dcmjs_dimse(pki: Pki, directory: Path, options: Mapping[str, str]) -> Iterator[Peer]:
     """No options: the library with Node's default suites."""
-    path, modules = program("node"), Path(os.environ.get("PS315_NODE_MODULES", "node_modules")).resolve()
+    modules = Path(os.environ.get("PS315_NODE_MODULES", "node_modules")).resolve()
     if not (modules / "dcmjs-dimse").is_dir():
-        raise PeerMissing(f"dcmjs-dimse is not installed in {modules} (PS315_NODE_MODULES)")
-    port = free_port()
+        raise PeerMissing(f"dcmjs-dimse is not installed in {modules} (PS315_NODE_MODULES)", optional=True)
+    path, port = program("node"), free_port()
     directory.mkdir(parents=True, exist_ok=True)
     script = directory / "scp.js"
     script.write_text(_PROGRAM, encoding="utf-8")

@@ -19,7 +19,11 @@ _SEARCHED = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
 class PeerMissing(Exception):  # noqa: N818 - it is a circumstance, not an error of the test
-    """The program is not installed here."""
+    """The program is not installed here. `optional`: no package of Debian has it, so that it may be missing."""
+
+    def __init__(self, what: str, *, optional: bool = False) -> None:
+        super().__init__(what)
+        self.optional = optional
 
 
 @dataclass(frozen=True)
