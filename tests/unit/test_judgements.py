@@ -380,6 +380,13 @@ def test_an_unencrypted_and_a_web_endpoint_on_one_port_are_seen_in_the_sut_file(
     assert judged["B.12 B.12-dicomweb-port-differs"] == "fail"
 
 
+def test_a_web_server_that_leaves_an_association_request_unanswered_takes_none() -> None:
+    heard = spoilt({"tls.application": {"association": "silence", "http_answer": True}})
+    web = EndpointRecord(name="dimse", protocol="https", host="127.0.0.1", port=8443)
+    assert verdicts(heard, SUT.model_copy(update={"endpoints": (web,)}))["B.12 B.12-dicomweb-port-differs"] == "pass"
+    assert verdicts(heard)["B.12 B.12-dicomweb-port-differs"] == "inconclusive"
+
+
 def test_https_is_asked_for_alpn() -> None:
     web = EndpointRecord(name="dimse", protocol="https", host="127.0.0.1", port=8443)
     sut = SUT.model_copy(update={"endpoints": (web,)})

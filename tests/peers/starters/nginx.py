@@ -29,7 +29,8 @@ http {{
 
 @contextmanager
 def nginx(pki: Pki, directory: Path, options: Mapping[str, str]) -> Iterator[Peer]:
-    """Options: `protocols`, `ciphers`, `more` (further directives of the server block)."""
+    """Options: `protocols`, `ciphers`, `more` (further directives of the server block; ANCHORS stands for
+    the trust anchors' file)."""
     path, port = program("nginx"), free_port()
     directory.mkdir(parents=True, exist_ok=True)
     configuration = directory / "nginx.conf"
@@ -42,7 +43,7 @@ def nginx(pki: Pki, directory: Path, options: Mapping[str, str]) -> Iterator[Pee
             key=pki.key_file("server"),
             protocols=options.get("protocols", "TLSv1.2 TLSv1.3"),
             ciphers=options.get("ciphers", "ECDHE+AESGCM:ECDHE+CHACHA20"),
-            more=options.get("more", ""),
+            more=options.get("more", "").replace("ANCHORS", str(pki.trust_anchors_file())),
         ),
         encoding="utf-8",
     )
