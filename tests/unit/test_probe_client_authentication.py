@@ -68,7 +68,7 @@ def test_silence_tells_nothing_but_beside_a_refusal(pki: Pki) -> None:
 @pytest.mark.parametrize(
     ("answer", "none", "given"),
     [
-        (b"400 No required SSL certificate was sent", False, False),
+        (b"400 Bad Request\r\n\r\nNo required SSL certificate was sent", False, False),
         (b"400 Bad Request", None, True),
         (b"403 Forbidden", None, True),
         (b"200 OK", True, True),
