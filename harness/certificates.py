@@ -67,10 +67,18 @@ _SIGNATURES: dict[str, tuple[str, str]] = {
     "1.3.101.112": ("ed25519", ""),
     "1.3.101.113": ("ed448", ""),
 }
-_USAGES = (
-    "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
-    "key_cert_sign", "crl_sign",
-)  # fmt: skip
+_USAGES = {
+    "digital_signature": "digitalSignature", "content_commitment": "contentCommitment",
+    "key_encipherment": "keyEncipherment", "data_encipherment": "dataEncipherment", "key_agreement": "keyAgreement",
+    "key_cert_sign": "keyCertSign", "crl_sign": "cRLSign",
+}  # fmt: skip
+"""RFC 5280 4.2.1.3's names, by attribute."""
+_PURPOSES = {
+    "2.5.29.37.0": "anyExtendedKeyUsage", "1.3.6.1.5.5.7.3.1": "serverAuth", "1.3.6.1.5.5.7.3.2": "clientAuth",
+    "1.3.6.1.5.5.7.3.3": "codeSigning", "1.3.6.1.5.5.7.3.4": "emailProtection", "1.3.6.1.5.5.7.3.8": "timeStamping",
+    "1.3.6.1.5.5.7.3.9": "OCSPSigning",
+}  # fmt: skip
+"""RFC 5280 4.2.1.12's names, by object identifier."""
 T = TypeVar("T")
 
 
@@ -242,21 +250,15 @@ def _names(certificate: x509.Certificate, read: _Readings) -> tuple[str, ...]:
 def _key_usage(certificate: x509.Certificate, read: _Readings) -> tuple[str, ...]:
     def usages() -> tuple[str, ...]:
         usage = _extension(certificate, x509.KeyUsage)
-        return tuple(name for name in _USAGES if getattr(usage, name))
+        return tuple(name for attribute, name in _USAGES.items() if getattr(usage, attribute))
 
     return read.take("key usage", usages, ())
 
 
 def _extended_key_usage(certificate: x509.Certificate, read: _Readings) -> tuple[str, ...] | None:
-    known = {
-        "1.3.6.1.5.5.7.3.1": "server_auth",
-        "1.3.6.1.5.5.7.3.2": "client_auth",
-        "2.5.29.37.0": "any",
-    }
-
     def usages() -> tuple[str, ...] | None:
         listed = list(_extension(certificate, x509.ExtendedKeyUsage))[:MAX_NAMES]
-        return tuple(known.get(usage.dotted_string, usage.dotted_string) for usage in listed)
+        return tuple(_PURPOSES.get(usage.dotted_string, usage.dotted_string) for usage in listed)
 
     return read.take("extended key usage", usages, None)
 

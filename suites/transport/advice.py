@@ -30,7 +30,7 @@ from reference_impl.transport.registry import CipherSuite, group
 from suites.transport.view import SeenCertificate, TlsServer
 
 SOON = timedelta(days=30)
-SERVER_PURPOSES = frozenset({"serverAuth", "anyExtendedKeyUsage", "1.3.6.1.5.5.7.3.1", "2.5.29.37.0"})
+SERVER_PURPOSES = frozenset({"serverAuth", "anyExtendedKeyUsage"})
 RFC10015_KEY_EXCHANGES = frozenset({"RSA", "DH", "DHE"})
 _MOST_NAMED = 4
 

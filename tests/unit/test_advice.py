@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from fixtures.pki import Pki
 from harness.catalogue import BUILT_IN
+from harness.certificates import certificate_facts
 from harness.judging import Observations
 from harness.record.models import AdviceRecord, ClaimRecord, EndpointRecord
-from suites.transport.advice import advise
+from suites.transport.advice import SERVER_PURPOSES, advise
 from tests.unit.tls_observations import (
     NOW,
     TLS12,
@@ -102,3 +104,9 @@ def test_a_conforming_server_and_an_unobserved_one_get_no_advice() -> None:
 def test_dhe_is_advised_against_by_rfc_9325_only_where_no_verdict_says_so() -> None:
     facts = changed(conforming(), {"tls.cipher-suites": {"versions": {TLS12: accepted(0x009E)}}})
     assert {each.id for each in advice_on(facts, CLAIMS[:1])} == {"rfc10015-key-exchange"}
+
+
+def test_a_real_server_certificate_has_a_purpose_that_advice_knows() -> None:
+    """The names of purposes are one vocabulary, from the parser of certificates to the advice on them."""
+    issued = Pki.create().issue("server").chain_der[0]
+    assert SERVER_PURPOSES & set(certificate_facts(issued).extended_key_usage or ())

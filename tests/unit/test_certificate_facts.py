@@ -60,7 +60,8 @@ def test_what_a_good_server_certificate_says(pki: Pki) -> None:
     found = facts(pki, "server")
     assert "DNS:localhost" in found.names
     assert "IP:127.0.0.1" in found.names
-    assert found.extended_key_usage == ("server_auth",)
+    assert found.extended_key_usage == ("serverAuth",)
+    assert set(found.key_usage) >= {"digitalSignature"}
     assert found.ocsp_responders == ("http://ocsp.ps315.test/",)
     assert found.is_ca is False
     assert not found.self_signed
