@@ -137,18 +137,22 @@ def _sentence(deviation: Deviation) -> str:
 
 
 def _in_one_line(evaluated: Sequence[Evaluated]) -> str:
-    return "; ".join(
-        f"{one.what}: {in_words(one.observed)}" if one.what else in_words(one.observed) for one in evaluated
-    )
+    met = [in_words(_as_met(one)) for one in evaluated]
+    return "; ".join(f"{one.what}: {words}" if one.what else words for one, words in zip(evaluated, met, strict=True))
+
+
+def _as_met(one: Evaluated) -> Any:
+    """What was observed; where a list of exceptions was expected to be empty, and is, that says it."""
+    return "no exception" if one.observed == [] else one.observed
 
 
 def _observed(evaluated: Sequence[Evaluated]) -> Any:
     if len(evaluated) == 1:
-        return evaluated[0].observed
+        return _as_met(evaluated[0])
     names = [one.what for one in evaluated]
     if all(names) and len(set(names)) == len(names):
-        return {one.what: one.observed for one in evaluated}
-    return [one.observed for one in evaluated]
+        return {one.what: _as_met(one) for one in evaluated}
+    return [_as_met(one) for one in evaluated]
 
 
 def _told(raised: BaseException) -> str:
