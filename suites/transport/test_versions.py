@@ -27,8 +27,11 @@ def is_supported(server: Endpoint, version: int) -> None:
 def is_not_negotiated(server: Endpoint, version: int) -> None:
     """The server does not negotiate `version`."""
     witnesses = server.witnesses(version)
-    expect(["accepted"] * bool(witnesses), evidence=witnesses[:1], what=version_name(version)).to_be_empty(
-        expected=("alert", "connection closed", "connection reset", "a version that is permitted")
+    reaction = server.facts(Versions).reactions.get(version)
+    observed = "accepted" if witnesses or reaction is None else shown(reaction)
+    evidence = witnesses[:1] or ((reaction.exchange,) if reaction else ())
+    expect(observed, evidence=evidence, what=f"hello of {version_name(version)}").to_hold(
+        not witnesses, expected=("alert", "connection closed", "connection reset", "a version that is permitted")
     )
     server.accepts(version)
 
