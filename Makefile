@@ -1,10 +1,11 @@
 # Two commands do everything: `make demo` and `make test`.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: demo test lint benchmarks clean environment
 
 demo: environment
 	@.venv/bin/ps315 demo --force --out ps315-report
 
-test: 
+test:
 	@scripts/python-environment.sh test
 	@scripts/peers.sh
 	.venv/bin/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
