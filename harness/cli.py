@@ -32,7 +32,10 @@ def main() -> None:
     gc.set_threshold(100_000, 50, 100)  # a short process that imports much: a tenth of its time went to the collector
     # A build server cancels with SIGTERM: the record stays as whole as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sys.exit(run(arguments))
+    from harness import process
+
+    process.claim()
+    process.end(run(arguments))
 
 
 def run(arguments: Sequence[str]) -> int:

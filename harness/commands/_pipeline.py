@@ -7,15 +7,16 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.commands._apart import Apart, Tell, begin
 from harness.commands._directory import check_directory, clear_directory, make_directory
 from harness.commands._outcome import Outcome, conclude
 from harness.commands._settings import Settings, check_output_options
-from harness.commands._warm import warm
+from harness.commands._warm import prepare, warm
 from harness.errors import HarnessError, UsageProblem
 from harness.evidence import Redactor
 from harness.keylog import KeyLog
@@ -83,14 +84,19 @@ def perform(suts: Sequence[Sut], settings: Settings, catalogue: Catalogue | None
             )
             for sut in suts
         ]
+        apart = None
         try:
+            _ask(jobs, settings)
+            apart = _judging_apart(jobs, settings)
             _observe(jobs, settings, conduct, probes, progress)
-            outcomes = [_judge_and_render(job, settings, progress) for job in jobs]
+            outcomes = [_judge(job, settings, progress, apart) for job in jobs]
         except KeyboardInterrupt:
             raise UsageProblem(
                 f"interrupted; what was observed is kept in {settings.out}: go on with the same command and --resume"
             ) from None
         finally:
+            if apart is not None:
+                apart.stop()
             progress.close()
             for job in jobs:
                 job.run.journal.close()
@@ -206,6 +212,13 @@ def tool() -> ToolRecord:
     )
 
 
+def _ask(jobs: Sequence[_Job], settings: Settings) -> None:
+    """The steps that an operator takes."""
+    prompt = None if settings.non_interactive or settings.quiet or not sys.stdin.isatty() else _prompt
+    for job in jobs:
+        ask(job.run, prompt)
+
+
 def _observe(
     jobs: Sequence[_Job], settings: Settings, conduct: Conduct, probes: Sequence[Probe], progress: Progress
 ) -> None:
@@ -218,10 +231,6 @@ def _observe(
     observer = Observer(probes, conduct, progress, start)
     for job in jobs:
         observer.add(job.run)
-    prompt = None if settings.non_interactive or settings.quiet or not sys.stdin.isatty() else _prompt
-    for job in jobs:
-        ask(job.run, prompt)
-    warm()
     observer.run()
 
 
@@ -231,20 +240,43 @@ def _prompt(question: str) -> str:
     return sys.stdin.readline()
 
 
-def _judge_and_render(job: _Job, settings: Settings, progress: Progress) -> Outcome:
-    progress.phase(f"judging {job.run.sut.id}")
-    journal = job.run.journal
-    journal.flush()
-    record = read_record(journal.path, unfinished=True)
+def _judging_apart(jobs: Sequence[_Job], settings: Settings) -> Apart[int, Outcome] | None:
+    """A process that is getting ready to judge, where there can be one; otherwise this one gets ready in a thread."""
+    if len(jobs) == 1:
+        (job,) = jobs
+
+        def work(connections: int, tell: Tell) -> Outcome:
+            with _told(job.directory, job.run.sut.credentials.secrets):
+                outcome = _judge_and_render(job, settings, connections, tell)
+            # Whatever is told at the end stands in the verdicts; the evidence stays in the file.
+            return replace(outcome, record=outcome.record.model_copy(update={"exchanges": {}, "observations": ()}))
+
+        if apart := begin(prepare, work):
+            return apart
+    warm()
+    return None
+
+
+def _judge(job: _Job, settings: Settings, progress: Progress, apart: Apart[int, Outcome] | None) -> Outcome:
+    """Judge what was observed and write the report: in the process `apart`, or in this one."""
+    job.run.journal.flush()
     connections = job.run.connections + (len(job.run.before.exchanges) if job.run.before else 0)
+    if apart is not None:
+        return apart.result(connections, progress.phase)
+    return _judge_and_render(job, settings, connections, progress.phase)
+
+
+def _judge_and_render(job: _Job, settings: Settings, connections: int, tell: Tell) -> Outcome:
+    tell(f"judging {job.run.sut.id}")
+    journal = job.run.journal
     record, nothing = judge_record(
-        record,
+        read_record(journal.path, unfinished=True),
         journal,
         connections=connections,
         suites=settings.suites,
         allow_inconclusive=settings.allow_inconclusive,
     )
-    progress.phase(f"writing the report of {job.run.sut.id}")
+    tell(f"writing the report of {job.run.sut.id}")
     write_report(record, job.directory, pcap=settings.pcap, sign=settings.sign, certificate=settings.sign_certificate)
     return Outcome(record, job.directory, nothing)
 

@@ -1,4 +1,4 @@
-"""Imports what judging and rendering need in a thread, while the network is waited for."""
+"""Imports what judging and rendering need while the network is waited for."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ _MODULES = (
 )
 
 
-def warm(modules: Iterable[str] = _MODULES) -> threading.Thread:
-    """Start importing `modules`; an import that fails is left to whoever needs it."""
-
-    def work() -> None:
-        for name in modules:
-            try:
-                importlib.import_module(name)
-            except Exception:  # noqa: S112 - reported where the module is used
-                continue
-        with suppress(Exception):  # reported where the catalogue is used
-            importlib.import_module("harness.catalogue").load_catalogue()
-        with suppress(Exception):  # reported where the report is written
-            importlib.import_module("reports").prepare()
-
-    thread = threading.Thread(target=work, name="warm", daemon=True)
+def warm() -> threading.Thread:
+    """Begin `prepare` in a thread."""
+    thread = threading.Thread(target=prepare, name="warm", daemon=True)
     thread.start()
     return thread
+
+
+def prepare(modules: Iterable[str] = _MODULES) -> None:
+    """Import `modules` and read what lies ready; what fails here is left to whoever needs it."""
+    for name in modules:
+        try:
+            importlib.import_module(name)
+        except Exception:  # noqa: S112 - reported where the module is used
+            continue
+    with suppress(Exception):  # reported where the catalogue is used
+        importlib.import_module("harness.catalogue").load_catalogue()
+    with suppress(Exception):  # reported where the report is written
+        importlib.import_module("reports").prepare()
