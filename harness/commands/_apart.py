@@ -23,15 +23,15 @@ Tell = Callable[[str], None]
 
 
 class Apart(Generic[OrderT, ResultT]):
-    """A child process that calls `prepare` at once and `work` when it is ordered; see `begin`."""
+    """A child process at work, which at some point waits for an order; see `begin`."""
 
     def __init__(self, child: int, orders: BinaryIO, answers: BinaryIO) -> None:
         self.child, self._orders, self._answers = child, orders, answers
 
     def result(self, order: OrderT, tell: Tell) -> ResultT:
-        """What `work` makes of `order`; `tell` hears what it tells meanwhile.
+        """What the work makes of `order`; `tell` hears what it tells meanwhile.
 
-        Raises what `work` raised (`UsageProblem`, `HarnessError`), and `HarnessError` if the child breaks down.
+        Raises what it raised (`UsageProblem`, `HarnessError`), and `HarnessError` if the child breaks down.
         """
         try:
             pickle.dump(order, self._orders)
@@ -63,10 +63,11 @@ class Apart(Generic[OrderT, ResultT]):
         self._answers.close()
 
 
-def begin(prepare: Callable[[], object], work: Callable[[OrderT, Tell], ResultT]) -> Apart[OrderT, ResultT] | None:
+def begin(work: Callable[[Callable[[], OrderT], Tell], ResultT]) -> Apart[OrderT, ResultT] | None:
     """Fork a child for `work`; None where that cannot be, and the caller does it in this process.
 
-    `work` gets the order and something to tell its progress to; its result has to be picklable.
+    `work` begins at once. It gets what waits for the order (of `Apart.result`), to be called once, and something to
+    tell its progress to; its result has to be picklable.
     """
     if not process.may_fork():
         return None
@@ -83,7 +84,7 @@ def begin(prepare: Callable[[], object], work: Callable[[OrderT, Tell], ResultT]
     if child == 0:
         os.close(order)
         os.close(answer)
-        _serve(os.fdopen(orders, "rb"), os.fdopen(answers, "wb"), prepare, work)
+        _serve(os.fdopen(orders, "rb"), os.fdopen(answers, "wb"), work)
     os.close(orders)
     os.close(answers)
     return Apart(child, os.fdopen(order, "wb"), os.fdopen(answer, "rb"))
@@ -92,8 +93,7 @@ def begin(prepare: Callable[[], object], work: Callable[[OrderT, Tell], ResultT]
 def _serve(
     orders: BinaryIO,
     answers: BinaryIO,
-    prepare: Callable[[], object],
-    work: Callable[[Any, Tell], object],
+    work: Callable[[Callable[[], Any], Tell], object],
 ) -> NoReturn:
     """The child's life. Nothing that the parent has begun is ended or written here a second time."""
     status = 1
@@ -106,10 +106,11 @@ def _serve(
             pickle.dump((kind, value), answers)
             answers.flush()
 
-        prepare()
-        order = pickle.load(orders)  # noqa: S301 - written by our own parent
+        def receive() -> Any:
+            return pickle.load(orders)  # noqa: S301 - written by our own parent
+
         try:
-            said = "result", work(order, lambda text: say("told", text))
+            said = "result", work(receive, lambda text: say("told", text))
         except (UsageProblem, HarnessError) as problem:
             said = "raised", problem
         sys.stdout.flush()  # a vendor's suite may print

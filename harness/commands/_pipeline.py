@@ -20,6 +20,7 @@ from harness.commands._warm import prepare, warm
 from harness.errors import HarnessError, UsageProblem
 from harness.evidence import Redactor
 from harness.keylog import KeyLog
+from harness.observations import Observation
 from harness.observe import SECOND_OPINION, SECOND_OPINION_STEP, Conduct, Observer, OpinionProcess, SutRun, resolve
 from harness.operator_steps import ask
 from harness.plan import Plan, plan_for
@@ -245,13 +246,14 @@ def _judging_apart(jobs: Sequence[_Job], settings: Settings) -> Apart[int, Outco
     if len(jobs) == 1:
         (job,) = jobs
 
-        def work(connections: int, tell: Tell) -> Outcome:
+        def work(connections: Callable[[], int], tell: Tell) -> Outcome:
+            prepare()
             with _told(job.directory, job.run.sut.credentials.secrets):
                 outcome = _judge_and_render(job, settings, connections, tell)
             # Whatever is told at the end stands in the verdicts; the evidence stays in the file.
             return replace(outcome, record=outcome.record.model_copy(update={"exchanges": {}, "observations": ()}))
 
-        if apart := begin(prepare, work):
+        if apart := begin(work):
             return apart
     warm()
     return None
@@ -263,18 +265,21 @@ def _judge(job: _Job, settings: Settings, progress: Progress, apart: Apart[int, 
     connections = job.run.connections + (len(job.run.before.exchanges) if job.run.before else 0)
     if apart is not None:
         return apart.result(connections, progress.phase)
-    return _judge_and_render(job, settings, connections, progress.phase)
+    return _judge_and_render(job, settings, lambda: connections, progress.phase)
 
 
-def _judge_and_render(job: _Job, settings: Settings, connections: int, tell: Tell) -> Outcome:
-    tell(f"judging {job.run.sut.id}")
+def _judge_and_render(job: _Job, settings: Settings, connections: Callable[[], int], tell: Tell) -> Outcome:
+    """Judge and write the report; whatever can be done before is done before `connections` is asked for."""
     journal = job.run.journal
+
+    def observed() -> tuple[RunRecord, int]:
+        made = connections()
+        tell(f"judging {job.run.sut.id}")
+        return read_record(journal.path, unfinished=True), made
+
+    begun = read_record(journal.path, unfinished=True)
     record, nothing = judge_record(
-        read_record(journal.path, unfinished=True),
-        journal,
-        connections=connections,
-        suites=settings.suites,
-        allow_inconclusive=settings.allow_inconclusive,
+        begun, journal, observed=observed, suites=settings.suites, allow_inconclusive=settings.allow_inconclusive
     )
     tell(f"writing the report of {job.run.sut.id}")
     write_report(record, job.directory, pcap=settings.pcap, sign=settings.sign, certificate=settings.sign_certificate)
@@ -282,27 +287,38 @@ def _judge_and_render(job: _Job, settings: Settings, connections: int, tell: Tel
 
 
 def judge_record(
-    record: RunRecord,
+    begun: RunRecord,
     journal: Journal,
     *,
-    connections: int,
+    observed: Callable[[], tuple[RunRecord, int]],
     suites: Sequence[Path],
     allow_inconclusive: bool,
     profile: str | None = None,
 ) -> tuple[RunRecord, str]:
-    """Judge `record`, append the judging to `journal` in one block. The judged record, and why nothing was judged."""
+    """Judge a run, append the judging to `journal` in one block. The judged record, and why nothing was judged.
+
+    `begun` is its record before anything was observed (or any later one); `observed` is asked once for the record to
+    judge and for the number of connections that were made.
+    """
     from harness.judging import exit_status, judge
 
-    observed_at = record.header.started
+    arrived: list[tuple[RunRecord, int]] = []
+
+    def observations() -> list[Observation]:
+        arrived.append(observed())
+        return [event.observation for event in arrived[0][0].observations]
+
+    observed_at = begun.header.started
     judgement = judge(
-        record.header.sut,
-        [event.observation for event in record.observations],
-        record.answers,
+        begun.header.sut,
+        observations,
+        begun.answers,
         observed_at=observed_at,
-        command=record.header.command,
+        command=begun.header.command,
         profile=profile,
         suite_folders=suites,
     )
+    ((record, connections),) = arrived
     nothing = _nothing_judged(record)
     now = datetime.now(UTC)
     judging = JudgingEvent(

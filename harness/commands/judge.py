@@ -85,7 +85,7 @@ def _again(folder: Path, *, profile: str | None, suites: Sequence[Path], allow_i
         judged, nothing = judge_record(
             record,
             journal,
-            connections=connections,
+            observed=lambda: (record, connections),
             suites=suites,
             allow_inconclusive=allow_inconclusive,
             profile=profile,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
@@ -54,7 +54,7 @@ class Judgement:
 
 def judge(
     sut: SutRecord,
-    observations: Iterable[Observation],
+    observations: Iterable[Observation] | Callable[[], Iterable[Observation]],
     answers: Iterable[AnswerEvent] = (),
     *,
     observed_at: datetime,
@@ -65,15 +65,17 @@ def judge(
     """Hold what was recorded about `sut` against everything that its claims (or `profile`, at their endpoints) ask.
 
     `command` is the command of the recorded run: "probe" has only what is judged automatically in scope. Validity and
-    waivers are judged at `observed_at`. `suite_folders` are vendors' own suites. Can be called from any thread and
-    from within another pytest session. Raises `UsageProblem` for an unknown `profile` and a vendor's wrong catalogue.
+    waivers are judged at `observed_at`. Where `observations` is a callable, it is asked for them, once, when everything
+    that does not turn on them is done; what it raises is raised. `suite_folders` are vendors' own suites. Can be called
+    from any thread and from within another pytest session. Raises `UsageProblem` for an unknown `profile` and a
+    vendor's wrong catalogue.
     """
     folders = tuple(folder.resolve() for folder in suite_folders)
     catalogue = load_catalogue(*folders)
-    lookup = Observations.of(observations, observed_at)
+    arrival = _Arrival(observations, Observations({}, observed_at))
     claims = _claims(sut, profile, catalogue)
     plan = {claim: _cases(sut, claim, catalogue) for claim in claims}
-    judging = _Judging(sut, catalogue, lookup, {folder: _prefix(folder) for folder in folders}, plan)
+    judging = _Judging(sut, catalogue, arrival, {folder: _prefix(folder) for folder in folders}, plan)
     findings = judging.automatic() | _from_people(sut, plan, tuple(answers), command)
     verdicts: list[VerdictRecord] = []
     left_out: dict[tuple[str, str], NotExamined] = {}
@@ -85,7 +87,7 @@ def judge(
         for item in out:
             left_out.setdefault((item.profile, item.requirement), item)
         claim_verdicts.append(claim_verdict(claim, of_claim))
-    advice, notes = _advice(sut, claims, lookup)
+    advice, notes = _advice(sut, claims, judging.lookup)
     return Judgement(
         tuple(verdicts),
         tuple(claim_verdicts),
@@ -96,18 +98,52 @@ def judge(
 
 
 @dataclass
+class _Arrival:
+    """Observations that may still be under way, and the lookup that they come into."""
+
+    observations: Iterable[Observation] | Callable[[], Iterable[Observation]]
+    lookup: Observations
+    problem: BaseException | None = None
+    asked: bool = False
+
+    def wait(self) -> None:
+        """Wait for them, once. It is called within pytest, which keeps exceptions to itself: see `arrived`."""
+        if self.asked:
+            return
+        self.asked = True
+        try:
+            observations = self.observations() if callable(self.observations) else self.observations
+        except BaseException as problem:
+            self.problem = problem
+        else:
+            self.lookup.take(observations)
+
+    def arrived(self) -> Observations:
+        """The lookup, filled. Raises what the observations' callable raised."""
+        self.wait()
+        if self.problem is not None:
+            raise self.problem
+        return self.lookup
+
+
+@dataclass
 class _Judging:
     sut: SutRecord
     catalogue: Catalogue
-    lookup: Observations
+    arrival: _Arrival
     vendors: Mapping[Path, str]
     plan: Mapping[ClaimRecord, Sequence[Case]]
     problems: Sequence[SuiteProblem] = ()
     notes: Sequence[str] = ()
 
+    @property
+    def lookup(self) -> Observations:
+        """The observations, all of them."""
+        return self.arrival.arrived()
+
     def automatic(self) -> dict[tuple[ClaimRecord, str], Finding]:
         """The findings of every automatically judged case."""
-        findings, plugin = self._session(self.lookup)
+        findings, plugin = self._session(self.arrival.lookup, self.arrival.wait)
         self.problems, self.notes = plugin.problems, plugin.notes
         if opinions.in_conflict(self.lookup):
             other, _ = self._session(opinions.as_the_other_saw(self.lookup))
@@ -122,12 +158,14 @@ class _Judging:
     def _automatic_cases(self) -> list[Case]:
         return [case for cases in self.plan.values() for case in cases if case.requirement.judged == "automatically"]
 
-    def _session(self, lookup: Observations) -> tuple[dict[tuple[ClaimRecord, str], Finding], JudgingPlugin]:
+    def _session(
+        self, lookup: Observations, before_judging: Callable[[], object] = lambda: None
+    ) -> tuple[dict[tuple[ClaimRecord, str], Finding], JudgingPlugin]:
         cases = self._automatic_cases()
         by_requirement: dict[str, list[Case]] = {}
         for case in cases:
             by_requirement.setdefault(case.requirement.id, []).append(case)
-        plugin = JudgingPlugin(self.sut, lookup, self.catalogue, by_requirement, self.vendors)
+        plugin = JudgingPlugin(self.sut, lookup, self.catalogue, by_requirement, self.vendors, before_judging)
         files = [*_test_files(BUILT_IN, "*/test_*.py")]
         for folder in self.vendors:
             files += _test_files(folder, "**/test_*.py")

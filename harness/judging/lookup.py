@@ -46,7 +46,13 @@ class Observations:
     @classmethod
     def of(cls, observations: Iterable[Observation], observed_at: datetime) -> Observations:
         """Index `observations`; a later one replaces an earlier one of the same endpoint and kind."""
-        return cls({(one.endpoint, one.kind): one for one in observations}, observed_at)
+        lookup = cls({}, observed_at)
+        lookup.take(observations)
+        return lookup
+
+    def take(self, observations: Iterable[Observation]) -> None:
+        """Take `observations` in; what `fresh` has made of this lookup has them, too."""
+        self.recorded.update({(one.endpoint, one.kind): one for one in observations})
 
     def fresh(self) -> Observations:
         """The same observations with nothing consulted yet, for another judgement."""

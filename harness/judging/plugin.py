@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +42,7 @@ class JudgingPlugin:
     catalogue: Catalogue
     cases: Mapping[str, Sequence[Case]]  # by requirement id, automatically judged ones only
     vendors: Mapping[Path, str]
+    before_judging: Callable[[], object] = lambda: None  # called once everything is collected
     problems: list[SuiteProblem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     interrupted: BaseException | None = None
@@ -173,6 +174,11 @@ class JudgingPlugin:
             self.problems.append(problem)
 
     # -- running ---------------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> None:
+        """Everything is collected: from here on the observations are looked up."""
+        self.before_judging()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self) -> Generator[None, object, object]:

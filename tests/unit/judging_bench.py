@@ -50,7 +50,12 @@ def suite_writer(tmp_path: Path) -> Callable[..., Path]:
 IMPORTS = "from harness import Missing, NotApplicable, Plaintext, Versions, expect, verifies\n"
 
 
-def judged(folder: Path, observations: Sequence[Observation] = (), sut: SutRecord = SUT, **more: object) -> Judgement:
+def judged(
+    folder: Path,
+    observations: Sequence[Observation] | Callable[[], Sequence[Observation]] = (),
+    sut: SutRecord = SUT,
+    **more: object,
+) -> Judgement:
     options: dict[str, object] = {"observed_at": NOW, "command": "run", "suite_folders": [folder], **more}
     return judge(sut, observations, **options)  # type: ignore[arg-type]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -29,7 +29,8 @@ def begun() -> Iterator[list[Apart[int, object]]]:
         child.stop()
 
 
-def work(order: int, tell: Tell) -> object:
+def work(receive: Callable[[], int], tell: Tell) -> object:
+    order = receive()
     match order:
         case 1:
             raise UsageProblem("wrong")
@@ -48,7 +49,7 @@ def work(order: int, tell: Tell) -> object:
 
 
 def child(begun: list[Apart[int, object]]) -> Apart[int, object]:
-    apart = begin(lambda: None, work)
+    apart = begin(work)
     assert apart is not None
     begun.append(apart)
     return apart
@@ -81,10 +82,10 @@ def test_what_goes_wrong_there_is_raised_here(
 
 
 def test_a_child_that_is_gone_before_it_is_ordered(begun: list[Apart[int, object]]) -> None:
-    def prepare() -> None:
+    def leave(receive: Callable[[], int], tell: Tell) -> object:
         os._exit(3)
 
-    apart = begin(prepare, work)
+    apart = begin(leave)
     assert apart is not None
     begun.append(apart)
     with pytest.raises(HarnessError, match="ps315 judge"):
@@ -92,7 +93,11 @@ def test_a_child_that_is_gone_before_it_is_ordered(begun: list[Apart[int, object
 
 
 def test_stopping_ends_the_child_and_may_be_repeated() -> None:
-    apart = begin(signal.pause, work)
+    def idle(receive: Callable[[], int], tell: Tell) -> object:
+        signal.pause()
+        return None
+
+    apart = begin(idle)
     assert apart is not None
     apart.stop()
     apart.stop()
@@ -102,7 +107,7 @@ def test_stopping_ends_the_child_and_may_be_repeated() -> None:
 
 def test_only_a_process_of_our_own_without_threads_is_forked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    assert begin(lambda: None, work) is None
+    assert begin(work) is None
     monkeypatch.setattr(process, "_own", True)
     going = threading.Event()
     thread = threading.Thread(target=going.wait)

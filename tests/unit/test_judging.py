@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from harness.catalogue import load_catalogue
+from harness.errors import UsageProblem
 from harness.judging import judge
+from harness.observations import Observation
 from harness.observations.transport import Plaintext
 from harness.record.models import EndpointRecord, VerdictKind
 from tests.unit.judging_bench import (
@@ -232,6 +234,35 @@ def test_fresh():
     (folder / "test_acme.py").write_text(IMPORTS + text.replace("[1]", "[]").replace("1)", "12345)"))
     assert own(judged(folder))["ACME-fresh"].verdict is VerdictKind.FAIL
     assert not (folder / ".pytest_cache").exists()
+
+
+def test_observations_are_waited_for_once_everything_is_collected(suite: Callable[..., Path], tmp_path: Path) -> None:
+    text = f"""
+from pathlib import Path
+Path({str(tmp_path / "collected")!r}).touch()
+
+@verifies("ACME-facts")
+def test_facts(endpoint, observations):
+    expect(observations.facts(endpoint, Plaintext).dicom_answer, what="DICOM answer").to_be(False)
+"""
+    folder = suite([requirement("ACME-facts")], text)
+    plaintext = Plaintext.model_validate({"reaction": {"kind": "alert"}, "dicom_answer": True})
+    asked = []
+
+    def arriving() -> list[Observation]:
+        asked.append((tmp_path / "collected").exists())
+        return [observed("tls.plaintext", plaintext)]
+
+    late, early = judged(folder, arriving), judged(folder, arriving())
+    assert asked == [True, True]
+    assert late == early
+    assert own(late)["ACME-facts"].verdict is VerdictKind.FAIL
+
+    def failing() -> list[Observation]:
+        raise UsageProblem("the record cannot be read")
+
+    with pytest.raises(UsageProblem, match="cannot be read"):
+        judged(folder, failing)
 
 
 def test_an_interruption_by_the_user_is_not_swallowed(suite: Callable[..., Path]) -> None:
