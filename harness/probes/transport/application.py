@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -43,6 +45,7 @@ from harness.probes.transport.session_offers import (
 )
 
 _PATIENCE = 0.15  # seconds before we say by close_notify that no more will come
+_QUICK, _HANDSHAKES = 0.06, 8  # ... at least, and in handshakes: who speaks HTTP answers a request for the root at once
 _STATUS_LINE = 200
 
 
@@ -53,17 +56,21 @@ class _Dialogue:
     session: Session
     reaction: Reaction
     facts: dict[str, object] = field(default_factory=dict)
+    handshake_seconds: float = 0.0
     late: bool = False  # the answer came only after we had closed our side
 
 
-def _read(session: Session, *, hurry: bool) -> tuple[Incoming, bool]:
-    """The next data or the end. With `hurry` a silent peer is told that no more will come, which ends most silences."""
+def _read(session: Session, patience: float | None) -> tuple[Incoming, bool]:
+    """The next data or the end, and whether it was late: silent for `patience` seconds (None: as long as there are).
+
+    A peer that was is told that no more will come, which ends most silences.
+    """
     silence = session.context.deadlines.silence
-    first = min(_PATIENCE, silence) if hurry else silence
+    first = silence if patience is None else min(patience, silence)
     late = False
     while True:
         incoming = session.read(first)
-        if hurry and not late and incoming.end is not None and incoming.end.kind is ReactionKind.SILENCE:
+        if patience is not None and not late and incoming.end is not None and incoming.end.kind is ReactionKind.SILENCE:
             session.close_writing()
             late, first = True, max(silence - first, 0.0)
             continue
@@ -73,7 +80,9 @@ def _read(session: Session, *, hurry: bool) -> tuple[Incoming, bool]:
 
 def _with_session(context: ProbeContext, version: int, purpose: str, talk: Callable[[_Dialogue], None]) -> _Dialogue:
     with Session(context, offer_of(context, version), purpose) as session:
+        began = time.monotonic()
         dialogue = _Dialogue(session, session.handshake())
+        dialogue.handshake_seconds = time.monotonic() - began
         if session.established:
             talk(dialogue)
     return dialogue
@@ -85,7 +94,7 @@ def _with_session(context: ProbeContext, version: int, purpose: str, talk: Calla
 def _next_pdu(dialogue: _Dialogue, pdus: PduReader, *, hurry: bool = False) -> Pdu | Reaction:
     """The next PDU, or how the connection ended. Raises `PduError` for data that is none."""
     while True:  # the session's octets and deadline are bounded
-        incoming, late = _read(dialogue.session, hurry=hurry)
+        incoming, late = _read(dialogue.session, _PATIENCE if hurry else None)
         dialogue.late = dialogue.late or late
         if incoming.end is not None:
             return incoming.end
@@ -172,10 +181,15 @@ def _dicom(context: ProbeContext, version: int) -> tuple[_Dialogue, ...]:
 # -- HTTP --------------------------------------------------------------------------------------------------------
 
 
-def _http(context: ProbeContext, version: int) -> _Dialogue:
+def _http(context: ProbeContext, version: int, asked: threading.Event | None = None) -> _Dialogue:
+    """An HTTP request; `asked` is set as soon as it is on its way, or cannot be."""
+
     def talk(dialogue: _Dialogue) -> None:
         dialogue.session.send(http_request(context.target))
-        incoming, _ = _read(dialogue.session, hurry=context.target.protocol != "https")
+        if asked is not None:
+            asked.set()
+        quick = min(max(_HANDSHAKES * dialogue.handshake_seconds, _QUICK), _PATIENCE)
+        incoming, _ = _read(dialogue.session, None if context.target.protocol == "https" else quick)
         data = incoming.data or b""
         dialogue.reaction = incoming.end or dialogue.reaction
         refused_us = dialogue.reaction.kind is ReactionKind.ALERT and dialogue.reaction.alert in CERTIFICATE_ALERTS
@@ -185,7 +199,11 @@ def _http(context: ProbeContext, version: int) -> _Dialogue:
             line = data.split(b"\n", 1)[0].strip()[:_STATUS_LINE]
             dialogue.facts["http_status_line"] = line.decode("ascii", "backslashreplace")
 
-    return _with_session(context, version, "an HTTP request over the secure connection", talk)
+    try:
+        return _with_session(context, version, "an HTTP request over the secure connection", talk)
+    finally:
+        if asked is not None:
+            asked.set()
 
 
 # -- the observation ---------------------------------------------------------------------------------------------
@@ -203,7 +221,9 @@ def _dialogues(context: ProbeContext, version: int) -> tuple[_Dialogue, ...]:
     if context.gentle:
         return (*_dicom(context, version), _http(context, version))
     with ThreadPoolExecutor(1) as pool:
-        http = pool.submit(_http, context, version)
+        asked = threading.Event()
+        http = pool.submit(_http, context, version, asked)
+        asked.wait()  # where one is served after the other, the shorter silence comes first, and its handshake is timed
         dicom = _dicom(context, version)  # at an HTTPS port, too: the two are to have ports of their own
         return (http.result(), *dicom) if protocol == "https" else (*dicom, http.result())
 
