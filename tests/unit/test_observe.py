@@ -238,7 +238,8 @@ def test_an_endpoint_that_takes_too_long_ends_and_is_told(bench: Bench) -> None:
                 release.wait(0.01)
 
     conduct = Conduct(seconds=0.2, at_once=1, per_second=10_000)
-    (record,) = bench.observe((REACH, Probe("tls.versions", slow), saying("tls.groups", None)), conduct=conduct)
+    after = replace(saying("tls.groups", None), needs=("tls.versions",))
+    (record,) = bench.observe((REACH, Probe("tls.versions", slow), after), conduct=conduct)
     found = by_kind(record)
     assert "took longer than 0.2 s" in found["tls.versions"].missing
     assert "took longer than 0.2 s" in found["tls.groups"].missing
