@@ -27,7 +27,7 @@ class ReactionKind(StrEnum):
     SILENCE = "silence"  # nothing until the deadline
     PLAINTEXT = "plaintext"  # bytes that are not TLS
     MALFORMED = "malformed"  # TLS that breaks the wire format, or exceeds a limit
-    UNREACHABLE = "unreachable"  # no TCP connection
+    UNREACHABLE = "unreachable"  # no TCP connection, or for now none that anything is answered on
 
 
 REFUSALS = frozenset({ReactionKind.ALERT, ReactionKind.CLOSE, ReactionKind.RESET})

@@ -26,7 +26,7 @@ WORDS = {
     ReactionKind.SILENCE: "no answer before the deadline",
     ReactionKind.PLAINTEXT: "an answer that is no TLS",
     ReactionKind.MALFORMED: "an answer that breaks the TLS format",
-    ReactionKind.UNREACHABLE: "no TCP connection",
+    ReactionKind.UNREACHABLE: "no connection",
 }
 
 

@@ -10,16 +10,18 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from harness.observations import Exchange, Reaction, ReactionKind
 from harness.probes.base import ProbeContext
+from harness.probes.transport.control import settled
 from harness.probes.transport.listening import Listener, TlsListener
 from reference_impl.transport.wire import HandshakeMessage, HandshakeType, ServerHello
 
-HICCUPS = frozenset({ReactionKind.RESET, ReactionKind.SILENCE, ReactionKind.UNREACHABLE})
-"""Reactions after which the same stimulus is sent once more."""
+HICCUPS = frozenset({ReactionKind.SILENCE, ReactionKind.UNREACHABLE})
+"""Reactions after which the same stimulus is sent once more; for ends without an answer see `control`."""
 _PATIENCE = 3  # exchanges in a row without any answer before patience is shortened
 _GIVE_UP = 12  # and before the server is no longer asked at all
 _SHORT = 0.5  # seconds: shortened patience, and the wait for the end of a connection after an alert
@@ -62,13 +64,38 @@ UP_TO_KEY_EXCHANGE = Manner(until=HandshakeType.SERVER_KEY_EXCHANGE)
 
 
 def converse(context: ProbeContext, purpose: str, stimulus: bytes, manner: Manner = PLAIN) -> Answer:
-    """Send a ClientHello (records) and read the TLS answer. Never raises for what the SUT does."""
+    """Send a ClientHello (records) and read the TLS answer. Never raises for what the SUT does.
+
+    That the connection ended without an answer is believed only if an ordinary hello was answered meanwhile.
+    """
+    answer = _try(context, purpose, stimulus, manner)
+    if manner.once:
+        return answer
+
+    def again() -> Answer:
+        nonlocal answer
+        tried = answer.exchanges
+        answer = _try(context, purpose, stimulus, replace(manner, once=True))
+        answer = replace(answer, exchanges=tried + answer.exchanges)
+        return answer
+
+    return settled(context, answer, again, lambda each: each.reaction, partial(_unanswered, context))
+
+
+def _unanswered(context: ProbeContext, answer: Answer, reaction: Reaction) -> Answer:
+    """`answer` from a server that admits nobody for now."""
+    _Health.of(context).failures += 1
+    return replace(answer, reaction=reaction)
+
+
+def _try(context: ProbeContext, purpose: str, stimulus: bytes, manner: Manner) -> Answer:
     tried: list[str] = []
     for attempt in range(2):
         listener = TlsListener(manner.until, context.deadlines.received_octets)
         reaction = attend(context, purpose, stimulus, listener, manner)
         tried += [reaction.exchange] if reaction.exchange else []
-        final = manner.once or manner.silence_likely or reaction.kind not in HICCUPS or _impatient(context)
+        hiccup = reaction.kind in HICCUPS and not (manner.silence_likely or _impatient(context))
+        final = manner.once or not hiccup
         if final or attempt:
             break
     return Answer(reaction, listener.hello, listener.retry, tuple(listener.messages), tuple(tried))
@@ -287,5 +314,5 @@ def in_words(reaction: Reaction) -> str:
         case ReactionKind.MALFORMED:
             return f"TLS that breaks the wire format: {reaction.detail}."
         case ReactionKind.UNREACHABLE:
-            return f"No TCP connection: {reaction.detail}."
+            return f"No connection: {reaction.detail}."
     return reaction.kind.value

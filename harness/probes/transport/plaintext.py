@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from harness.observations import Observation, ReactionKind
+from harness.observations import Observation, Reaction, ReactionKind
 from harness.observations.transport import Plaintext
 from harness.probes.base import ProbeContext
+from harness.probes.transport.control import settled
 from harness.probes.transport.exchange import Manner, attend
 from harness.probes.transport.listening import RawListener
 from harness.probes.transport.upper_layer import answer_type, association_request, pdu_complete
@@ -15,9 +16,15 @@ KIND = "tls.plaintext"
 def probe(context: ProbeContext) -> Observation:
     """Observe ``tls.plaintext``."""
     request = association_request(context.target.calling_aet, context.target.called_aet)
-    listener = RawListener(pdu_complete)
-    manner = Manner(silence_likely=True)
-    reaction = attend(context, "plaintext: an A-ASSOCIATE-RQ without TLS", request, listener, manner)
+    purpose = "plaintext: an A-ASSOCIATE-RQ without TLS"
+
+    def ask() -> tuple[Reaction, RawListener]:
+        listener = RawListener(pdu_complete)
+        return attend(context, purpose, request, listener, Manner(silence_likely=True)), listener
+
+    reaction, listener = settled(
+        context, ask(), ask, lambda tried: tried[0], lambda tried, outcome: (outcome, tried[1])
+    )
     if reaction.kind is ReactionKind.UNREACHABLE:
         why = f"No connection for a plaintext association request: {reaction.detail}."
         return context.observed(KIND, None, missing=why, exchanges=(reaction.exchange,) if reaction.exchange else ())

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from harness.observations import Observation, Reaction, ReactionKind
-from harness.observations.transport import TLS10, TLS11, TLS12, TLS13, Reachability
+from harness.observations.transport import TLS10, TLS12, Reachability
 from harness.probes.base import ProbeContext
 from harness.probes.transport import hellos
+from harness.probes.transport.control import ordinary_hello, remember
 from harness.probes.transport.exchange import Manner, attend, converse
 from harness.probes.transport.listening import UNFINISHED, RawListener, Ssl2Listener
 from harness.probes.transport.upper_layer import answer_type, association_request, pdu_complete
@@ -53,15 +54,18 @@ def _half_tls(reaction: Reaction) -> bool:
 def _first(context: ProbeContext) -> Reaction:
     """The answer to an ordinary hello; asked again after a failed connection or a reset, not after silence."""
     purpose = "reachability: an ordinary ClientHello"
-    reaction = converse(context, purpose, _ordinary(context), Manner(once=True)).reaction
+    reaction = _asked(context, purpose, ordinary_hello(context.target), Manner(once=True))
     if reaction.kind in {ReactionKind.UNREACHABLE, ReactionKind.RESET}:
-        return converse(context, f"{purpose}, second try", _ordinary(context), Manner(once=True)).reaction
+        return _asked(context, f"{purpose}, second try", ordinary_hello(context.target), Manner(once=True))
     return reaction
 
 
-def _ordinary(context: ProbeContext) -> bytes:
-    suites = hellos.TLS13_SUITES + hellos.ORDINARY_SUITES
-    return hellos.tls13_hello(context.target, suites, versions=(TLS13, TLS12, TLS11, TLS10), shares=()).to_records()
+def _asked(context: ProbeContext, purpose: str, stimulus: bytes, manner: Manner) -> Reaction:
+    """The reaction to a hello, which is the control of later ones if it is answered with TLS."""
+    reaction = converse(context, purpose, stimulus, manner).reaction
+    if reaction.kind in _TLS_ANSWERS:
+        remember(context, stimulus)
+    return reaction
 
 
 def _older_hellos(context: ProbeContext) -> list[Reaction]:
@@ -70,7 +74,7 @@ def _older_hellos(context: ProbeContext) -> list[Reaction]:
     for version in (TLS12, TLS10):
         hello = hellos.legacy_hello(context.target, hellos.ORDINARY_SUITES, version)
         name = registry.version_name(version)
-        seen.append(converse(context, f"reachability: a {name} hello", hello.to_records(), _QUIET).reaction)
+        seen.append(_asked(context, f"reachability: a {name} hello", hello.to_records(), _QUIET))
         if seen[-1].kind in _TLS_ANSWERS:
             return seen
     hello2 = Ssl2ClientHello(tuple(registry.SSL2_CIPHER_KINDS))
@@ -103,7 +107,7 @@ def _without_tls(context: ProbeContext, first: Reaction) -> Reachability:
         return found("plain-dicom", answer, "This port speaks unencrypted DICOM: TLS is not in use there.")
     for purpose, stimulus in (
         ("reachability: an HTTP request", b"GET / HTTP/1.1\r\nHost: ps315.invalid\r\nConnection: close\r\n\r\n"),
-        ("reachability: a ClientHello, whatever the answer", _ordinary(context)),
+        ("reachability: a ClientHello, whatever the answer", ordinary_hello(target)),
     ):
         octets = answer if answer.startswith(b"HTTP/") else _raw(context, purpose, stimulus)
         if octets.startswith(b"HTTP/"):

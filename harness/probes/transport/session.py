@@ -17,6 +17,7 @@ from typing import Self
 
 from harness.observations import Reaction, ReactionKind
 from harness.probes.base import ProbeContext
+from harness.probes.transport.control import MUTE, settled
 from harness.probes.transport.session_credentials import ClientIdentity, SigningError
 from harness.probes.transport.session_keys import KeyAgreementError
 from harness.probes.transport.session_protection import KeyShape, ProtectionError, RecordProtection
@@ -171,11 +172,35 @@ class Session:
         taken further, then with a detail), or how the server refused or failed."""
         reaction = self._shake_hands(stop)
         if self.flight.hello is None and worth_another_try(self.context, reaction.kind):
-            self.connection.close(describe(reaction), tuple(self.secrets), tuple(self.decoded))
-            self._begin()
+            self._give_up(reaction)
             reaction = self._shake_hands(stop)
+        if self.flight.hello is None and reaction.kind in MUTE:
+            reaction = self._settled(stop, reaction)
         self.outcome = describe(reaction)
         return reaction
+
+    def _give_up(self, reaction: Reaction) -> None:
+        """End the connection and begin anew."""
+        self.connection.close(describe(reaction), tuple(self.secrets), tuple(self.decoded))
+        self._begin()
+
+    def _settled(self, stop: Stop, reaction: Reaction) -> Reaction:
+        """What becomes of a handshake that ended without an answer; the control needs the connection's place."""
+
+        def again() -> Reaction:
+            nonlocal reaction
+            self._give_up(reaction)
+            reaction = self._shake_hands(stop)
+            if reaction.kind in MUTE:
+                self.connection.release()
+            return reaction
+
+        def nobody(_tried: Reaction, outcome: Reaction) -> Reaction:
+            note_answer(self.context, ReactionKind.UNREACHABLE)
+            return outcome
+
+        self.connection.release()
+        return settled(self.context, reaction, again, lambda each: each, nobody)
 
     def _shake_hands(self, stop: Stop) -> Reaction:
         from harness.probes.transport.session_handshake import run_handshake

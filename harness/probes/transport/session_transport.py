@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from harness.observations import Exchange, Reaction, ReactionKind
 from harness.probes.base import ProbeContext
 
-HICCUPS = frozenset({ReactionKind.RESET, ReactionKind.SILENCE, ReactionKind.UNREACHABLE})
-"""Ends before any answer after which a handshake is tried once more."""
+HICCUPS = frozenset({ReactionKind.SILENCE, ReactionKind.UNREACHABLE})
+"""Ends before any answer after which a handshake is tried once more; for closed connections see `control`."""
 _UNANSWERED = "sessions in a row without any answer"
 _IMPATIENT, _GIVE_UP = 3, 6
 _SHORT = 0.5  # seconds for a whole connection to a server that has stopped answering
@@ -74,6 +74,7 @@ class Connection:
         self._truncated = False
         self._started = datetime.now(UTC)
         self._clock = time.monotonic()
+        self._seconds = 0.0
         self.deadline = self._clock + context.deadlines.exchange
         self._peer = f"{context.target.host}:{context.target.port}"
 
@@ -146,16 +147,22 @@ class Connection:
             self._note("received", data)
         return data
 
+    def release(self) -> None:
+        """Close, and leave the record for `close`: others may connect meanwhile."""
+        self._resources.close()
+        if self._socket is not None:
+            self._seconds = time.monotonic() - self._clock
+        self._socket = None
+
     def close(self, outcome: str, secrets: tuple[str, ...] = (), decoded: tuple[str, ...] = ()) -> Exchange:
         """Close and record the exchange."""
-        self._resources.close()
-        self._socket = None
+        self.release()
         exchange = Exchange(
             id=self.id,
             purpose=self._purpose,
             endpoint=self._context.target.endpoint,
             started=self._started,
-            duration_ms=round((time.monotonic() - self._clock) * 1000, 3),
+            duration_ms=round(self._seconds * 1000, 3),
             peer=self._peer,
             segments=tuple((direction, at, bytes(data).hex()) for direction, at, data in self._segments),
             outcome=outcome,

@@ -8,6 +8,7 @@ from harness.observations import Observation, Reaction, ReactionKind
 from harness.observations.transport import SSL2, SSL3, TLS10, TLS11, TLS12, TLS13, Versions
 from harness.probes.base import ProbeContext
 from harness.probes.transport import hellos
+from harness.probes.transport.control import settled
 from harness.probes.transport.elimination import side_by_side, silent
 from harness.probes.transport.exchange import Manner, attend, converse
 from harness.probes.transport.listening import Ssl2Listener, TlsListener
@@ -83,8 +84,12 @@ def following(hello: ClientHello) -> Manner:
 
 def _ssl2(context: ProbeContext) -> Reaction:
     hello = Ssl2ClientHello(tuple(registry.SSL2_CIPHER_KINDS))
-    manner = Manner(silence_likely=True)
-    return attend(context, "versions: an SSL 2.0 CLIENT-HELLO", hello.encode(), Ssl2Listener(), manner)
+    purpose = "versions: an SSL 2.0 CLIENT-HELLO"
+
+    def ask() -> Reaction:
+        return attend(context, purpose, hello.encode(), Ssl2Listener(), Manner(silence_likely=True))
+
+    return settled(context, ask(), ask, lambda reaction: reaction, lambda _reaction, outcome: outcome)
 
 
 def _all_offered(context: ProbeContext) -> Reaction:
