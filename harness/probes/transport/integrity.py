@@ -18,6 +18,8 @@ from harness.probes.transport.session_offers import (
 )
 
 _SYSLOG_NOTHING = b"0 "
+_ANSWERED = "the content of the corrupted record was answered"
+_BAD_RECORD_MAC = 20
 _CLOSING = 0.05  # seconds in which a connection is seen to end after a fatal alert
 
 
@@ -27,6 +29,13 @@ def _answer(session: Session) -> Incoming:
         incoming = session.read(session.context.deadlines.silence)
         if incoming.data is not None or incoming.end is not None:
             return incoming
+
+
+def _end(session: Session) -> Reaction | None:
+    """How the connection ends, whatever comes before; None if it does not."""
+    while (incoming := _answer(session)).end is None:
+        pass  # bounded by the connection's deadline and octets
+    return None if incoming.end.kind is ReactionKind.SILENCE else incoming.end
 
 
 def _ended_after(session: Session, reaction: Reaction) -> Reaction:
@@ -47,7 +56,10 @@ def _dropped(session: Session, completed: Reaction) -> tuple[Reaction, bool | No
     session.send(message, corrupt=True)
     incoming = _answer(session)
     if incoming.data is not None:
-        return completed.model_copy(update={"detail": "the content of the corrupted record was answered"}), False
+        end = _end(session)
+        if end is not None and end.alert == _BAD_RECORD_MAC:  # the data had been under way
+            return _ended_after(session, end), True
+        return completed.model_copy(update={"detail": _ANSWERED}), False
     end = incoming.end or completed
     if end.kind is ReactionKind.ALERT and end.alert in CERTIFICATE_ALERTS:
         return end, None
@@ -78,6 +90,13 @@ def _ends_anyway(context: ProbeContext, version: int) -> bool:
     return incoming.end is not None and incoming.end.kind in {ReactionKind.CLOSE, ReactionKind.RESET}
 
 
+def _speaks_unasked(context: ProbeContext, version: int) -> bool:
+    """Whether the server sends application data to whoever has sent none: then data is no answer."""
+    with Session(context, offer_of(context, version), "integrity: nothing sent") as control:
+        control.handshake()
+        return control.established and _answer(control).data is not None
+
+
 def probe_integrity(context: ProbeContext) -> Observation:
     """Whether a broken record ends the connection, in TLS 1.2 and 1.3."""
     reactions: dict[int, Reaction] = {}
@@ -100,6 +119,10 @@ def probe_integrity(context: ProbeContext) -> Observation:
                 obstacles.append(obstacle_of(context, reaction, "its reaction", requested=requested))
         exchanges.append(session.id)
         # After the first connection is closed: some servers serve one at a time, and --gentle allows one at a time.
+        if dropped.get(version) is False and _speaks_unasked(context, version):
+            detail = "the server sends data unasked, which tells nothing of the broken record"
+            reactions[version] = reactions[version].model_copy(update={"detail": detail})
+            dropped[version] = None
         if (
             dropped.get(version)
             and reactions[version].kind is not ReactionKind.ALERT
