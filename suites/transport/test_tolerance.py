@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness import TLS12, TLS13, Missing, Reaction, Tolerance, expect, verifies
+from harness import TLS12, TLS13, Missing, Reaction, Tolerance, Versions, expect, verifies
 from reference_impl.transport.registry import version_name
 from suites.transport.expectations import at_every_endpoint, expect_accepted, not_applicable_without
 from suites.transport.view import Endpoint
@@ -65,6 +65,14 @@ def test_the_downgrade_sentinel_is_set(server: Endpoint) -> None:
     facts = server.facts(Tolerance)
     if not facts.random_tail_tls12:
         raise Missing(f"no TLS 1.2 ServerHello of {server.name} was seen", "Run the observation again.")
+    newest = server.facts(Versions).reactions.get(TLS13)
+    if facts.random_tail_tls12 != DOWNGRADED_TO_TLS_1_2 and newest is not None and newest.refused:
+        raise Missing(
+            f"{server.name} takes TLS 1.3 on some connections and refuses it on others, as if several servers stood "
+            "behind one address",
+            "Name each of the servers behind the address as an endpoint of its own.",
+            newest.exchange,
+        )
     expect(facts.random_tail_tls12, evidence=facts.downgrade_exchange, what="last octets of ServerHello.random").to_be(
         DOWNGRADED_TO_TLS_1_2
     )
