@@ -171,6 +171,40 @@ def test_a_server_that_refuses_by_closing_is_believed() -> None:
     assert suites.versions[TLS13].complete
 
 
+def test_long_hellos_that_are_dropped_tell_nothing_of_versions(server: int) -> None:
+    """What stands in between resets connections with long hellos, and passes on the short ones."""
+
+    def behave(connection: socket.socket) -> None:
+        if len(connection.recv(65536, socket.MSG_PEEK)) > 600:
+            resets(connection)
+        else:
+            relay(connection, server)
+
+    with scripted(behave) as port:
+        observed = probed(port, *BASIC)
+    versions = facts_of(observed["tls.versions"], Versions)
+    suites = facts_of(observed["tls.cipher-suites"], CipherSuites)
+    assert versions is not None
+    assert suites is not None
+    assert versions.reactions[TLS12].accepted
+    assert versions.reactions[TLS13].accepted
+    assert len(suites.versions[TLS12].accepted) > 10
+    assert suites.versions[TLS12].complete
+
+
+def test_a_group_of_which_we_have_no_share_is_no_refusal_of_tls_1_3() -> None:
+    pki = Pki.create()
+    files = ("-cert", str(pki.certificate_file("server")), "-key", str(pki.key_file("server")))
+    with s_server(*files, "-serverpref", "-curves", "ffdhe3072:P-256") as port:
+        observed = probed(port, *BASIC)
+    versions = facts_of(observed["tls.versions"], Versions)
+    suites = facts_of(observed["tls.cipher-suites"], CipherSuites)
+    assert versions is not None
+    assert suites is not None
+    assert versions.reactions[TLS13].accepted
+    assert suites.versions[TLS13].complete
+
+
 def test_there_is_no_control_where_tls_was_never_spoken() -> None:
     with limited(0, lambda _number: False, closes) as port:
         context, exchanges = context_of(port, PATIENT)

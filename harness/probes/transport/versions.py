@@ -8,7 +8,7 @@ from harness.observations import Observation, Reaction, ReactionKind
 from harness.observations.transport import SSL2, SSL3, TLS10, TLS11, TLS12, TLS13, Versions
 from harness.probes.base import ProbeContext
 from harness.probes.transport import hellos
-from harness.probes.transport.control import settled
+from harness.probes.transport.control import MUTE, settled
 from harness.probes.transport.elimination import side_by_side, silent
 from harness.probes.transport.exchange import Manner, attend, converse
 from harness.probes.transport.listening import Ssl2Listener, TlsListener
@@ -25,8 +25,9 @@ def probe(context: ProbeContext) -> Observation:
     tasks = [partial(_of, context, version) for version in versions]
     tasks += [partial(_ssl2, context), partial(_all_offered, context), partial(_fallback, context)]
     *reactions, ssl2, all_offered, fallback = side_by_side(tasks)
-    if not any(reaction.accepted for reaction in reactions):
-        reactions = side_by_side([partial(_with_few, context, *each) for each in zip(versions, reactions, strict=True)])
+    nobody = not any(reaction.accepted for reaction in reactions)
+    each_first = zip(versions, reactions, strict=True)
+    reactions = side_by_side([partial(_with_few, context, *first, nobody=nobody) for first in each_first])
     facts = Versions(
         reactions={**dict(zip(versions, reactions, strict=True)), SSL2: ssl2},
         all_offered=all_offered,
@@ -44,13 +45,20 @@ def _of(context: ProbeContext, version: int) -> Reaction:
     return _ask(context, f"versions: a hello of at most {registry.version_name(version)}", version, every=True)
 
 
-def _with_few(context: ProbeContext, version: int, first: Reaction) -> Reaction:
-    """The answer to a shorter hello, for a server that has understood none of the long ones; `first` if no better."""
-    if first.alert == _PROTOCOL_VERSION or first.kind is ReactionKind.UNREACHABLE:
+def _with_few(context: ProbeContext, version: int, first: Reaction, *, nobody: bool) -> Reaction:
+    """The answer to a shorter hello with ordinary groups, for a server that did not understand the long one.
+
+    It is not asked where `first` tells enough. `nobody`: no version was accepted with a long hello.
+    """
+    if first.accepted or first.alert == _PROTOCOL_VERSION or first.kind is ReactionKind.UNREACHABLE:
+        return first
+    misread = first.kind in {*MUTE, ReactionKind.HELLO_RETRY_REQUEST}
+    if not (nobody or misread or (version >= TLS12 and first.kind is ReactionKind.ALERT)):
         return first
     purpose = f"versions: a hello of at most {registry.version_name(version)}, few suites"
     second = _ask(context, purpose, version, every=False)
-    return second if second.accepted or not first.refused else first
+    better = second.accepted or (first.kind in MUTE and second.kind is ReactionKind.ALERT)
+    return second if better or not (first.refused or misread) else first
 
 
 def _ask(context: ProbeContext, purpose: str, version: int, *, every: bool) -> Reaction:
