@@ -43,11 +43,16 @@ def test_a_tls_1_2_suite_is_supported(tls: TlsServer, requirement: JudgedRequire
 
 
 def has_no_tls_1_2(tls: TlsServer) -> bool:
-    """Whether it is the version that every endpoint refuses: another refusal may be for want of the certificate."""
+    """Whether it is the version that every endpoint refuses, by its alert or by answering in an older one.
+
+    Any other refusal may be for want of the certificate.
+    """
     if tls.accepts(TLS12):
         return False
     reactions = [server.facts(Versions).reactions.get(TLS12) for server in tls.endpoints]
-    return all(reaction is not None and reaction.alert == PROTOCOL_VERSION for reaction in reactions)
+    return all(
+        reaction is not None and (reaction.accepted or reaction.alert == PROTOCOL_VERSION) for reaction in reactions
+    )
 
 
 def is_supported(tls: TlsServer, code: int, version: int) -> None:

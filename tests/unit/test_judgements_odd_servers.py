@@ -12,8 +12,8 @@ from tests.unit.tls_observations import TLS12, TLS13, alert, chain, conforming, 
 HANDSHAKE_FAILURE, PROTOCOL_VERSION = 40, 70
 
 
-def only_tls_1_3_with_an_ecdsa_certificate(refusal: int) -> dict[str, Any]:
-    facts = spoilt({"tls.versions": {"reactions": {TLS12: alert(refusal)}}})
+def only_tls_1_3_with_an_ecdsa_certificate(answer: dict[str, Any]) -> dict[str, Any]:
+    facts = spoilt({"tls.versions": {"reactions": {TLS12: answer}}})
     facts["tls.cipher-suites"] = {"versions": {TLS13: conforming()["tls.cipher-suites"]["versions"][TLS13]}}
     facts["tls.certificates"] = {"chains": (chain("ec") | {"presented_in": (TLS13,)},), "rsa_refused": True}
     return facts
@@ -25,14 +25,15 @@ def by_authentication(judged: Verdicts, kind: str) -> set[str]:
 
 def test_suites_of_a_certificate_that_is_not_installed_are_not_failed_with_tls_1_2() -> None:
     """A server whose only TLS 1.2 suites need an RSA certificate, given an ECDSA one, finds nothing in common."""
-    judged = verdicts(only_tls_1_3_with_an_ecdsa_certificate(HANDSHAKE_FAILURE))
+    judged = verdicts(only_tls_1_3_with_an_ecdsa_certificate(alert(HANDSHAKE_FAILURE)))
     assert judged["B.13 B.13-server-supports-tls-1.2"] == "fail"
     assert by_authentication(judged, "rsa") == {"inconclusive"}
     assert by_authentication(judged, "ecdsa") == {"fail"}
 
 
-def test_suites_of_a_version_that_is_not_there_are_failed_whatever_the_certificate() -> None:
-    judged = verdicts(only_tls_1_3_with_an_ecdsa_certificate(PROTOCOL_VERSION))
+@pytest.mark.parametrize("answer", [alert(PROTOCOL_VERSION), {"kind": "server_hello", "version": 0x0301}])
+def test_suites_of_a_version_that_is_not_there_are_failed_whatever_the_certificate(answer: dict[str, Any]) -> None:
+    judged = verdicts(only_tls_1_3_with_an_ecdsa_certificate(answer))
     assert by_authentication(judged, "rsa") | by_authentication(judged, "ecdsa") == {"fail"}
 
 
