@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from harness.commands._apart import Apart, Tell, begin
 from harness.commands._directory import check_directory, clear_directory, make_directory
+from harness.commands._judging import judge_record, write_report
 from harness.commands._outcome import Outcome, conclude
 from harness.commands._settings import Settings, check_output_options
 from harness.commands._warm import prepare, warm
 from harness.errors import HarnessError, UsageProblem
 from harness.evidence import Redactor
 from harness.keylog import KeyLog
-from harness.observations import Observation
 from harness.observe import SECOND_OPINION, SECOND_OPINION_STEP, Conduct, Observer, OpinionProcess, SutRun, resolve
 from harness.operator_steps import ask
 from harness.plan import Plan, plan_for
@@ -29,17 +29,10 @@ from harness.progress import Progress, progress_for
 from harness.record import RunRecord, SutRecord
 from harness.record.journal import FILE_NAME, Journal, drop_torn_line, read_record
 from harness.record.models import (
-    AdviceEvent,
-    ClaimEvent,
-    Footer,
     Header,
-    JudgingEvent,
     Limits,
-    NoteEvent,
-    NotExaminedEvent,
     ResumedEvent,
     ToolRecord,
-    VerdictEvent,
 )
 from harness.sut import Sut
 from harness.version import libraries, version
@@ -286,117 +279,4 @@ def _judge_and_render(job: _Job, settings: Settings, connections: Callable[[], i
     return Outcome(record, job.directory, nothing)
 
 
-def judge_record(
-    begun: RunRecord,
-    journal: Journal,
-    *,
-    observed: Callable[[], tuple[RunRecord, int]],
-    suites: Sequence[Path],
-    allow_inconclusive: bool,
-    profile: str | None = None,
-) -> tuple[RunRecord, str]:
-    """Judge a run, append the judging to `journal` in one block. The judged record, and why nothing was judged.
-
-    `begun` is its record before anything was observed (or any later one); `observed` is asked once for the record to
-    judge and for the number of connections that were made.
-    """
-    from harness.judging import exit_status, judge
-
-    arrived: list[tuple[RunRecord, int]] = []
-
-    def observations() -> list[Observation]:
-        arrived.append(observed())
-        return [event.observation for event in arrived[0][0].observations]
-
-    observed_at = begun.header.started
-    judgement = judge(
-        begun.header.sut,
-        observations,
-        begun.answers,
-        observed_at=observed_at,
-        command=begun.header.command,
-        profile=profile,
-        suite_folders=suites,
-    )
-    ((record, connections),) = arrived
-    nothing = _nothing_judged(record)
-    now = datetime.now(UTC)
-    judging = JudgingEvent(
-        at=now,
-        tool_version=version(),
-        observed_at=observed_at,
-        profile=profile or "",
-        allow_inconclusive=allow_inconclusive,
-    )
-    notes = tuple(NoteEvent(at=now, text=note) for note in judgement.notes)
-    footer = Footer(
-        finished=now,
-        connections=connections,
-        summary=judgement.summary,
-        exit_status=2 if nothing else exit_status(judgement, allow_inconclusive=allow_inconclusive),
-    )
-    journal.append_block(
-        [
-            judging,
-            *notes,
-            *(VerdictEvent(verdict=verdict) for verdict in judgement.verdicts),
-            *(ClaimEvent(claim=claim) for claim in judgement.claims),
-            *(AdviceEvent(advice=advice) for advice in judgement.advice),
-            *(NotExaminedEvent(item=item) for item in judgement.not_examined),
-            footer,
-        ]
-    )
-    judged = record.model_copy(
-        update={
-            "judging": judging,
-            "notes": (*record.notes, *notes),
-            "verdicts": judgement.verdicts,
-            "claims": judgement.claims,
-            "advice": judgement.advice,
-            "not_examined": judgement.not_examined,
-            "footer": footer,
-        }
-    )
-    return judged, nothing
-
-
-def _nothing_judged(record: RunRecord) -> str:
-    """Why nothing could be judged (no claimed endpoint spoke TLS), or nothing."""
-    reasons = []
-    for event in record.observations:
-        if event.observation.kind != "tls.reachability":
-            continue
-        facts = event.observation.facts
-        if facts is None:
-            reasons.append(f"{event.observation.endpoint}: {event.observation.missing}")
-        elif facts.get("speaks") != "tls":
-            reasons.append(f"{event.observation.endpoint}: {facts.get('diagnosis')}")
-        else:
-            return ""
-    return "; ".join(reasons) or "no endpoint was observed"
-
-
-def write_report(
-    record: RunRecord, directory: Path, *, pcap: bool = False, sign: Path | None = None, certificate: Path | None = None
-) -> Path:
-    """Write report and evidence of `record` into `directory`; the path of report.html."""
-    from reports import render
-
-    report = render(record, directory)
-    if pcap:
-        from harness.pcap import write_pcap
-
-        (directory / "evidence").mkdir(exist_ok=True)
-        write_pcap(directory / "evidence" / "exchanges.pcap", record.exchanges.values())
-    if sign is not None and certificate is not None:
-        from reports.signing import SigningProblem
-        from reports.signing import sign as sign_report
-
-        try:
-            sign_report(directory, sign, certificate)
-        except SigningProblem as problem:
-            raise UsageProblem(str(problem)) from None
-    return report
-
-
-__all__ = ["SECOND_OPINION", "judge_record", "perform", "tool", "write_report"]
+__all__ = ["SECOND_OPINION", "perform", "tool"]

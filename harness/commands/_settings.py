@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.errors import UsageProblem
-from harness.observe import GENTLE, Conduct
+
+if TYPE_CHECKING:
+    from harness.observe import Conduct
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Settings:
     def conduct(self) -> Conduct:
         """The limits that these options mean."""
         from dataclasses import replace
+
+        from harness.observe import GENTLE, Conduct
 
         conduct = GENTLE if self.gentle else Conduct()
         return replace(conduct, intrusive=self.intrusive, keep_secrets=self.keylog is not None)

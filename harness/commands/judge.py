@@ -29,8 +29,8 @@ def judge(
     as_json: option.AsJson = False,
 ) -> int:
     """Judge what was recorded in DIR again and write the report anew. Returns the exit status."""
+    from harness.commands._judging import write_report
     from harness.commands._outcome import conclude
-    from harness.commands._pipeline import write_report
     from harness.commands._settings import check_output_options
 
     suites = tuple(suite or ())
@@ -69,8 +69,8 @@ def recorded_folders(directory: Path) -> list[Path]:
 
 
 def _again(folder: Path, *, profile: str | None, suites: Sequence[Path], allow_inconclusive: bool) -> Outcome:
+    from harness.commands._judging import judge_record
     from harness.commands._outcome import Outcome
-    from harness.commands._pipeline import judge_record
     from harness.errors import UsageProblem
     from harness.record.journal import FILE_NAME, Journal, read_record
 

@@ -1,0 +1,135 @@
+"""Judging a record and writing its report: for a run that was just made, and for one that is judged again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.errors import UsageProblem
+from harness.observations import Observation
+from harness.record import RunRecord
+from harness.record.journal import Journal
+from harness.record.models import (
+    AdviceEvent,
+    ClaimEvent,
+    Footer,
+    JudgingEvent,
+    NoteEvent,
+    NotExaminedEvent,
+    VerdictEvent,
+)
+from harness.version import version
+
+
+def judge_record(
+    begun: RunRecord,
+    journal: Journal,
+    *,
+    observed: Callable[[], tuple[RunRecord, int]],
+    suites: Sequence[Path],
+    allow_inconclusive: bool,
+    profile: str | None = None,
+) -> tuple[RunRecord, str]:
+    """Judge a run, append the judging to `journal` in one block. The judged record, and why nothing was judged.
+
+    `begun` is its record before anything was observed (or any later one); `observed` is asked once for the record to
+    judge and for the number of connections that were made.
+    """
+    from harness.judging import exit_status, judge
+
+    arrived: list[tuple[RunRecord, int]] = []
+
+    def observations() -> list[Observation]:
+        arrived.append(observed())
+        return [event.observation for event in arrived[0][0].observations]
+
+    observed_at = begun.header.started
+    judgement = judge(
+        begun.header.sut,
+        observations,
+        begun.answers,
+        observed_at=observed_at,
+        command=begun.header.command,
+        profile=profile,
+        suite_folders=suites,
+    )
+    ((record, connections),) = arrived
+    nothing = _nothing_judged(record)
+    now = datetime.now(UTC)
+    judging = JudgingEvent(
+        at=now,
+        tool_version=version(),
+        observed_at=observed_at,
+        profile=profile or "",
+        allow_inconclusive=allow_inconclusive,
+    )
+    notes = tuple(NoteEvent(at=now, text=note) for note in judgement.notes)
+    footer = Footer(
+        finished=now,
+        connections=connections,
+        summary=judgement.summary,
+        exit_status=2 if nothing else exit_status(judgement, allow_inconclusive=allow_inconclusive),
+    )
+    journal.append_block(
+        [
+            judging,
+            *notes,
+            *(VerdictEvent(verdict=verdict) for verdict in judgement.verdicts),
+            *(ClaimEvent(claim=claim) for claim in judgement.claims),
+            *(AdviceEvent(advice=advice) for advice in judgement.advice),
+            *(NotExaminedEvent(item=item) for item in judgement.not_examined),
+            footer,
+        ]
+    )
+    judged = record.model_copy(
+        update={
+            "judging": judging,
+            "notes": (*record.notes, *notes),
+            "verdicts": judgement.verdicts,
+            "claims": judgement.claims,
+            "advice": judgement.advice,
+            "not_examined": judgement.not_examined,
+            "footer": footer,
+        }
+    )
+    return judged, nothing
+
+
+def _nothing_judged(record: RunRecord) -> str:
+    """Why nothing could be judged (no claimed endpoint spoke TLS), or nothing."""
+    reasons = []
+    for event in record.observations:
+        if event.observation.kind != "tls.reachability":
+            continue
+        facts = event.observation.facts
+        if facts is None:
+            reasons.append(f"{event.observation.endpoint}: {event.observation.missing}")
+        elif facts.get("speaks") != "tls":
+            reasons.append(f"{event.observation.endpoint}: {facts.get('diagnosis')}")
+        else:
+            return ""
+    return "; ".join(reasons) or "no endpoint was observed"
+
+
+def write_report(
+    record: RunRecord, directory: Path, *, pcap: bool = False, sign: Path | None = None, certificate: Path | None = None
+) -> Path:
+    """Write report and evidence of `record` into `directory`; the path of report.html."""
+    from reports import render
+
+    report = render(record, directory)
+    if pcap:
+        from harness.pcap import write_pcap
+
+        (directory / "evidence").mkdir(exist_ok=True)
+        write_pcap(directory / "evidence" / "exchanges.pcap", record.exchanges.values())
+    if sign is not None and certificate is not None:
+        from reports.signing import SigningProblem
+        from reports.signing import sign as sign_report
+
+        try:
+            sign_report(directory, sign, certificate)
+        except SigningProblem as problem:
+            raise UsageProblem(str(problem)) from None
+    return report
