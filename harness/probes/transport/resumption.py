@@ -32,13 +32,19 @@ class _Findings:
     seen: bool = False  # at least one first session was completed
 
 
-def _first(context: ProbeContext, findings: _Findings, offer: Offer, purpose: str) -> list[Resumable]:
-    """What a completed full handshake leaves to resume."""
+def _first(
+    context: ProbeContext, findings: _Findings, offer: Offer, purpose: str, *, again: bool = True
+) -> list[Resumable]:
+    """What a completed full handshake leaves to resume. That a busy server was silent is no answer: it is asked
+    `again`, once."""
+    told = True
     with Session(context, offer, purpose) as session:
         reaction = session.handshake()
         findings.exchanges.append(session.id)
         if session.established and session.version >= TLS13:
-            _wait_for_tickets(session)
+            told = _wait_for_tickets(session)
+    if again and not told and not session.resumable:
+        return _first(context, findings, offer, f"{purpose}, once more", again=False)
     if not session.established:
         requested = session.flight.request is not None
         findings.obstacles.append(obstacle_of(context, reaction, "resumption", requested=requested))
@@ -56,11 +62,12 @@ def _first(context: ProbeContext, findings: _Findings, offer: Offer, purpose: st
     return session.resumable
 
 
-def _wait_for_tickets(session: Session) -> None:
-    """Tickets come when the server has judged us, so before it answers or closes."""
+def _wait_for_tickets(session: Session) -> bool:
+    """Tickets come when the server has judged us, so before it answers or closes; False if it did neither."""
     if first := greeting(session.context.target):
         session.send(first)
-    session.drain(session.context.deadlines.silence, until_data=True)
+    end = session.drain(session.context.deadlines.silence, until_data=True)
+    return end is None or end.kind is not ReactionKind.SILENCE
 
 
 def _resumes(

@@ -205,8 +205,9 @@ class Session:
     def _shake_hands(self, stop: Stop) -> Reaction:
         from harness.probes.transport.session_handshake import run_handshake
 
+        began = time.monotonic()
         reaction = self._guarded(lambda: run_handshake(self, stop))
-        note_answer(self.context, reaction.kind)
+        note_answer(self.context, reaction.kind, began)
         return reaction
 
     def _guarded(self, step: Callable[[], None]) -> Reaction:

@@ -13,6 +13,7 @@ from harness.probes.base import ProbeContext
 HICCUPS = frozenset({ReactionKind.SILENCE, ReactionKind.UNREACHABLE})
 """Ends before any answer after which a handshake is tried once more; for closed connections see `control`."""
 _UNANSWERED = "sessions in a row without any answer"
+_COUNTED = "when the last of them that counted ended"
 _IMPATIENT, _GIVE_UP = 3, 6
 _SHORT = 0.5  # seconds for a whole connection to a server that has stopped answering
 _CHUNK = 16_384
@@ -49,10 +50,14 @@ def unanswered(context: ProbeContext) -> int:
     return int(context.shared.get(_UNANSWERED, 0))
 
 
-def note_answer(context: ProbeContext, kind: ReactionKind) -> None:
-    """Count a handshake that ended so."""
-    silent = kind in {ReactionKind.SILENCE, ReactionKind.UNREACHABLE}
-    context.shared[_UNANSWERED] = unanswered(context) + 1 if silent else 0
+def note_answer(context: ProbeContext, kind: ReactionKind, began: float | None = None) -> None:
+    """Count a handshake that ended so. `began`: those that waited at the same time count once, as one starved server
+    keeps them all waiting."""
+    if kind not in {ReactionKind.SILENCE, ReactionKind.UNREACHABLE}:
+        context.shared[_UNANSWERED] = 0
+    elif began is None or began >= context.shared.get(_COUNTED, began):
+        context.shared[_UNANSWERED] = unanswered(context) + 1
+        context.shared[_COUNTED] = time.monotonic()
 
 
 def worth_another_try(context: ProbeContext, kind: ReactionKind) -> bool:
