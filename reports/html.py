@@ -201,5 +201,5 @@ def _listed(names: list[str]) -> str:
 
 def prepare() -> None:
     """Compile the templates, so that a report is made faster later: to be called while a network is waited for."""
-    for template in ("report.html.j2", "summary.html.j2", "requirements.html.j2", "facts.html.j2", "rest.html.j2"):
-        _environment().get_template(template)
+    for name in ("report", "macros", "summary", "requirements", "facts", "rest"):
+        _environment().get_template(f"{name}.html.j2")

@@ -32,6 +32,9 @@ def prepare(modules: Iterable[str] = _MODULES) -> None:
             importlib.import_module(name)
         except Exception:  # noqa: S112 - reported where the module is used
             continue
+    with suppress(Exception):  # reported where observations are read
+        for model in importlib.import_module("harness.observations").FACTS.values():
+            model.model_rebuild()  # their validators are made when they are first needed
     with suppress(Exception):  # reported where the catalogue is used
         importlib.import_module("harness.catalogue").load_catalogue()
     with suppress(Exception):  # reported where the report is written
