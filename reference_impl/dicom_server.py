@@ -89,6 +89,8 @@ class DicomServer:
             association.dul.to_user_queue.put(None)
         deadline = time.monotonic() + timeout
         for association in running:
+            if not association.is_alive():  # over, or taken so lately that its thread has not begun
+                continue
             association.join(max(0.0, deadline - time.monotonic()))
         self._server.server_close()
 

@@ -66,6 +66,8 @@ class HttpServer:
                 connection.shutdown(socket.SHUT_RDWR)
         deadline = time.monotonic() + timeout
         for thread in running:
+            if not thread.is_alive():  # over, or taken so lately that it has not begun
+                continue
             thread.join(max(0.0, deadline - time.monotonic()))
         self._server.server_close()
 
