@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -167,3 +169,17 @@ def test_a_deviation_changes_what_it_names_and_nothing_else(
     found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert found.get_values_for_type(x509.DNSName) == names
     assert certificate.subject == certify(good).certificate.subject
+
+
+def test_threads_share_an_infrastructure(tmp_path: Path) -> None:
+    """Whoever asks first: certificate and key of a case belong together, and there is one of each."""
+    pki, kind = Pki.create(tmp_path), "server_p384"
+    together = threading.Barrier(8)
+
+    def ask(_number: int) -> tuple[bytes, bytes]:
+        together.wait(timeout=10)
+        return pki.certificate_file(kind).read_bytes(), pki.key_file(kind).read_bytes()
+
+    with ThreadPoolExecutor(8) as executor:
+        assert len(set(executor.map(ask, range(8)))) == 1
+    assert make_key("rsa-1024", "threads") is make_key("rsa-1024", "threads")
