@@ -52,11 +52,17 @@ class DicomServer:
     """An application entity that answers C-ECHO and keeps what C-STORE brings, up to a limit.
 
     `directory` receives the instances as ``<SOP Instance UID>.dcm`` until `limit` octets are stored; with None they are
-    accepted and dropped. Associations that call another AE title than `ae_title` are rejected.
+    accepted and dropped. Associations that call another AE title than `ae_title` are rejected. C-ECHO is answered with
+    `echo_status`.
     """
 
     def __init__(
-        self, ae_title: str, directory: Path | None, limit: int = 1 << 30, network_timeout: float = 60
+        self,
+        ae_title: str,
+        directory: Path | None,
+        limit: int = 1 << 30,
+        network_timeout: float = 60,
+        echo_status: int = 0x0000,
     ) -> None:
         self._directory = directory
         self._limit = limit
@@ -73,7 +79,7 @@ class DicomServer:
             ("127.0.0.1", 0),
             ae_title,
             entity.supported_contexts,
-            evt_handlers=[(evt.EVT_C_STORE, self._store), (evt.EVT_C_ECHO, lambda _event: 0x0000)],
+            evt_handlers=[(evt.EVT_C_STORE, self._store), (evt.EVT_C_ECHO, lambda _event: echo_status)],
         )
 
     def take(self, connection: socket.socket, address: tuple[str, int]) -> None:

@@ -88,7 +88,8 @@ class Node:
             [rule for behaviour in behaviours for rule in behaviour.rules],
             [behaviour.unprotected for behaviour in behaviours if behaviour.unprotected],
         )
-        self._dicom = DicomServer(ae_title, self.directory / "stored")
+        echo_status = max((behaviour.echo_status for behaviour in behaviours), default=0x0000)
+        self._dicom = DicomServer(ae_title, self.directory / "stored", echo_status=echo_status)
         self._http = HttpServer()
         self._front = Front(router, self._serve, host, port)
 

@@ -32,6 +32,23 @@ def test_nothing_is_exchanged_without_encryption(server: Endpoint) -> None:
     ).to_be("no DICOM answer")
 
 
+@verifies("B.12-association-over-tls", "B.13-association-over-tls")
+@at_every_endpoint
+def test_associations_work_over_the_secure_connection(server: Endpoint) -> None:
+    """B.12, B.13: the connection is utilised for DICOM. Who is let in, and by which title, is the site's affair."""
+    facts = server.facts(Application)
+    if facts.association in {"no-dicom", "silence"}:
+        told = f"{server.name} did not speak DICOM over TLS" + (f": {facts.detail}" if facts.detail else "")
+        raise Missing(told, "Name the port on which the device speaks DICOM over TLS.", facts.exchanges)
+    if facts.association != "accepted" or facts.echo_status is None:
+        raise Missing(
+            f"no C-ECHO over the secure connection of {server.name}: {facts.detail or 'nothing was tried'}",
+            "Register the AE titles of the harness at the device, or name the titles and the certificate it expects.",
+            facts.exchanges,
+        )
+    expect(facts.echo_status, evidence=facts.exchanges, what="status of C-ECHO", show="{:04X}H".format).to_be(0x0000)
+
+
 @verifies("B.12-dicomweb-port-differs", "B.13-dicomweb-port-differs")
 def test_dicomweb_and_dimse_use_different_ports(tls: TlsServer) -> None:
     """B.12, B.13: the TCP ports for DICOMweb over TLS differ from those for DIMSE over TLS."""

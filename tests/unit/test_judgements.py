@@ -301,6 +301,18 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
         {"tls.application": {"http_answer": True}},
         {f"{each} {each}-dicomweb-port-differs": "fail" for each in ("B.12", "B.13")},
     ),
+    "C-ECHO fails": (
+        {"tls.application": {"echo_status": 0x0110}},
+        {f"{each} {each}-association-over-tls": "fail" for each in ("B.12", "B.13")},
+    ),
+    "an AE title that is not known": (
+        {"tls.application": {"association": "rejected", "echo_status": None}},
+        {f"{each} {each}-association-over-tls": "inconclusive" for each in ("B.12", "B.13")},
+    ),
+    "a port that does not speak DICOM": (
+        {"tls.application": {"association": "no-dicom", "echo_status": None}},
+        {f"{each} {each}-association-over-tls": "inconclusive" for each in ("B.12", "B.13")},
+    ),
     "no downgrade sentinel": (
         {"tls.tolerance": {"random_tail_tls12": "0011223344556677"}}, both("fail", "RFC8446-4.1.3-downgrade-sentinel")
     ),

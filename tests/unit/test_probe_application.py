@@ -106,6 +106,26 @@ def test_slow_server_gets_its_time(settings: ssl.SSLContext) -> None:
     assert (facts.association, facts.echo_status) == ("accepted", 0)
 
 
+def test_slow_server_that_drops_its_answer_when_we_close_gets_its_time(settings: ssl.SSLContext) -> None:
+    """It reacts to an HTTP request at once, so it reads what it is sent, and is not taken for a silent application."""
+
+    def slow(secured: ssl.SSLSocket) -> None:
+        first = secured.recv(4096)
+        if first[:1] != bytes((ul.ASSOCIATE_RQ,)):
+            return
+        secured.settimeout(0.4)
+        try:
+            if not secured.recv(4096):
+                return  # we were told that no more comes: the pending answer is dropped
+        except TimeoutError:
+            secured.settimeout(5)
+        secured.sendall(accept())
+        scp()(secured)
+
+    facts = seen(settings, slow)
+    assert (facts.association, facts.echo_status) == ("accepted", 0)
+
+
 def test_echo_status_is_told(settings: ssl.SSLContext) -> None:
     assert seen(settings, scp(status=0x0122)).echo_status == 0x0122
 

@@ -44,8 +44,10 @@ from harness.probes.transport.session_offers import (
     told,
 )
 
-_PATIENCE = 0.15  # seconds before we say by close_notify that no more will come
-_QUICK, _HANDSHAKES = 0.06, 8  # ... at least, and in handshakes: who speaks HTTP answers a request for the root at once
+# How long we wait before saying by close_notify that no more will come: seconds at least, and in times of the
+# handshake, which tells how slow network and server are. Who speaks HTTP answers a request for the root at once.
+_PATIENCE, _PATIENCE_HANDSHAKES = 0.15, 20
+_QUICK, _QUICK_HANDSHAKES = 0.06, 8
 _STATUS_LINE = 200
 
 
@@ -58,6 +60,16 @@ class _Dialogue:
     facts: dict[str, object] = field(default_factory=dict)
     handshake_seconds: float = 0.0
     late: bool = False  # the answer came only after we had closed our side
+
+    def patience(self, least: float, handshakes: int) -> float:
+        """`least` seconds, more where the handshake was slow."""
+        return max(least, handshakes * self.handshake_seconds)
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether what we sent was met with silence: at most our own closing was answered, by closing."""
+        kind = self.reaction.kind
+        return kind is ReactionKind.SILENCE or (self.late and kind is ReactionKind.CLOSE)
 
 
 def _read(session: Session, patience: float | None) -> tuple[Incoming, bool]:
@@ -94,7 +106,8 @@ def _with_session(context: ProbeContext, version: int, purpose: str, talk: Calla
 def _next_pdu(dialogue: _Dialogue, pdus: PduReader, *, hurry: bool = False) -> Pdu | Reaction:
     """The next PDU, or how the connection ended. Raises `PduError` for data that is none."""
     while True:  # the session's octets and deadline are bounded
-        incoming, late = _read(dialogue.session, _PATIENCE if hurry else None)
+        patience = dialogue.patience(_PATIENCE, _PATIENCE_HANDSHAKES) if hurry else None
+        incoming, late = _read(dialogue.session, patience)
         dialogue.late = dialogue.late or late
         if incoming.end is not None:
             return incoming.end
@@ -131,7 +144,7 @@ def _associate(dialogue: _Dialogue, *, hurry: bool) -> None:
 
 def _no_answer(dialogue: _Dialogue, end: Reaction) -> None:
     dialogue.reaction = end
-    if end.kind is ReactionKind.SILENCE or (dialogue.late and end.kind is ReactionKind.CLOSE):
+    if dialogue.unanswered:
         detail = "an A-ASSOCIATE-RQ was not answered before the deadline"
         dialogue.facts |= {"association": "silence", "detail": detail}
     else:
@@ -169,13 +182,24 @@ def _echo(dialogue: _Dialogue, acceptance: Acceptance, pdus: PduReader) -> None:
         facts.setdefault("detail", "the association was not released in good order")
 
 
-def _dicom(context: ProbeContext, version: int) -> tuple[_Dialogue, ...]:
+def _association(context: ProbeContext, version: int, *, hurry: bool) -> _Dialogue:
     purpose = "A-ASSOCIATE and C-ECHO over the secure connection"
-    first = _with_session(context, version, purpose, lambda dialogue: _associate(dialogue, hurry=True))
-    if not first.late or first.facts.get("association") in {"silence", "no-dicom", None}:
+    return _with_session(context, version, purpose, lambda dialogue: _associate(dialogue, hurry=hurry))
+
+
+def _dicom(context: ProbeContext, version: int, http: Callable[[], _Dialogue]) -> tuple[_Dialogue, ...]:
+    """The association; a second time, with all the time there is, where the first was answered late.
+
+    Or not at all, by a server that does react to an HTTP request (`http`): it reads what it is sent, and may be slow to
+    decide on an association.
+    """
+    first = _association(context, version, hurry=True)
+    association = first.facts.get("association")
+    if not first.late or association in {"no-dicom", None}:
         return (first,)
-    # A slow server did answer: now with all the time there is.
-    return (_with_session(context, version, purpose, lambda dialogue: _associate(dialogue, hurry=False)), first)
+    if association == "silence" and (context.target.protocol == "https" or http().unanswered):
+        return (first,)
+    return (_association(context, version, hurry=False), first)
 
 
 # -- HTTP --------------------------------------------------------------------------------------------------------
@@ -188,8 +212,8 @@ def _http(context: ProbeContext, version: int, asked: threading.Event | None = N
         dialogue.session.send(http_request(context.target))
         if asked is not None:
             asked.set()
-        quick = min(max(_HANDSHAKES * dialogue.handshake_seconds, _QUICK), _PATIENCE)
-        incoming, _ = _read(dialogue.session, None if context.target.protocol == "https" else quick)
+        quick = dialogue.patience(_QUICK, _QUICK_HANDSHAKES)
+        incoming, dialogue.late = _read(dialogue.session, None if context.target.protocol == "https" else quick)
         data = incoming.data or b""
         dialogue.reaction = incoming.end or dialogue.reaction
         refused_us = dialogue.reaction.kind is ReactionKind.ALERT and dialogue.reaction.alert in CERTIFICATE_ALERTS
@@ -217,15 +241,17 @@ def _dialogues(context: ProbeContext, version: int) -> tuple[_Dialogue, ...]:
         purpose = "a secure connection without application data"
         return (_with_session(context, version, purpose, lambda dialogue: _drained(dialogue, drain)),)
     if context.gentle and protocol == "https":
-        return (_http(context, version), *_dicom(context, version))
+        http = _http(context, version)
+        return (http, *_dicom(context, version, lambda: http))
     if context.gentle:
-        return (*_dicom(context, version), _http(context, version))
+        http = _http(context, version)
+        return (*_dicom(context, version, lambda: http), http)
     with ThreadPoolExecutor(1) as pool:
         asked = threading.Event()
-        http = pool.submit(_http, context, version, asked)
+        asking = pool.submit(_http, context, version, asked)
         asked.wait()  # where one is served after the other, the shorter silence comes first, and its handshake is timed
-        dicom = _dicom(context, version)  # at an HTTPS port, too: the two are to have ports of their own
-        return (http.result(), *dicom) if protocol == "https" else (*dicom, http.result())
+        dicom = _dicom(context, version, asking.result)  # at an HTTPS port, too: the two have ports of their own
+        return (asking.result(), *dicom) if protocol == "https" else (*dicom, asking.result())
 
 
 def _drained(dialogue: _Dialogue, seconds: float) -> None:

@@ -108,6 +108,7 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
     "nonce-repeated": handshake.numbering_records_by(repeated_nonce),
     "plaintext-accepted": handshake.accepting_plaintext(),
     "http-on-dicom-port": handshake.sharing_port(),
+    "echo-fails": Behaviour(echo_status=0x0110),
     # at HTTPS endpoints
     "dicom-on-https-port": handshake.sharing_port(),
     "no-alpn": handshake.ignoring_alpn(),

@@ -23,7 +23,8 @@ class Behaviour:
     """A deviation. `adjust` is applied before anything is served, `rules` are asked for each ClientHello.
 
     `unprotected` answers openings that are not TLS records; `anchors` names further authorities that clients have to
-    trust; `shares_port` lets DICOM and HTTP both be answered, whichever of them the port is for.
+    trust; `shares_port` lets DICOM and HTTP both be answered, whichever of them the port is for; `echo_status` is what
+    C-ECHO is answered with.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -31,6 +32,7 @@ class Behaviour:
     unprotected: Unprotected | None = None
     anchors: tuple[str, ...] = ()
     shares_port: bool = False
+    echo_status: int = 0x0000
 
 
 def in_common(hello: Hello, settings: FrontSettings) -> bool:
