@@ -67,7 +67,7 @@ class Conduct:
     keep_secrets: bool = False
 
 
-GENTLE = Conduct(at_once=1, per_second=5.0, seconds=900.0, gentle=True)
+GENTLE = Conduct(at_once=1, per_second=5.0, seconds=900.0, deadlines=Deadlines(patience=2.0), gentle=True)
 
 
 @dataclass

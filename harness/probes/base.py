@@ -50,6 +50,7 @@ class Deadlines:
     connect: float = 5.0
     exchange: float = 5.0  # a whole connection, from connect to the last octet
     silence: float = 2.0  # how long an answer is awaited where silence is a likely answer
+    patience: float = 0.15  # after that much silence an application is told that no more will come, and heard out
     received_octets: int = 262_144
 
 

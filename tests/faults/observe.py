@@ -25,7 +25,9 @@ EDITION, ROLE = "2026c", "tls-server"
 ENDPOINTS = {"dicom-tls": "dimse", "https": "web"}
 """The node's endpoint by its protocol."""
 PROFILES = ("B.12", "B.13")
-_CONDUCT = Conduct(deadlines=Deadlines(connect=10.0, exchange=10.0, silence=1.5), per_second=1000.0, seconds=110.0)
+_CONDUCT = Conduct(
+    deadlines=Deadlines(connect=10.0, exchange=10.0, silence=1.5, patience=1.5), per_second=1000.0, seconds=110.0
+)
 
 
 class _Collecting(Journal):

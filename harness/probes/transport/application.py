@@ -44,10 +44,9 @@ from harness.probes.transport.session_offers import (
     told,
 )
 
-# How long we wait before saying by close_notify that no more will come: seconds at least, and in times of the
-# handshake, which tells how slow network and server are. Who speaks HTTP answers a request for the root at once.
-_PATIENCE, _PATIENCE_HANDSHAKES = 0.15, 20
-_QUICK, _QUICK_HANDSHAKES = 0.06, 8
+# How much longer than `Deadlines.patience` we wait where the handshake was slow, in its times: it tells how slow
+# network and server are. Who speaks HTTP answers a request for the root at once, in a part of that time.
+_HANDSHAKES, _QUICK_HANDSHAKES, _QUICK = 20, 8, 0.4
 _STATUS_LINE = 200
 
 
@@ -61,9 +60,9 @@ class _Dialogue:
     handshake_seconds: float = 0.0
     late: bool = False  # the answer came only after we had closed our side
 
-    def patience(self, least: float, handshakes: int) -> float:
-        """`least` seconds, more where the handshake was slow."""
-        return max(least, handshakes * self.handshake_seconds)
+    def patience(self, part: float, handshakes: int) -> float:
+        """`part` of the deadline for an answer in seconds, more where the handshake was slow."""
+        return max(part * self.session.context.deadlines.patience, handshakes * self.handshake_seconds)
 
     @property
     def unanswered(self) -> bool:
@@ -106,7 +105,7 @@ def _with_session(context: ProbeContext, version: int, purpose: str, talk: Calla
 def _next_pdu(dialogue: _Dialogue, pdus: PduReader, *, hurry: bool = False) -> Pdu | Reaction:
     """The next PDU, or how the connection ended. Raises `PduError` for data that is none."""
     while True:  # the session's octets and deadline are bounded
-        patience = dialogue.patience(_PATIENCE, _PATIENCE_HANDSHAKES) if hurry else None
+        patience = dialogue.patience(1, _HANDSHAKES) if hurry else None
         incoming, late = _read(dialogue.session, patience)
         dialogue.late = dialogue.late or late
         if incoming.end is not None:
