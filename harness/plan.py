@@ -81,10 +81,6 @@ class Plan(Frozen):
     sut: str
     steps: tuple[Step, ...]
 
-    def of_kind(self, kind: str) -> tuple[Step, ...]:
-        """The steps of one kind, in order."""
-        return tuple(step for step in self.steps if step.kind == kind)
-
     def connects(self) -> tuple[ConnectStep, ...]:
         """The connect steps, in order."""
         return tuple(step for step in self.steps if isinstance(step, ConnectStep))

@@ -32,7 +32,6 @@ class Settings:
     sign: Path | None = None
     sign_certificate: Path | None = None
     json: bool = False
-    own_node: bool = False  # the SUT shares this process, and its time: it is waited for longer
 
     @property
     def asks_second_opinion(self) -> bool:
@@ -46,7 +45,7 @@ class Settings:
         from harness.observe import GENTLE, Conduct
 
         conduct = GENTLE if self.gentle else Conduct()
-        if self.own_node:
+        if self.command == "demo":  # its SUT shares this process, and its time: it is waited for longer
             conduct = replace(conduct, deadlines=replace(conduct.deadlines, patience=conduct.deadlines.silence))
         return replace(conduct, intrusive=self.intrusive, keep_secrets=self.keylog is not None)
 

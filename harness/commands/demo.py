@@ -49,7 +49,6 @@ def demo(
     check_directory(out, resume=False, force=force)
     suites = tuple(suite or ())
     settings = Settings(
-        own_node=True,
         command="demo",
         out=out,
         force=force,
