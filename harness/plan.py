@@ -31,12 +31,18 @@ class ConnectStep(Frozen):
 
 
 class ListenStep(Frozen):
-    """The SUT connects to a listener of the harness, for at most `seconds`."""
+    """The SUT connects to a listener of the harness, which plays one trial, for at most `seconds`.
+
+    `driver` names what makes the SUT connect: a table of [drivers] of the SUT file, or "" for whatever comes.
+    """
 
     kind: Literal["listen"] = "listen"
-    id: str
-    listener: str
+    id: str  # "<endpoint>/<observation>/<subject>"
+    endpoint: str
     observation: str
+    subject: str  # the trial
+    driver: str = ""
+    needs: tuple[str, ...] = ()  # subjects of the same endpoint that have to be recorded first
     seconds: Annotated[float, Field(gt=0)]
     instruction: str = ""  # what the operator does so that the SUT connects
 

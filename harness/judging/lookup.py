@@ -39,49 +39,56 @@ class Observations:
     up, so that a verdict can name its evidence.
     """
 
-    recorded: dict[tuple[str, str], Observation]
+    recorded: dict[tuple[str, str, str], Observation]
     observed_at: datetime
     consulted: list[Observation] = field(default_factory=list)
 
     @classmethod
     def of(cls, observations: Iterable[Observation], observed_at: datetime) -> Observations:
-        """Index `observations`; a later one replaces an earlier one of the same endpoint and kind."""
+        """Index `observations`; a later one replaces an earlier one of the same endpoint, kind and subject."""
         lookup = cls({}, observed_at)
         lookup.take(observations)
         return lookup
 
     def take(self, observations: Iterable[Observation]) -> None:
         """Take `observations` in; what `fresh` has made of this lookup has them, too."""
-        self.recorded.update({(one.endpoint, one.kind): one for one in observations})
+        self.recorded.update({(one.endpoint, one.kind, one.subject): one for one in observations})
 
     def fresh(self) -> Observations:
         """The same observations with nothing consulted yet, for another judgement."""
         return Observations(self.recorded, self.observed_at)
 
-    def get(self, endpoint: EndpointRecord | str, kind: str) -> Observation | None:
-        """The observation of `kind` at `endpoint`, or None if there is none in the record."""
+    def get(self, endpoint: EndpointRecord | str, kind: str, subject: str = "") -> Observation | None:
+        """The observation of `kind` (about `subject`) at `endpoint`, or None if there is none in the record."""
         name = endpoint if isinstance(endpoint, str) else endpoint.name
-        observation = self.recorded.get((name, kind))
+        observation = self.recorded.get((name, kind, subject))
         if observation is not None and observation not in self.consulted:
             self.consulted.append(observation)
         return observation
 
-    def facts(self, endpoint: EndpointRecord | str, model: type[FactsT]) -> FactsT:
-        """The facts of `model` observed at `endpoint`.
+    def subjects(self, endpoint: EndpointRecord | str, model: type[FactsT]) -> tuple[str, ...]:
+        """What `model` was observed about at `endpoint`, in the order of the record."""
+        kind = kind_of(model)
+        name = endpoint if isinstance(endpoint, str) else endpoint.name
+        return tuple(about for where, of, about in self.recorded if (where, of) == (name, kind))
+
+    def facts(self, endpoint: EndpointRecord | str, model: type[FactsT], subject: str = "") -> FactsT:
+        """The facts of `model` (about `subject`) observed at `endpoint`.
 
         Raises `Missing` with the observation's own sentence and remedy where they were not obtained, and
         `HarnessError` where the harness failed to obtain them.
         """
         kind = kind_of(model)
         name = endpoint if isinstance(endpoint, str) else endpoint.name
-        observation = self.get(endpoint, kind)
+        observation = self.get(endpoint, kind, subject)
+        what = f"{kind} {subject}".rstrip()
         if observation is None:
-            raise Missing(f"{kind} was not observed at {name}", "Run the observation again.")
+            raise Missing(f"{what} was not observed at {name}", "Run the observation again.")
         if observation.missing.startswith(HARNESS_ERROR):
             raise HarnessError(observation.missing.removeprefix(HARNESS_ERROR))
         facts = facts_of(observation, model)
         if facts is None:
-            why = observation.missing or f"{kind} was not obtained at {name}"
+            why = observation.missing or f"{what} was not obtained at {name}"
             raise Missing(why, observation.remedy, observation.exchanges)
         return facts
 

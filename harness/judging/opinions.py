@@ -34,7 +34,7 @@ def in_conflict(observations: Observations) -> bool:
     """Whether a second opinion and our probes are left in conflict at any endpoint."""
     return any(
         bool((observation.facts or {}).get("conflicts"))
-        for (_, kind), observation in observations.recorded.items()
+        for (_, kind, _), observation in observations.recorded.items()
         if kind == "tls.second-opinion"
     )
 
@@ -42,11 +42,11 @@ def in_conflict(observations: Observations) -> bool:
 def as_the_other_saw(observations: Observations) -> Observations:
     """The observations as they would be, had our probes seen everything that the second opinion saw accepted."""
     recorded = dict(observations.recorded)
-    for (endpoint, kind), observation in observations.recorded.items():
+    for (endpoint, kind, _), observation in observations.recorded.items():
         opinion = facts_of(observation, SecondOpinion) if kind == "tls.second-opinion" else None
         if opinion is None or not opinion.conflicts:
             continue
-        suites_at, groups_at = (endpoint, "tls.cipher-suites"), (endpoint, "tls.groups")
+        suites_at, groups_at = (endpoint, "tls.cipher-suites", ""), (endpoint, "tls.groups", "")
         if suites_at in recorded and (suites := facts_of(recorded[suites_at], CipherSuites)) is not None:
             recorded[suites_at] = _with(recorded[suites_at], _more_suites(suites, opinion))
         if groups_at in recorded and (groups := facts_of(recorded[groups_at], Groups)) is not None:
@@ -108,7 +108,7 @@ def second_opinion(finding: Finding, observations: Observations, endpoint: Endpo
     topics = finding.kinds & (_SUITE_KINDS | {"tls.groups", "tls.client-authentication"})
     if not topics or finding.kind is VerdictKind.NOT_APPLICABLE:
         return None
-    observation = observations.recorded.get((endpoint.name, "tls.second-opinion"))
+    observation = observations.recorded.get((endpoint.name, "tls.second-opinion", ""))
     opinion = _opinion(observations, endpoint)
     if opinion is None:
         return f"Cannot tell: {observation.missing}" if observation is not None and observation.missing else None
@@ -125,7 +125,7 @@ def second_opinion(finding: Finding, observations: Observations, endpoint: Endpo
 def _on_suites(observations: Observations, endpoint: EndpointRecord, opinion: SecondOpinion) -> str:
     if conflicts := [told for told in opinion.conflicts if not told.startswith("group ")]:
         return f"is in conflict: {'; '.join(conflicts[:_MOST_NAMED])}"
-    observation = observations.recorded.get((endpoint.name, "tls.cipher-suites"))
+    observation = observations.recorded.get((endpoint.name, "tls.cipher-suites", ""))
     ours = facts_of(observation, CipherSuites) if observation is not None else None
     if ours is None or not opinion.versions:
         return "has nothing to compare with"
@@ -142,7 +142,7 @@ def _on_suites(observations: Observations, endpoint: EndpointRecord, opinion: Se
 def _on_groups(observations: Observations, endpoint: EndpointRecord, opinion: SecondOpinion) -> str:
     if conflicts := [told for told in opinion.conflicts if told.startswith("group ")]:
         return f"is in conflict: {'; '.join(conflicts[:_MOST_NAMED])}"
-    observation = observations.recorded.get((endpoint.name, "tls.groups"))
+    observation = observations.recorded.get((endpoint.name, "tls.groups", ""))
     ours = facts_of(observation, Groups) if observation is not None else None
     if ours is None or not opinion.groups:
         return "has no opinion on groups"
@@ -151,7 +151,7 @@ def _on_groups(observations: Observations, endpoint: EndpointRecord, opinion: Se
 
 
 def _on_client_authentication(observations: Observations, endpoint: EndpointRecord, opinion: SecondOpinion) -> str:
-    observation = observations.recorded.get((endpoint.name, "tls.client-authentication"))
+    observation = observations.recorded.get((endpoint.name, "tls.client-authentication", ""))
     ours = facts_of(observation, ClientAuthentication) if observation is not None else None
     if ours is None or not opinion.client_authentication:
         return "has no opinion on client authentication"
@@ -169,5 +169,5 @@ def _agreement(what: str, unseen: list[str]) -> str:
 
 
 def _opinion(observations: Observations, endpoint: EndpointRecord) -> SecondOpinion | None:
-    observation = observations.recorded.get((endpoint.name, "tls.second-opinion"))
+    observation = observations.recorded.get((endpoint.name, "tls.second-opinion", ""))
     return facts_of(observation, SecondOpinion) if observation is not None else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from harness.observations import transport
+from harness.observations import clients, transport
 from harness.observations.base import REFUSALS, Exchange, Frozen, Observation, Reaction, ReactionKind
 
 FACTS: dict[str, type[Frozen]] = {
@@ -25,6 +25,8 @@ FACTS: dict[str, type[Frozen]] = {
     "tls.plaintext": transport.Plaintext,
     "tls.application": transport.Application,
     "tls.second-opinion": transport.SecondOpinion,
+    "tls.client-certificates": clients.ClientCertificates,
+    "tls.client-trial": clients.ClientTrial,
 }
 
 FactsT = TypeVar("FactsT", bound=Frozen)
@@ -48,6 +50,7 @@ __all__ = [
     "Observation",
     "Reaction",
     "ReactionKind",
+    "clients",
     "facts_of",
     "transport",
 ]

@@ -81,6 +81,7 @@ class Observation(Frozen):
     """
 
     kind: str
+    subject: str = ""  # which one, where an endpoint has several of a kind: the id of a trial
     schema_version: int = 1
     endpoint: str
     observed_at: datetime

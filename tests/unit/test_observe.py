@@ -382,7 +382,7 @@ def test_probes_that_need_each_other_are_our_fault(bench: Bench) -> None:
 
 def test_a_step_without_executor_is_refused(bench: Bench) -> None:
     sut = a_sut()
-    step = ListenStep(id="l", listener="tls", observation="x", seconds=1)
+    step = ListenStep(id="l", endpoint="scu", observation="x", subject="y", seconds=1)
     run = SutRun(sut, Plan(sut=sut.id, steps=(step,)), journal=None)  # type: ignore[arg-type]
     with pytest.raises(UsageProblem, match="listen"):
         Observer((), Conduct(), Silent()).add(run)

@@ -84,7 +84,7 @@ def test_the_operator_is_asked_once_for_each_requirement(sut: Sut) -> None:
 
 STEPS: tuple[Step, ...] = (
     ConnectStep(id="a", endpoint="dimse", observation="tls.versions"),
-    ListenStep(id="b", listener="tls", observation="tls.client", seconds=60),
+    ListenStep(id="b", endpoint="scu", observation="tls.client-trial", subject="ordinary", seconds=60),
     DriveStep(id="c", driver="storescu", action="send"),
     FileStep(id="d", folder="in", direction="in", observation="media", seconds=60),
     AskStep(id="e", requirement="ACME-1", question="?"),
