@@ -1,6 +1,6 @@
 """The catalogue of requirements: what judgements cite, read from the ``requirements`` tables of suite folders.
 
-A suite folder holds ``requirements.toml`` or ``requirements/*.toml``: an optional ``[defaults]`` table and an array
+A suite folder holds ``requirements.toml`` or ``requirements/**/*.toml``: an optional ``[defaults]`` table and an array
 ``[[requirement]]``. Vendors' folders declare a ``prefix`` of their own at the top of every file.
 """
 
@@ -56,7 +56,8 @@ class Requirement(_Entry):
 
     `reason` says why a requirement is not testable; `question` and `answer` ("yes", or "text" for any words) are what
     the SUT file is asked for one judged by declaration; `members` are the ids, or patterns of ids, that an umbrella
-    requirement is derived from. `vendor_suite` is the prefix of the vendor's suite, empty for a built-in requirement.
+    requirement is derived from. `see_also` names tests of others that are about the same. `vendor_suite` is the prefix
+    of the vendor's suite, empty for a built-in requirement.
     """
 
     id: str = Field(pattern=r"^[A-Z][A-Za-z0-9.]*(-[A-Za-z0-9.]+)+$")
@@ -73,6 +74,7 @@ class Requirement(_Entry):
     denied: Literal["fail", "inconclusive"] = "fail"  # what the answer "no" to a yes-question establishes
     members: tuple[str, ...] = ()
     remedy: str = ""
+    see_also: tuple[str, ...] = ()
     vendor_suite: str = ""
 
     @property
@@ -214,7 +216,7 @@ def _built_in() -> tuple[Requirement, ...]:
 
 def _files(folder: Path) -> list[Path]:
     single = folder / "requirements.toml"
-    return ([single] if single.is_file() else []) + sorted((folder / "requirements").glob("*.toml"))
+    return ([single] if single.is_file() else []) + sorted((folder / "requirements").rglob("*.toml"))
 
 
 _REQUIREMENT = TypeAdapter(Requirement)

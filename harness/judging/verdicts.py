@@ -65,6 +65,7 @@ def verdict_of(
             )
             for source in requirement.sources
         ),
+        see_also=requirement.see_also,
         evidence=finding.evidence,
         members=tuple(member.requirement for member in members),
     )

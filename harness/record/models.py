@@ -204,6 +204,7 @@ class VerdictRecord(Frozen):
     waiver: WaiverRecord | None = None
     second_opinion: str | None = None
     sources: tuple[SourceRecord, ...] = ()
+    see_also: tuple[str, ...] = ()  # tests of others that are about the same
     evidence: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
 
