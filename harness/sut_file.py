@@ -165,15 +165,25 @@ class SutFile(Part):
                     raise ValueError(
                         f"claims #{number} names the endpoint {name!r}, which [endpoints] lacks (it has: {known})"
                     )
-            if claim.profile.startswith("B.1") and self.endpoints[claim.endpoint].protocol == "syslog-tls":
-                raise ValueError(
-                    f"claims #{number}: a syslog-tls endpoint is judged by A.6, which this version lacks, not by "
-                    f"{claim.profile}; name a dicom-tls or https endpoint"
-                )
+                _check_protocol(number, claim.profile, name, self.endpoints[name].protocol)
         for number, waiver in enumerate(self.waivers, 1):
             if waiver.endpoint and waiver.endpoint not in self.endpoints:
                 raise ValueError(f"waivers #{number} names the endpoint {waiver.endpoint!r}, which [endpoints] lacks")
         return self
+
+
+def _check_protocol(number: int, profile: str, endpoint: str, protocol: str) -> None:
+    """Raise `ValueError` for a claim of a profile of Annex B at a syslog endpoint, or of A.6 at another one."""
+    if profile.startswith("B.") and protocol == "syslog-tls":
+        raise ValueError(
+            f'claims #{number}: a syslog-tls endpoint is judged by A.6, not by {profile}; write profile = "A.6", '
+            "or name a dicom-tls or https endpoint"
+        )
+    if profile == "A.6" and protocol != "syslog-tls":
+        raise ValueError(
+            f"claims #{number}: A.6 is judged at syslog-tls endpoints, and {endpoint!r} is {protocol}; name a "
+            "syslog-tls endpoint"
+        )
 
 
 _REMEDIES = {
