@@ -12,6 +12,8 @@ from harness.record.facts import (
     CertificateChain,
     Certificates,
     CipherSuites,
+    ClientCertificates,
+    ClientTrial,
     Groups,
     Observation,
     Reachability,
@@ -39,26 +41,31 @@ class Endpoint:
     chains: tuple[CertificateChain, ...]
     chains_left_out: int
     second_opinion: SecondOpinion | None
+    trials: tuple[ClientTrial, ...] = ()
+    client_certificates: ClientCertificates | None = None
 
 
 def endpoints_of(record: RunRecord) -> list[Endpoint]:
     """The facts of every endpoint, in the order of the SUT file; the last observation of a kind counts."""
-    latest: dict[tuple[str, str], Observation] = {}
+    latest: dict[tuple[str, str, str], Observation] = {}
     for event in record.observations:
-        latest[event.observation.endpoint, event.observation.kind] = event.observation
+        seen = event.observation
+        latest[seen.endpoint, seen.kind, seen.subject] = seen
     names = [endpoint.name for endpoint in record.header.sut.endpoints]
-    names += [name for name, _ in latest if name not in names]
+    names += [name for name, _, _ in latest if name not in names]
     return [_endpoint(name, latest) for name in dict.fromkeys(names)]
 
 
-def _endpoint(name: str, latest: dict[tuple[str, str], Observation]) -> Endpoint:
-    def facts(kind: str, model: type[FactsT]) -> FactsT | None:
-        observation = latest.get((name, kind))
+def _endpoint(name: str, latest: dict[tuple[str, str, str], Observation]) -> Endpoint:
+    def facts(kind: str, model: type[FactsT], subject: str = "") -> FactsT | None:
+        observation = latest.get((name, kind, subject))
         try:
             return None if observation is None else facts_of(observation, model)  # type: ignore[type-var]
         except ValidationError:  # facts of another schema version are in run.jsonl; verdicts do not rest on this
             return None
 
+    subjects = [subject for at, kind, subject in latest if (at, kind) == (name, "tls.client-trial")]
+    trials = (facts("tls.client-trial", ClientTrial, subject) for subject in subjects)
     certificates = facts("tls.certificates", Certificates)
     chains = certificates.chains if certificates is not None else ()
     shown = tuple(
@@ -75,4 +82,6 @@ def _endpoint(name: str, latest: dict[tuple[str, str], Observation]) -> Endpoint
         chains=shown,
         chains_left_out=len(chains) - len(shown),
         second_opinion=facts("tls.second-opinion", SecondOpinion),
+        trials=tuple(trial for trial in trials if trial is not None),
+        client_certificates=facts("tls.client-certificates", ClientCertificates),
     )

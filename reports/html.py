@@ -19,6 +19,7 @@ from reports.facts import Endpoint
 from reports.findings import claims_of, failures_of, open_reasons, unexamined_of
 from reports.pictures import QUALITIES, chart_of, matrix_of
 from reports.text import plural, spoken, visible, visible_line
+from reports.trials import introduction_of, rows_of, shown_rows
 from reports.words import JUDGED, WORDS, moment, protocol, rank, word, worst
 
 if TYPE_CHECKING:
@@ -146,6 +147,9 @@ def _context(record: RunRecord, endpoints: list[Endpoint], files: EvidenceFiles)
         "endpoints": endpoints,
         "endpoints_by_name": {at.name: at for at in endpoints},
         "matrices": {at.name: matrix_of(at.suites, at.versions) for at in endpoints if at.suites is not None},
+        "introductions": {at.name: introduction_of(at.trials) for at in endpoints if at.trials},
+        "trials": {at.name: rows_of(at.trials) for at in endpoints if at.trials},
+        "shown": {at.name: shown_rows(at.client_certificates.trials) for at in endpoints if at.client_certificates},
         "unexamined": unexamined_of(record.not_examined),
         "unexamined_reasons": _reasons(record),
         "files": files,
@@ -201,5 +205,5 @@ def _listed(names: list[str]) -> str:
 
 def prepare() -> None:
     """Compile the templates, so that a report is made faster later: to be called while a network is waited for."""
-    for name in ("report", "macros", "summary", "requirements", "facts", "rest"):
+    for name in ("report", "macros", "summary", "requirements", "facts", "trials", "rest"):
         _environment().get_template(f"{name}.html.j2")

@@ -23,6 +23,8 @@ class CertificateTrial(Frozen):
     """
 
     case: str
+    text: str = ""  # what is the matter with the certificate, in one sentence
+    treatment: Literal["accept", "refuse", "either", ""] = ""  # what a conforming server does with it
     version: int
     admitted: bool | None
     stage: Literal["handshake", "association", "application", ""] = ""
@@ -135,6 +137,8 @@ class ClientTrial(Frozen):
     """
 
     trial: str
+    text: str = ""  # what the listener does, in one sentence
+    treatment: Literal["accept", "refuse", "either", ""] = ""  # what a conforming client does with it
     connections: tuple[ClientConnection, ...] = ()
     driver: DriverOutcome = Field(default_factory=lambda: DriverOutcome(kind="none"))
     strangers: tuple[str, ...] = ()  # addresses other than the SUT's that were turned away

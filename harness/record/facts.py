@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from harness.observations import FACTS, facts_of
 from harness.observations.base import Exchange, Observation
+from harness.observations.clients import (
+    CertificateTrial,
+    ClientCertificates,
+    ClientConnection,
+    ClientHelloFacts,
+    ClientTrial,
+    DriverOutcome,
+)
 from harness.observations.transport import (
     AcceptedSuite,
     CertificateChain,
@@ -23,8 +31,14 @@ __all__ = [
     "AcceptedSuite",
     "CertificateChain",
     "CertificateFacts",
+    "CertificateTrial",
     "Certificates",
     "CipherSuites",
+    "ClientCertificates",
+    "ClientConnection",
+    "ClientHelloFacts",
+    "ClientTrial",
+    "DriverOutcome",
     "Exchange",
     "Groups",
     "Observation",

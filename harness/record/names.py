@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reference_impl.transport.registry import (
+    EXTENSIONS,
     SSL2_CIPHER_KINDS,
     CipherSuite,
     alert_name,
@@ -49,9 +50,14 @@ def group_name(code: int) -> str:
     return group(code).name
 
 
+def extension_name(code: int) -> str:
+    """The IANA name of a TLS extension, ``unknown 0x....`` if there is none."""
+    return EXTENSIONS.get(code, f"unknown 0x{code:04X}")
+
+
 def scheme_name(code: int) -> str:
     """The IANA name of a signature scheme."""
     return signature_scheme(code).name
 
 
-__all__ = ["alert_name", "group_name", "scheme_name", "suite_name", "suite_quality", "version_name"]
+__all__ = ["alert_name", "extension_name", "group_name", "scheme_name", "suite_name", "suite_quality", "version_name"]
