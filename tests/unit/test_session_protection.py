@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.probes.transport import session_keys as keys
 from harness.probes.transport.session_offers import SUITES_TLS13, suites_tls12
-from harness.probes.transport.session_protection import (
+from reference_impl.transport.protection import keys
+from reference_impl.transport.protection.records import (
     DirectionKeys,
     KeyShape,
     ProtectionError,

@@ -10,7 +10,6 @@ from harness.observations import Observation, Reaction, ReactionKind
 from harness.observations.transport import TLS12, TLS13, CertificateChain, CertificateFacts, Certificates
 from harness.probes.base import ProbeContext
 from harness.probes.transport.session import Offer, ServerFlight, Session, Stop
-from harness.probes.transport.session_keys import GROUPS_TLS12
 from harness.probes.transport.session_offers import (
     SCHEMES_BRAINPOOL,
     SCHEMES_TLS12,
@@ -21,6 +20,7 @@ from harness.probes.transport.session_offers import (
     supported_versions,
     told,
 )
+from reference_impl.transport.protection.keys import GROUPS_TLS12
 from reference_impl.transport.registry import GROUPS
 
 _EDDSA = (0x0807, 0x0808)

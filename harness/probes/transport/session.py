@@ -19,9 +19,9 @@ from harness.observations import Reaction, ReactionKind
 from harness.probes.base import ProbeContext
 from harness.probes.transport.control import MUTE, settled
 from harness.probes.transport.session_credentials import ClientIdentity, SigningError
-from harness.probes.transport.session_keys import KeyAgreementError
-from harness.probes.transport.session_protection import KeyShape, ProtectionError, RecordProtection
 from harness.probes.transport.session_transport import Connection, EndedError, note_answer, worth_another_try
+from reference_impl.transport.protection.keys import KeyAgreementError
+from reference_impl.transport.protection.records import KeyShape, ProtectionError, RecordProtection
 from reference_impl.transport.registry import ALERTS, SUITES
 from reference_impl.transport.wire.codes import TLS12, TLS13, ContentType, HandshakeType
 from reference_impl.transport.wire.extensions import Extension

@@ -6,7 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from harness.observations import ReactionKind
-from harness.probes.transport.session_keys import (
+from harness.probes.transport.session_transport import EndedError
+from reference_impl.transport.protection.keys import (
     FiniteField,
     KeyAgreementError,
     key_pair,
@@ -14,8 +15,7 @@ from harness.probes.transport.session_keys import (
     prf,
     transcript_hash,
 )
-from harness.probes.transport.session_protection import RecordProtection, key_shape, protection
-from harness.probes.transport.session_transport import EndedError
+from reference_impl.transport.protection.records import RecordProtection, key_shape, protection
 from reference_impl.transport.registry import EMPTY_RENEGOTIATION_INFO_SCSV, suite
 from reference_impl.transport.wire import extensions as ext
 from reference_impl.transport.wire.codes import TLS12, TLS13, ContentType, ExtensionType, HandshakeType

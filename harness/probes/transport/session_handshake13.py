@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from harness.observations import ReactionKind
 from harness.probes.transport.session_handshake import common_extensions, take_server_hello
-from harness.probes.transport.session_keys import KeyAgreementError, KeyPair, Schedule13, expand_label, key_pair
-from harness.probes.transport.session_protection import RecordProtection, key_shape, protection
 from harness.probes.transport.session_transport import EndedError
+from reference_impl.transport.protection.keys import KeyAgreementError, KeyPair, Schedule13, expand_label, key_pair
+from reference_impl.transport.protection.records import RecordProtection, key_shape, protection
 from reference_impl.transport.wire import extensions as ext
 from reference_impl.transport.wire.codes import TLS12, TLS13, ContentType, ExtensionType, HandshakeType
 from reference_impl.transport.wire.hello import ClientHello

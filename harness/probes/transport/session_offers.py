@@ -11,8 +11,8 @@ from harness.observations.transport import TLS12, TLS13, CipherSuites, ClientAut
 from harness.probes.base import ClientCredentials, ProbeContext, TlsTarget
 from harness.probes.transport.session import Offer, describe
 from harness.probes.transport.session_credentials import ClientIdentity, load_identity
-from harness.probes.transport.session_keys import GROUPS_TLS12, GROUPS_TLS13, P256, X25519
-from harness.probes.transport.session_protection import key_shape
+from reference_impl.transport.protection.keys import GROUPS_TLS12, GROUPS_TLS13, P256, X25519
+from reference_impl.transport.protection.records import key_shape
 from reference_impl.transport.registry import ALERTS, SUITES
 
 SCHEMES_TLS13 = (0x0403, 0x0503, 0x0603, 0x0804, 0x0805, 0x0806, 0x0809, 0x080A, 0x080B, 0x0807, 0x0808)

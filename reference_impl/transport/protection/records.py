@@ -1,4 +1,4 @@
-"""Record protection of TLS 1.0 to 1.3 for the suites that a session can complete, sans-I/O.
+"""Record protection of TLS 1.0 to 1.3 for the suites that are spoken here, sans-I/O.
 
 The ciphers are those of `cryptography`; what stands here is how TLS frames them (RFC 5246 6.2.3, RFC 7366,
 RFC 7905, RFC 6655, RFC 8446 5.2). Every `seal` can break the integrity check value on purpose.

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, x448, x25519
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from harness.probes.transport.session_protection import DirectionKeys, KeyShape
+from reference_impl.transport.protection.records import DirectionKeys, KeyShape
 from reference_impl.transport.wire.codes import TLS12
 
 X25519, X448, P256, P384, P521 = 0x001D, 0x001E, 0x0017, 0x0018, 0x0019
