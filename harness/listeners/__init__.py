@@ -1,0 +1,1 @@
+"""Listeners: the SUT connects to the harness, which plays one trial after another."""
