@@ -6,15 +6,17 @@ exchanges files with it, or it asks the operator. Each kind has one executor; a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from harness.errors import UsageProblem
+from harness.listeners.base import Trial
 from harness.observations.base import Frozen
 from harness.probes.base import Probe
-from harness.sut import Sut
+from harness.sut import Sut, closest
 
 if TYPE_CHECKING:
     from harness.catalogue import Catalogue
@@ -91,12 +93,18 @@ class Plan(Frozen):
         """The connect steps, in order."""
         return tuple(step for step in self.steps if isinstance(step, ConnectStep))
 
+    def listens(self) -> tuple[ListenStep, ...]:
+        """The listen steps, in order."""
+        return tuple(step for step in self.steps if isinstance(step, ListenStep))
+
     def asks(self) -> tuple[AskStep, ...]:
         """The ask steps, in order."""
         return tuple(step for step in self.steps if isinstance(step, AskStep))
 
 
-EXECUTED_KINDS = frozenset({"connect", "ask"})
+CLIENT_TRIAL = "tls.client-trial"
+"""Kind of the observations that listen steps make."""
+EXECUTED_KINDS = frozenset({"connect", "listen", "ask"})
 """Kinds of steps that this version has an executor for."""
 
 
@@ -108,16 +116,27 @@ def check_executable(plan: Plan) -> None:
 
 
 def plan_for(
-    sut: Sut, probes: tuple[Probe, ...], catalogue: Catalogue | None = None, *, leave_out: frozenset[str] = frozenset()
+    sut: Sut,
+    probes: tuple[Probe, ...],
+    catalogue: Catalogue | None = None,
+    *,
+    trials: Sequence[Trial] = (),
+    leave_out: frozenset[str] = frozenset(),
 ) -> Plan:
     """The plan for everything that `sut` claims.
 
-    One connect step per claimed endpoint and probe, whatever is claimed there; one ask step per requirement judged
-    by the operator (none without a `catalogue`). `leave_out` names kinds of observation that are not wanted.
+    One connect step per claimed endpoint that is reached and probe, whatever is claimed there; one listen step per
+    claimed endpoint that connects and trial of `trials`; one ask step per requirement judged by the operator (none
+    without a `catalogue`). `leave_out` names kinds of observation that are not wanted.
+
+    Raises `UsageProblem` for an endpoint that selects trials which there are not, or has no port for each.
     """
     steps: list[Step] = []
     planned = {probe.kind for probe in probes} - leave_out
     for endpoint in sut.claimed_endpoints:
+        if sut.listen(endpoint) is not None:
+            steps.extend(_listens(sut, endpoint, trials))
+            continue
         steps.extend(
             ConnectStep(
                 id=f"{endpoint}/{probe.kind}",
@@ -131,6 +150,43 @@ def plan_for(
     if catalogue is not None:
         steps.extend(_asks(sut, catalogue))
     return Plan(sut=sut.id, steps=tuple(steps))
+
+
+def _listens(sut: Sut, endpoint: str, trials: Sequence[Trial]) -> Iterator[ListenStep]:
+    """One step per selected trial, and per trial that those need; in the order of `trials`."""
+    listen = sut.file.endpoints[endpoint].listen
+    assert listen is not None  # noqa: S101 - the caller looked
+    where = f"{sut.source}: endpoints.{endpoint}.listen"
+    known = {trial.id: trial for trial in trials}
+    wanted: set[str] = set()
+    for pattern in listen.trials or ("*",):
+        matching = [name for name in known if fnmatchcase(name, pattern)]
+        if known and not matching:
+            near = closest(pattern, known) or f"; known are, among others: {', '.join(list(known)[:5])}"
+            raise UsageProblem(f"{where}.trials: no trial is called {pattern!r}{near}")
+        wanted.update(matching)
+    waiting = list(wanted)
+    while waiting:
+        more = [name for name in known[waiting.pop()].needs if name in known and name not in wanted]
+        wanted.update(more)
+        waiting.extend(more)
+    if listen.ports == "each" and listen.port and listen.port + len(wanted) - 1 > 65535:
+        raise UsageProblem(
+            f"{where}.port: {len(wanted)} trials need a port each, and there are too few from {listen.port} on; "
+            'write a lower one, or ports = "one"'
+        )
+    table = sut.file.drivers.get(listen.driver)
+    for trial in (trial for trial in trials if trial.id in wanted):
+        yield ListenStep(
+            id=f"{endpoint}/{CLIENT_TRIAL}/{trial.id}",
+            endpoint=endpoint,
+            observation=CLIENT_TRIAL,
+            subject=trial.id,
+            driver=listen.driver,
+            needs=tuple(name for name in trial.needs if name in wanted and name != trial.id),
+            seconds=listen.seconds,
+            instruction=(table.operator if table else None) or "",
+        )
 
 
 def _asks(sut: Sut, catalogue: Catalogue) -> Iterator[AskStep]:

@@ -6,9 +6,10 @@ sentences name the file, the key, what is wrong and the remedy. Credentials are 
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,19 +17,28 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.credentials import Credentials, load_credentials
+from harness.drivers.base import Action
 from harness.errors import UsageProblem
 from harness.probes.base import TlsTarget
-from harness.record import ClaimRecord, EndpointRecord, SutRecord, WaiverRecord
-from harness.sut_file import DEFAULT_EDITION, SCHEMA, Role, SutFile, checked_ae_title, closest, sentence_of
+from harness.record import ClaimRecord, EndpointRecord, ListenRecord, SutRecord, WaiverRecord
+from harness.sut_clients import EMBEDDED, DriverKind, Listen
+from harness.sut_file import DEFAULT_EDITION, SCHEMA, Role, SutFile, sentence_of
+from harness.sut_parts import checked_ae_title, closest
 
 
 @dataclass(frozen=True)
 class Sut:
-    """A validated SUT: its file, its loaded credentials. `source` names it in messages."""
+    """A validated SUT: its file, its loaded credentials. `source` names it in messages.
+
+    Commands run in `folder`. `embedded` holds, by endpoint, what makes a SUT within this process connect
+    (`driver = "embedded"`, which no file may say).
+    """
 
     file: SutFile
     source: str
     credentials: Credentials = field(repr=False)
+    folder: Path = Path()
+    embedded: Mapping[str, Action] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def id(self) -> str:
@@ -42,9 +52,7 @@ class Sut:
         return SutRecord(
             **file.identity.model_dump(),
             claims=tuple(ClaimRecord(**claim.model_dump(mode="json")) for claim in file.claims),
-            endpoints=tuple(
-                EndpointRecord(name=name, **endpoint.model_dump()) for name, endpoint in file.endpoints.items()
-            ),
+            endpoints=tuple(self._endpoint_record(name) for name in file.endpoints),
             declarations=dict(file.declarations),
             waivers=tuple(WaiverRecord(**waiver.model_dump()) for waiver in file.waivers),
             credentials_given=self.credentials.given,
@@ -56,14 +64,42 @@ class Sut:
         names = (name for claim in self.file.claims for name in (claim.endpoint, *claim.alternates))
         return tuple(dict.fromkeys(names))
 
+    def listen(self, endpoint: str) -> Listen | None:
+        """Where the harness listens for the SUT; None if it is the SUT that is reached at `endpoint`."""
+        return self.file.endpoints[endpoint].listen
+
+    def driver_kind(self, endpoint: str) -> DriverKind:
+        """What makes the SUT connect from `endpoint`, which is one that connects."""
+        listen = self.listen(endpoint)
+        if listen is None or not listen.driver:
+            return "operator"
+        return "embedded" if listen.driver == EMBEDDED else self.file.drivers[listen.driver].kind
+
+    def _endpoint_record(self, name: str) -> EndpointRecord:
+        where = self.file.endpoints[name]
+        listen = where.listen
+        return EndpointRecord(
+            name=name,
+            **where.model_dump(exclude={"port", "listen"}),
+            port=where.port or 0,
+            listen=None
+            if listen is None
+            else ListenRecord(
+                **listen.model_dump(exclude={"address", "name"}),
+                address=listen.bound_to(where.host),
+                name=listen.called(where.host),
+                driver_kind=self.driver_kind(name),
+            ),
+        )
+
     def target(self, endpoint: str) -> TlsTarget:
-        """What the probes need in order to reach `endpoint`."""
+        """What the probes need in order to reach `endpoint`. Raises `ValueError` for one that connects."""
         where = self.file.endpoints[endpoint]
         return TlsTarget(
             endpoint=endpoint,
             protocol=where.protocol,
             host=where.host,
-            port=where.port,
+            port=where.reached_at,
             server_name=where.server_name,
             called_aet=where.called_aet,
             calling_aet=where.calling_aet,
@@ -85,7 +121,24 @@ def make_sut(content: Mapping[str, Any], *, source: str, folder: Path) -> Sut:
         raise UsageProblem(
             "\n".join(sentence_of(source, error) for error in problem.errors(include_url=False))
         ) from None
-    return Sut(file, source, load_credentials(file.credentials, folder=folder, source=source))
+    credentials = load_credentials(file.credentials, folder=folder, source=source)
+    secrets = _driver_secrets(file, source)
+    return Sut(file, source, replace(credentials, secrets=(*credentials.secrets, *secrets)), folder)
+
+
+def _driver_secrets(file: SutFile, source: str) -> tuple[bytes, ...]:
+    """The values of the environment variables that commands use and no record shows. Raises `UsageProblem`."""
+    secrets = []
+    for driver, table in file.drivers.items():
+        for name in table.secrets:
+            value = os.environ.get(name)
+            if not value:
+                raise UsageProblem(
+                    f"{source}: drivers.{driver}.secrets: the environment variable {name} is not set; set it, or leave "
+                    "it out"
+                )
+            secrets.append(value.encode())
+    return tuple(secrets)
 
 
 def parse_sut(text: str, *, source: str, folder: Path) -> Sut:
@@ -106,7 +159,14 @@ def load_sut(path: Path) -> Sut:
     except OSError as problem:
         reason = problem.strerror or str(problem)
         raise UsageProblem(f"{path}: cannot be read: {reason}; `ps315 init` writes a SUT file") from None
-    return parse_sut(text, source=str(path), folder=path.parent)
+    sut = parse_sut(text, source=str(path), folder=path.parent)
+    for name, endpoint in sut.file.endpoints.items():
+        if endpoint.listen is not None and endpoint.listen.driver == EMBEDDED:
+            raise UsageProblem(
+                f"{path}: endpoints.{name}.listen.driver: {EMBEDDED!r} is for a SUT within this program; name a table "
+                "of [drivers]"
+            )
+    return sut
 
 
 def load_suts(paths: Sequence[Path]) -> tuple[Sut, ...]:
@@ -192,4 +252,5 @@ __all__ = [
     "load_suts",
     "make_sut",
     "parse_sut",
+    "sentence_of",
 ]

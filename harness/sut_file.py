@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
 from harness.credentials import CredentialSources
+from harness.sut_clients import EMBEDDED, DriverTable, Listen
+from harness.sut_parts import (
+    DEFAULT_CALLED_AET,
+    DEFAULT_CALLING_AET,
+    DEFAULT_CLIENT_AET,
+    PROTOCOLS,
+    AeTitle,
+    Part,
+    closest,
+)
 
 SCHEMA = 1
 DEFAULT_EDITION = "2026c"
-DEFAULT_CALLED_AET = "ANY-SCP"
-DEFAULT_CALLING_AET = "PS315-HARNESS"
-PROTOCOLS = ("dicom-tls", "https", "syslog-tls")
 
 
 class Role(StrEnum):
@@ -38,34 +44,6 @@ class Role(StrEnum):
     RE_IDENTIFIER = "re-identifier"
 
 
-def closest(word: str, words: Iterable[str]) -> str:
-    """``"; did you mean 'x' or 'y'?"``, or nothing where no word is near."""
-    near = difflib.get_close_matches(word, list(words), n=3, cutoff=0.6)
-    return f"; did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
-
-
-def checked_ae_title(title: str) -> str:
-    """`title`, if it is a value that VR AE allows (PS3.5 6.2): 1 to 16 characters of ISO IR 6 but no backslash."""
-    if title != title.strip(" "):
-        title = title.strip(" ")  # PS3.5: leading and trailing spaces are not significant
-    if not title:
-        raise ValueError("an AE title has at least one character that is no space")
-    if len(title) > 16:
-        raise ValueError(f"an AE title has at most 16 characters, this one has {len(title)}")
-    if not all(" " <= character <= "~" and character != "\\" for character in title):
-        raise ValueError("an AE title has only ASCII characters, no backslash and no control characters")
-    return title
-
-
-AeTitle = Annotated[str, AfterValidator(checked_ae_title)]
-
-
-class Part(BaseModel):
-    """Base of every table of the SUT file: closed, so that a misspelt key is noticed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
 class Identity(Part):
     """Who is judged, by whom and where. `id` names the SUT's folder and stays the same over runs."""
 
@@ -79,14 +57,25 @@ class Identity(Part):
 
 
 class Endpoint(Part):
-    """Where the SUT is reached."""
+    """Where the SUT is reached (`port`), or where it connects from (`listen`).
+
+    `called_aet` is the title of whoever is called: the SUT, or with `listen` the harness. `calling_aet` is the other.
+    """
 
     protocol: Literal["dicom-tls", "https", "syslog-tls"] = "dicom-tls"
     host: Annotated[str, Field(min_length=1, max_length=255)]
-    port: Annotated[int, Field(ge=1, le=65535, strict=True)]
+    port: Annotated[int, Field(ge=1, le=65535, strict=True)] | None = None
     called_aet: AeTitle = DEFAULT_CALLED_AET
     calling_aet: AeTitle = DEFAULT_CALLING_AET
     server_name: Annotated[str, Field(max_length=255)] = ""
+    listen: Listen | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _titles_of_a_client(cls, given: object) -> object:
+        if isinstance(given, Mapping) and given.get("listen") is not None:
+            return {"called_aet": DEFAULT_CALLING_AET, "calling_aet": DEFAULT_CLIENT_AET, **given}
+        return given
 
     @field_validator("host")
     @classmethod
@@ -95,6 +84,31 @@ class Endpoint(Part):
         if re.search(r"[\s/@?#]", host) or "://" in host:
             raise ValueError("is not a host name or address; write the name alone, the port has a key of its own")
         return host
+
+    @model_validator(mode="after")
+    def _one_direction(self) -> Endpoint:
+        if self.listen is None:
+            if self.port is None:
+                raise ValueError(
+                    "port is missing; write a number from 1 to 65535, or add a table [endpoints.NAME.listen] if it is "
+                    "the SUT that connects"
+                )
+            return self
+        for key in ("port", "server_name"):
+            if key in self.model_fields_set:
+                raise ValueError(f"{key} is no key of an endpoint that connects to us; write it in its listen table")
+        if self.listen.needs_name(self.host):
+            raise ValueError(
+                "listen.name is missing; write the host name or address under which the SUT calls this computer"
+            )
+        return self
+
+    @property
+    def reached_at(self) -> int:
+        """The port at which the SUT is reached. Raises `ValueError` if it is the SUT that connects."""
+        if self.port is None:
+            raise ValueError("the SUT connects to us here, it is not reached")
+        return self.port
 
 
 class Claim(Part):
@@ -136,9 +150,10 @@ class SutFile(Part):
     identity: Identity
     endpoints: Annotated[dict[str, Endpoint], Field(min_length=1)]
     claims: Annotated[tuple[Claim, ...], Field(min_length=1)]
+    drivers: dict[str, DriverTable] = Field(default_factory=dict)
     credentials: CredentialSources = CredentialSources()
-    declarations: dict[str, str] = {}
-    operator: dict[str, OperatorAnswer] = {}
+    declarations: dict[str, str] = Field(default_factory=dict)
+    operator: dict[str, OperatorAnswer] = Field(default_factory=dict)
     waivers: tuple[Waiver, ...] = ()
 
     @field_validator("declarations", mode="before")
@@ -148,13 +163,16 @@ class SutFile(Part):
             return value
         return {key: {True: "yes", False: "no"}[v] if isinstance(v, bool) else v for key, v in value.items()}
 
-    @field_validator("endpoints")
+    @field_validator("endpoints", "drivers")
     @classmethod
-    def _endpoint_names(cls, endpoints: dict[str, Endpoint]) -> dict[str, Endpoint]:
-        for name in endpoints:
+    def _table_names(cls, tables: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        for name in tables:
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", name):
-                raise ValueError(f"{name!r} is no endpoint name; use letters, digits, '-' and '_'")
-        return endpoints
+                kind = str(info.field_name).removesuffix("s")
+                raise ValueError(f"{name!r} is no {kind} name; use letters, digits, '-' and '_'")
+        if EMBEDDED in tables and info.field_name == "drivers":
+            raise ValueError(f"{EMBEDDED!r} is the driver of a SUT within this program; give yours another name")
+        return tables
 
     @model_validator(mode="after")
     def _names_resolve(self) -> SutFile:
@@ -166,6 +184,13 @@ class SutFile(Part):
                         f"claims #{number} names the endpoint {name!r}, which [endpoints] lacks (it has: {known})"
                     )
                 _check_protocol(number, claim.profile, name, self.endpoints[name].protocol)
+                _check_direction(number, claim.role, name, self.endpoints[name])
+        for name, driver in self.drivers.items():
+            if driver.dimse is not None:
+                _check_request(f"drivers.{name}", driver.endpoint, self.endpoints)
+        for name, endpoint in self.endpoints.items():
+            if endpoint.listen is not None:
+                _check_driver(f"endpoints.{name}.listen", endpoint.listen, self.drivers)
         for number, waiver in enumerate(self.waivers, 1):
             if waiver.endpoint and waiver.endpoint not in self.endpoints:
                 raise ValueError(f"waivers #{number} names the endpoint {waiver.endpoint!r}, which [endpoints] lacks")
@@ -186,10 +211,62 @@ def _check_protocol(number: int, profile: str, endpoint: str, protocol: str) -> 
         )
 
 
+_CONNECTED_TO = frozenset({Role.TLS_SERVER, Role.ASSOCIATION_ACCEPTOR, Role.AUDIT_REPOSITORY})
+_CONNECTING = frozenset({Role.TLS_CLIENT, Role.ASSOCIATION_REQUESTOR, Role.AUDIT_SOURCE})
+
+
+def _check_direction(number: int, role: Role, name: str, endpoint: Endpoint) -> None:
+    """Raise `ValueError` for a role in which the SUT connects, or is connected to, at an endpoint of the other kind."""
+    if role in _CONNECTING and endpoint.listen is None:
+        raise ValueError(
+            f"claims #{number}: as {role.value} the SUT connects to us, and the endpoint {name!r} says not where; add "
+            f"a table [endpoints.{name}.listen] with port and driver, and leave its port out"
+        )
+    if role in _CONNECTED_TO and endpoint.listen is not None:
+        raise ValueError(
+            f"claims #{number}: as {role.value} the SUT is connected to, and the endpoint {name!r} listens for it; "
+            'name an endpoint with a port, or write role = "tls-client"'
+        )
+
+
+def _check_driver(where: str, listen: Listen, drivers: Mapping[str, DriverTable]) -> None:
+    """Raise `ValueError` for a driver that there is not, or one that cannot be told a port chosen anew in each run."""
+    if listen.driver == EMBEDDED:
+        return
+    driver = drivers.get(listen.driver)
+    if listen.driver and driver is None:
+        known = f" (it has: {', '.join(drivers)})" if drivers else ""
+        raise ValueError(
+            f"{where}: names the driver {listen.driver!r}, which [drivers] lacks{known}"
+            + (closest(listen.driver, drivers) or f"; add a table [drivers.{listen.driver}]")
+        )
+    if listen.port == 0 and (driver is None or driver.kind != "command"):
+        told = f"the driver {listen.driver!r}" if listen.driver else "an operator"
+        raise ValueError(
+            f"{where}: port is missing: {told} cannot be told one that is chosen anew in each run; write the port that "
+            "the SUT is configured for, for example port = 11113"
+        )
+
+
+def _check_request(where: str, name: str, endpoints: Mapping[str, Endpoint]) -> None:
+    """Raise `ValueError` unless the endpoint `name` takes DIMSE requests."""
+    endpoint = endpoints.get(name)
+    if endpoint is None:
+        raise ValueError(
+            f"{where}: names the endpoint {name!r}, which [endpoints] lacks (it has: {', '.join(endpoints)})"
+        )
+    if endpoint.listen is not None or endpoint.protocol != "dicom-tls":
+        raise ValueError(f"{where}: the endpoint {name!r} takes no DIMSE request; name one with a DICOM port")
+
+
 _REMEDIES = {
     "schema": "write schema = 1 as the first line",
     "id": "use letters, digits, '.', '_' and '-', at most 64",
     "identity": "add a table [identity] with id, vendor, product, version",
+    "driver": "name a table of [drivers]",
+    "seconds": "write how long one trial waits for the SUT, at most 3600",
+    "ports": 'write "one" (a port that plays the trials in turn) or "each" (one port per trial from port on)',
+    "dimse": 'write "c-move" or "storage-commitment"',
     "endpoints": "add a table [endpoints.dimse] with host and port",
     "claims": 'add a table [[claims]] with profile = "B.12" and endpoint = "dimse"',
     "endpoint": 'name a table of [endpoints], for example endpoint = "dimse"',
@@ -213,17 +290,22 @@ def _where(location: Sequence[int | str]) -> str:
     return path
 
 
+_TABLES: Mapping[str, type[BaseModel]] = {
+    "identity": Identity,
+    "endpoints": Endpoint,
+    "claims": Claim,
+    "drivers": DriverTable,
+    "credentials": CredentialSources,
+    "operator": OperatorAnswer,
+    "waivers": Waiver,
+}
+
+
 def _keys_at(location: Sequence[int | str]) -> tuple[str, ...]:
     """The keys that are known at the table in which an unknown one stands."""
-    models: dict[str, type[BaseModel]] = {
-        "identity": Identity,
-        "endpoints": Endpoint,
-        "claims": Claim,
-        "credentials": CredentialSources,
-        "operator": OperatorAnswer,
-        "waivers": Waiver,
-    }
-    model = models.get(str(location[0]), SutFile) if len(location) > 1 else SutFile
+    model: type[BaseModel] = SutFile
+    if len(location) > 1:
+        model = Listen if "listen" in location[2:-1] else _TABLES.get(str(location[0]), SutFile)
     return tuple(info.alias or name for name, info in model.model_fields.items())
 
 

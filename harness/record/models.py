@@ -40,16 +40,43 @@ class ToolRecord(Frozen):
     libraries: dict[str, str] = Field(default_factory=dict)
 
 
+class ListenRecord(Frozen):
+    """Where the harness listens for a SUT, under which name the SUT calls it, and what makes the SUT connect.
+
+    `port` 0: one that is free in each run. `ports` "each": one per trial from `port` on. `driver` names a table of
+    [drivers] of the SUT file; `driver_kind` is "command", "dimse", "operator" or "embedded".
+    """
+
+    address: str
+    port: int
+    name: str
+    ports: str = "one"
+    driver: str = ""
+    driver_kind: str = "operator"
+    seconds: float
+    trials: tuple[str, ...] = ()  # patterns of the trials that are played; empty: all
+
+
 class EndpointRecord(Frozen):
-    """Where a SUT is reached. `protocol` is "dicom-tls", "https" or "syslog-tls"."""
+    """Where a SUT is reached, or with `listen` where it connects from.
+
+    `protocol` is "dicom-tls", "https" or "syslog-tls". `called_aet` is the title of whoever is called: of the SUT, or
+    with `listen` of the harness.
+    """
 
     name: str
     protocol: str
     host: str
-    port: int
+    port: int = 0  # 0: the SUT connects
     called_aet: str = ""
     calling_aet: str = ""
     server_name: str = ""
+    listen: ListenRecord | None = None
+
+    @property
+    def connects(self) -> bool:
+        """Whether it is the SUT that connects."""
+        return self.listen is not None
 
 
 class ClaimRecord(Frozen):

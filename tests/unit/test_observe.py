@@ -24,7 +24,7 @@ from harness.observe import (
     SutRun,
 )
 from harness.operator_steps import ask
-from harness.plan import AskStep, ListenStep, Plan, plan_for
+from harness.plan import AskStep, DriveStep, Plan, plan_for
 from harness.probes.base import Deadlines, Probe, ProbeContext, TlsTarget
 from harness.progress import Silent
 from harness.record import RunRecord, SutRecord
@@ -382,9 +382,9 @@ def test_probes_that_need_each_other_are_our_fault(bench: Bench) -> None:
 
 def test_a_step_without_executor_is_refused(bench: Bench) -> None:
     sut = a_sut()
-    step = ListenStep(id="l", endpoint="scu", observation="x", subject="y", seconds=1)
+    step = DriveStep(id="d", driver="storescu", action="send")
     run = SutRun(sut, Plan(sut=sut.id, steps=(step,)), journal=None)  # type: ignore[arg-type]
-    with pytest.raises(UsageProblem, match="listen"):
+    with pytest.raises(UsageProblem, match="drive"):
         Observer((), Conduct(), Silent()).add(run)
 
 

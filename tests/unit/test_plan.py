@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -102,8 +103,101 @@ def test_steps_survive_the_record(step: Step) -> None:
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.kind)
 def test_only_steps_with_an_executor_are_taken(step: Step) -> None:
     plan = Plan(sut="pacs", steps=(step,))
-    if step.kind in {"connect", "ask"}:
+    if step.kind in {"connect", "listen", "ask"}:
         check_executable(plan)
     else:
         with pytest.raises(UsageProblem, match=f"no suite of this version plans a '{step.kind}' step"):
             check_executable(plan)
+
+
+@dataclass(frozen=True)
+class Played:
+    """A row of a table of trials."""
+
+    id: str
+    needs: tuple[str, ...] = ("ordinary",)
+    text: str = ""
+
+
+TRIALS = (Played("ordinary", ()), Played("ordinary-1.2"), Played("certificate/expired"), Played("certificate/sha1"))
+
+
+def a_client(listen: str = "", *, port: int = 11113) -> Sut:
+    text = f"""
+schema = 1
+[identity]
+id = "ct"
+[endpoints.scu]
+host = "127.0.0.1"
+[endpoints.scu.listen]
+port = {port}
+driver = "people"
+{listen}
+[drivers.people]
+operator = "Send one image."
+[[claims]]
+profile = "B.12"
+role = "tls-client"
+endpoint = "scu"
+"""
+    return parse_sut(text, source="ct.toml", folder=Path())
+
+
+class TestClients:
+    def test_each_trial_is_a_step_and_none_connects(self) -> None:
+        plan = plan_for(a_client("seconds = 20"), PROBES, trials=TRIALS)
+        assert plan.connects() == ()
+        assert [step.id for step in plan.listens()] == [f"scu/tls.client-trial/{trial.id}" for trial in TRIALS]
+        assert {(step.driver, step.seconds, step.instruction) for step in plan.listens()} == {
+            ("people", 20.0, "Send one image.")
+        }
+        assert [step.needs for step in plan.listens()] == [(), *[("ordinary",)] * 3]
+        assert plan == plan_for(a_client("seconds = 20"), PROBES, trials=TRIALS)
+
+    @pytest.mark.parametrize(
+        ("patterns", "played"),
+        [
+            ('["ordinary"]', ["ordinary"]),
+            ('["certificate/*"]', ["ordinary", "certificate/expired", "certificate/sha1"]),
+            ('["*"]', [trial.id for trial in TRIALS]),
+        ],
+    )
+    def test_a_selection_brings_what_it_needs(self, patterns: str, played: list[str]) -> None:
+        plan = plan_for(a_client(f"trials = {patterns}"), PROBES, trials=TRIALS)
+        assert [step.subject for step in plan.listens()] == played
+
+    @pytest.mark.parametrize(
+        ("listen", "told"),
+        [
+            ('trials = ["ordinery"]', "no trial is called 'ordinery'; did you mean 'ordinary'"),
+            ('trials = ["x/*"]', "known are, among others: ordinary, ordinary-1.2"),
+            ('ports = "each"', "4 trials need a port each"),
+        ],
+    )
+    def test_what_cannot_be_planned_is_told(self, listen: str, told: str) -> None:
+        with pytest.raises(UsageProblem) as raised:
+            plan_for(a_client(listen, port=65533), PROBES, trials=TRIALS)
+        assert told in str(raised.value)
+        assert str(raised.value).startswith("ct.toml: endpoints.scu.listen.")
+
+    def test_a_device_may_be_reached_and_connect(self, sut: Sut) -> None:
+        both = parse_sut(
+            SUT
+            + """
+[endpoints.scu]
+host = "127.0.0.1"
+[endpoints.scu.listen]
+driver = "echo"
+[drivers.echo]
+command = "echoscu {host} {port}"
+[[claims]]
+profile = "B.12"
+role = "tls-client"
+endpoint = "scu"
+""",
+            source="pacs.toml",
+            folder=Path(),
+        )
+        plan = plan_for(both, PROBES, trials=TRIALS)
+        assert plan.connects() == plan_for(sut, PROBES).connects()
+        assert len(plan.listens()) == len(TRIALS)

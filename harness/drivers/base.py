@@ -1,0 +1,94 @@
+"""What a driver is: told of a trial, it makes the SUT connect, and says how that went."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from harness.observations.clients import DriverOutcome
+
+
+@dataclass(frozen=True)
+class Stimulus:
+    """What a driver is told of a trial: where the SUT has to connect, whom to trust, for how long it is waited for."""
+
+    endpoint: str
+    protocol: str  # "dicom-tls", "https" or "syslog-tls"
+    host: str  # the name under which the SUT calls us
+    port: int
+    called_aet: str
+    calling_aet: str
+    trial: str
+    text: str = ""  # what is played, in a sentence
+    seconds: float = 60.0
+    trust_anchors: Path | None = None  # the authority of the certificates that are shown, PEM
+    number: int = 1  # of the trial
+    of: int = 1
+
+
+class Driving(Protocol):
+    """A driver at work on one trial."""
+
+    @property
+    def over(self) -> threading.Event:
+        """Set when the driver will do nothing more."""
+
+    @property
+    def complete(self) -> bool:
+        """Once it is over: whether all connections that it causes have been begun by now."""
+
+    def stop(self) -> DriverOutcome:
+        """End it, whatever it does, and say how it went. May be called once."""
+
+
+class Driver(Protocol):
+    """Makes the SUT connect. `busy`: the SUT is at work while it runs (a person who is waited for is not that)."""
+
+    busy: bool
+
+    def start(self, stimulus: Stimulus) -> Driving:
+        """Begin, without waiting. What cannot be begun is told by the outcome, not by an exception."""
+
+
+Action = Callable[[Stimulus], DriverOutcome | None]
+"""Makes a SUT within this process connect; returns when it has ended."""
+Kind = Literal["command", "dimse", "operator", "embedded", "none"]
+
+
+class InThread:
+    """A driver at work whose doing is a call; used where it cannot be ended from outside and bounds itself."""
+
+    def __init__(self, kind: Kind, act: Callable[[], DriverOutcome | None], *, complete: bool, name: str) -> None:
+        self.over = threading.Event()
+        self.complete = complete
+        self._kind: Kind = kind
+        self._act = act
+        self._began = time.monotonic()
+        self._outcome: DriverOutcome | None = None
+        threading.Thread(target=self._run, name=name, daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            self._outcome = self._act()
+        except Exception as problem:
+            self._outcome = DriverOutcome(kind=self._kind, problem=f"{type(problem).__name__}: {problem}"[:500])
+        finally:
+            self._seconds = time.monotonic() - self._began
+            self.over.set()
+
+    def stop(self) -> DriverOutcome:
+        """How it went; what has not ended is left to its own deadlines."""
+        if not self.over.is_set():
+            seconds = time.monotonic() - self._began
+            return DriverOutcome(
+                kind=self._kind,
+                seconds=seconds,
+                timed_out=True,
+                problem=f"The driver had not ended after {seconds:.0f} s.",
+            )
+        outcome = self._outcome or DriverOutcome(kind=self._kind)
+        return outcome if outcome.seconds else outcome.model_copy(update={"seconds": self._seconds})

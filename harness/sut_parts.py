@@ -1,0 +1,42 @@
+"""What the tables of a SUT file are made of: the closed base, AE titles, defaults, near words."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+DEFAULT_CALLED_AET = "ANY-SCP"
+DEFAULT_CALLING_AET = "PS315-HARNESS"
+DEFAULT_CLIENT_AET = "ANY-SCU"
+PROTOCOLS = ("dicom-tls", "https", "syslog-tls")
+
+
+class Part(BaseModel):
+    """Base of every table of the SUT file: closed, so that a misspelt key is noticed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def closest(word: str, words: Iterable[str]) -> str:
+    """``"; did you mean 'x' or 'y'?"``, or nothing where no word is near."""
+    near = difflib.get_close_matches(word, list(words), n=3, cutoff=0.6)
+    return f"; did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
+
+
+def checked_ae_title(title: str) -> str:
+    """`title`, if it is a value that VR AE allows (PS3.5 6.2): 1 to 16 characters of ISO IR 6 but no backslash."""
+    if title != title.strip(" "):
+        title = title.strip(" ")  # PS3.5: leading and trailing spaces are not significant
+    if not title:
+        raise ValueError("an AE title has at least one character that is no space")
+    if len(title) > 16:
+        raise ValueError(f"an AE title has at most 16 characters, this one has {len(title)}")
+    if not all(" " <= character <= "~" and character != "\\" for character in title):
+        raise ValueError("an AE title has only ASCII characters, no backslash and no control characters")
+    return title
+
+
+AeTitle = Annotated[str, AfterValidator(checked_ae_title)]
