@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from harness.certificates import distinguished_name
-from harness.dicom_ul import ABORT, ASSOCIATE_RJ, PDU_NAMES, abort
-from harness.observations import Observation, Reaction, ReactionKind
+from harness.observations import Observation, ReactionKind
 from harness.observations.transport import TLS12, TLS13, ClientAuthentication, CredentialTrial
 from harness.probes.base import ProbeContext
-from harness.probes.transport.http_answers import admitted_by_http, read_http_answer
-from harness.probes.transport.session import Incoming, Session
+from harness.probes.transport.admission import admission
+from harness.probes.transport.session import Session
 from harness.probes.transport.session_credentials import ClientIdentity, unknown_identity
 from harness.probes.transport.session_offers import (
     given_identity,
-    greeting,
     no_version,
     offer_of,
     supported_versions,
@@ -24,57 +22,16 @@ _MAX_AUTHORITIES = 100
 _ECDSA_SIGN = 64
 
 
-def _from_data(session: Session, data: bytes, credential: str) -> tuple[bool | None, str]:
-    """Whether application data means that the credential was let in: it may be a refusal above TLS."""
-    protocol = session.context.target.protocol
-    if protocol == "https":
-        return admitted_by_http(read_http_answer(session, data), credential)
-    if protocol == "dicom-tls":
-        session.send(abort())
-        if credential != "given" and data[0] in {ASSOCIATE_RJ, ABORT}:
-            return None, f"{PDU_NAMES[data[0]]}: because of the certificate, or of the AE titles"
-    return True, "application data came back"
-
-
-def _after_handshake(session: Session, completed: Reaction, credential: str) -> tuple[bool | None, Reaction]:
-    """Whether the server goes on with us: what follows the handshake tells, in TLS 1.3 that alone.
-
-    Silence tells nothing: a server may be slow to refuse, or hold its tongue with those whom it does not know.
-    """
-    silence = session.context.deadlines.silence
-    first = greeting(session.context.target)
-    if first:
-        session.send(first)
-    else:
-        session.close_writing()  # a server that let us in closes in good order
-    incoming = Incoming(alert=0)
-    while incoming.alert is not None or incoming.message is not None:
-        incoming = session.read(silence)
-    if incoming.data is not None:
-        admitted, detail = _from_data(session, incoming.data, credential)
-        return admitted, completed.model_copy(update={"detail": detail})
-    end = incoming.end or completed
-    if end.kind is ReactionKind.SILENCE:
-        return None, completed.model_copy(update={"detail": "neither refused nor answered until the deadline"})
-    if not first and end.kind is ReactionKind.CLOSE:
-        return (True, completed) if end.detail == "close_notify" else (None, end)
-    return (False, end) if end.refused else (None, end)
-
-
-def _admitted(session: Session, reaction: Reaction, credential: str) -> tuple[bool | None, Reaction]:
-    if reaction.kind is ReactionKind.COMPLETED:
-        # Nobody who asks for no certificate refuses one: the handshake is all there is to see.
-        return (True, reaction) if session.flight.request is None else _after_handshake(session, reaction, credential)
-    return (False, reaction) if session.flight.request is not None and reaction.refused else (None, reaction)
-
-
 def _trial(
     context: ProbeContext, version: int, credential: str, identity: ClientIdentity | None
 ) -> tuple[CredentialTrial, Session]:
     purpose = f"client authentication: certificate {credential}"
     with Session(context, offer_of(context, version, identity=identity), purpose) as session:
-        admitted, reaction = _admitted(session, session.handshake(), credential)
-    return CredentialTrial(credential=credential, version=version, admitted=admitted, reaction=reaction), session
+        seen = admission(session, session.handshake(), credential)
+    admitted = seen.admitted
+    if credential == "given" and admitted is None and context.target.protocol == "dicom-tls":
+        admitted = True if seen.stage == "association" else None  # TLS let it in; the rejection is about the AE titles
+    return CredentialTrial(credential=credential, version=version, admitted=admitted, reaction=seen.reaction), session
 
 
 def _told_apart(given: CredentialTrial, unknown: CredentialTrial) -> CredentialTrial:

@@ -28,6 +28,7 @@ _DIGESTS: dict[int, hashes.HashAlgorithm] = {
 }
 _PSS = {0x0804: hashes.SHA256(), 0x0805: hashes.SHA384(), 0x0806: hashes.SHA512()}
 _CURVE_OF_SCHEME = {0x0403: "secp256r1", 0x0503: "secp384r1", 0x0603: "secp521r1"}
+_PSS_KEYS = {0x0809: hashes.SHA256(), 0x080A: hashes.SHA384(), 0x080B: hashes.SHA512()}  # for keys of that type alone
 _RSA = (0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601, 0x0301, 0x0201)
 _ECDSA = (0x0403, 0x0503, 0x0603, 0x0303, 0x0203)
 
@@ -50,7 +51,8 @@ class ClientIdentity:
     def choose_scheme(self, version: int, accepted: tuple[int, ...]) -> int:
         """The first scheme of ours that the server accepts in `version`. Raises `SigningError`."""
         if isinstance(self.key, rsa.RSAPrivateKey):
-            ours: tuple[int, ...] = _RSA[:3] if version >= TLS13 else _RSA
+            usual = _RSA[:3] if version >= TLS13 else _RSA
+            ours: tuple[int, ...] = tuple(_PSS_KEYS) if _holds_pss_key(self.chain) else usual
         elif isinstance(self.key, ec.EllipticCurvePrivateKey):
             curve = self.key.curve.name
             ours = _ECDSA if version < TLS13 else tuple(s for s, name in _CURVE_OF_SCHEME.items() if name == curve)
@@ -64,8 +66,8 @@ class ClientIdentity:
     def sign(self, scheme: int, data: bytes) -> bytes:
         """A signature over `data` under a scheme that `choose_scheme` gave."""
         if isinstance(self.key, rsa.RSAPrivateKey):
-            if scheme in _PSS:
-                digest = _PSS[scheme]
+            if scheme in _PSS or scheme in _PSS_KEYS:
+                digest = (_PSS | _PSS_KEYS)[scheme]
                 return self.key.sign(data, padding.PSS(padding.MGF1(digest), digest.digest_size), digest)
             return self.key.sign(data, padding.PKCS1v15(), _DIGESTS[scheme >> 8])
         if isinstance(self.key, ec.EllipticCurvePrivateKey):
@@ -83,6 +85,19 @@ class ClientIdentity:
             signed = b" " * 64 + b"TLS 1.3, client CertificateVerify\0" + digest
         signature = self.sign(scheme, signed)
         return scheme.to_bytes(2, "big") + len(signature).to_bytes(2, "big") + signature
+
+
+def _holds_pss_key(chain: tuple[bytes, ...]) -> bool:
+    """Whether the leaf's key is one of the type RSASSA-PSS, which signs by schemes of its own (RFC 8446 4.2.3)."""
+    from asn1crypto import x509 as asn1_x509
+
+    if not chain:
+        return False
+    try:
+        key = asn1_x509.Certificate.load(chain[0])["tbs_certificate"]["subject_public_key_info"]
+        return str(key["algorithm"]["algorithm"].native) == "rsassa_pss"
+    except (ValueError, TypeError):
+        return False
 
 
 def load_identity(credentials: ClientCredentials) -> ClientIdentity:

@@ -11,7 +11,8 @@ from harness.probes.base import Probe, ProbeContext
 _VERSIONS = ("tls.versions",)
 _SUITES = ("tls.versions", "tls.cipher-suites")
 _ADMISSION = (*_SUITES, "tls.client-authentication")
-_BEFORE_APPLICATION = tuple(kind for kind in FACTS if kind not in {"tls.application", "tls.second-opinion"})
+_LATER = {"tls.application", "tls.second-opinion", "tls.client-certificates", "tls.client-trial"}
+_BEFORE_APPLICATION = tuple(kind for kind in FACTS if kind not in _LATER)
 
 
 def _late(module: str, name: str) -> Callable[[ProbeContext], Observation]:
@@ -73,6 +74,13 @@ SESSION_PROBES: tuple[Probe, ...] = (
         _late("application", "probe_application"),
         needs=_BEFORE_APPLICATION,
         purpose="DICOM association and C-ECHO over the secure connection",
+    ),
+    Probe(
+        "tls.client-certificates",
+        _late("client_certificates", "probe_client_certificates"),
+        # The very last: a server that shuts out whoever shows bad certificates keeps nothing else from being seen.
+        needs=(*_BEFORE_APPLICATION, "tls.application"),
+        purpose="good, odd and bad client certificates",
     ),
 )
 """Probes built on `Session`, by kind."""
