@@ -8,12 +8,15 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.errors import UsageProblem
 from harness.probes.base import ClientCredentials
+
+if TYPE_CHECKING:
+    from fixtures.pki.campaign import Campaign
 
 
 class Secret(BaseModel):
@@ -31,13 +34,17 @@ class Secret(BaseModel):
 
 
 class CredentialSources(BaseModel):
-    """`[credentials]`: a plain string is a path, but for `client_key_password`, where it is the password itself."""
+    """`[credentials]`: a plain string is a path, but for `client_key_password`, where it is the password itself.
+
+    `campaign` is a folder that ``ps315 pki`` made: what is not given beside it comes from there.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
     client_certificate: str | Secret | None = None
     client_key: str | Secret | None = None
     client_key_password: str | Secret | None = Field(default=None, repr=False)
     trust_anchors: str | Secret | None = None
+    campaign: Annotated[str, Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _certificate_with_key(self) -> CredentialSources:
@@ -59,6 +66,7 @@ class Credentials:
     trust_anchors: Path | None = None
     given: tuple[str, ...] = ()
     secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    campaign: Campaign | None = field(default=None, repr=False)
 
 
 def _octets(value: str | Secret, *, where: str, folder: Path) -> tuple[bytes, str]:
@@ -147,6 +155,11 @@ def load_credentials(
     anchors: Path | None = None
     given: list[str] = []
     secrets: tuple[bytes, ...] = ()
+    campaign = None
+    if sources.campaign is not None:
+        where = f"{source}: credentials.campaign"
+        campaign, secrets = _load_campaign(folder / Path(sources.campaign).expanduser(), where)
+        given.append("test campaign")
     password: bytes | None = None
     if sources.client_key_password is not None:
         if isinstance(sources.client_key_password, str):
@@ -163,10 +176,32 @@ def load_credentials(
             raise UsageProblem(f"{name} does not belong to the client certificate; give the key it was issued for")
         client = ClientCredentials(certificate, key, password)
         given.append("client certificate")
-        secrets = _secret_parts(key, der, password)
+        secrets += _secret_parts(key, der, password)
+    elif campaign is not None:
+        client = ClientCredentials(campaign.client.chain_pem, campaign.client.key_pem)
+        given.append("client certificate")
     if sources.trust_anchors is not None:
         pem, name = octets("trust_anchors", sources.trust_anchors)
         _check_certificates(pem, name)
         anchors = _as_file(pem, sources.trust_anchors, folder)
         given.append("trust anchors")
-    return Credentials(client, anchors, tuple(given), secrets)
+    elif campaign is not None:
+        anchors = campaign.trust_anchors_of_sut
+        given.append("trust anchors")
+    return Credentials(client, anchors, tuple(given), secrets, campaign)
+
+
+def _load_campaign(folder: Path, where: str) -> tuple[Campaign, tuple[bytes, ...]]:
+    """The campaign in `folder`, and the octets of its private keys. Raises `UsageProblem`."""
+    from fixtures.pki.campaign import Campaign, CampaignError
+
+    try:
+        campaign = Campaign.load(folder)
+        keys = campaign.private_keys()
+    except CampaignError as problem:
+        raise UsageProblem(f"{where}: {problem}; make one with `ps315 pki {folder}`") from None
+    parts: tuple[bytes, ...] = ()
+    for pem in keys:
+        _, der = _check_key(pem, None, where)
+        parts += _secret_parts(pem, der, None)
+    return campaign, parts

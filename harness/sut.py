@@ -105,6 +105,7 @@ class Sut:
             calling_aet=where.calling_aet,
             credentials=self.credentials.client,
             trust_anchors=self.credentials.trust_anchors,
+            campaign=self.credentials.campaign,
         )
 
 

@@ -11,10 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.conduct import Budget
 from harness.observations import FACTS, Exchange, Frozen, Observation, facts_of
+
+if TYPE_CHECKING:
+    from fixtures.pki.campaign import Campaign
 
 FactsT = TypeVar("FactsT", bound=Frozen)
 
@@ -41,6 +44,7 @@ class TlsTarget:
     calling_aet: str = "PS315-HARNESS"
     credentials: ClientCredentials | None = None
     trust_anchors: Path | None = None
+    campaign: Campaign | None = field(default=None, repr=False)  # whose authority the SUT was told to trust
 
 
 @dataclass(frozen=True)
