@@ -14,9 +14,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from harness.errors import HarnessError, UsageProblem
+from reference_impl.editions import includes
 
 Level = Literal["shall", "should", "may"]
 Judged = Literal["automatically", "by-declaration", "by-operator", "not-testable", "derived"]
@@ -46,9 +47,20 @@ class Applicability(_Entry):
     """For which claims a requirement stands: profile, editions, kinds of endpoint and what has to hold."""
 
     profile: str = Field(min_length=1)
-    editions: tuple[str, ...] = Field(min_length=1)
+    editions: tuple[str, ...] = Field(min_length=1)  # editions, or spans of them: "2018b..2022d", "..2018a"
     protocols: tuple[str, ...] = ()  # "dicom-tls", "https", "syslog-tls"; empty: every kind of endpoint
     condition: str = ""  # one sentence; where an observation shows it false, the requirement does not apply
+
+    @field_validator("editions")
+    @classmethod
+    def _spans(cls, editions: tuple[str, ...]) -> tuple[str, ...]:
+        for span in editions:
+            includes(span, "2026c")  # ValueError for a span that is none
+        return editions
+
+    def holds_in(self, edition: str) -> bool:
+        """Whether `edition` is one of the editions, or lies within one of the spans."""
+        return any(includes(span, edition) for span in self.editions)
 
 
 class Requirement(_Entry):
@@ -90,7 +102,7 @@ class Requirement(_Entry):
     def applies_to(self, profile: str, edition: str, role: str, protocol: str) -> bool:
         """Whether a claim of `profile` and `edition` in `role` at an endpoint of `protocol` is bound by it."""
         return self.role == role and any(
-            of.profile == profile and edition in of.editions and (not of.protocols or protocol in of.protocols)
+            of.profile == profile and of.holds_in(edition) and (not of.protocols or protocol in of.protocols)
             for of in self.applies
         )
 

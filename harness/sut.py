@@ -16,13 +16,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from harness.claims import DEFAULT_EDITION, check_claims, unknown_profile
 from harness.credentials import Credentials, load_credentials
 from harness.drivers.base import Action
 from harness.errors import UsageProblem
 from harness.probes.base import TlsTarget
 from harness.record import ClaimRecord, EndpointRecord, ListenRecord, SutRecord, WaiverRecord
 from harness.sut_clients import EMBEDDED, DriverKind, Listen
-from harness.sut_file import DEFAULT_EDITION, SCHEMA, Role, SutFile, sentence_of
+from harness.sut_file import SCHEMA, Role, SutFile, sentence_of
 from harness.sut_parts import checked_ae_title, closest
 
 
@@ -207,39 +208,6 @@ def check_requirements(sut: Sut, known: Iterable[str]) -> None:
         raise UsageProblem("\n".join(problems))
 
 
-def check_claims(sut: Sut, known: Iterable[tuple[str, str, str]]) -> None:
-    """Raise `UsageProblem` for every claim whose profile, edition and role none of `known` is."""
-    judged = frozenset(known)
-    profiles = sorted({profile for profile, _, _ in judged})
-    problems = []
-    for number, claim in enumerate(sut.file.claims, 1):
-        where = f"{sut.source}: claims #{number}"
-        editions = sorted({edition for profile, edition, _ in judged if profile == claim.profile})
-        roles = sorted(
-            {role for profile, edition, role in judged if (profile, edition) == (claim.profile, claim.edition)}
-        )
-        if claim.profile not in profiles:
-            problems.append(f"{where}: profile: {unknown_profile(claim.profile, profiles)}")
-        elif claim.edition not in editions:
-            problems.append(
-                f"{where}: edition: {claim.profile} is not held in edition {claim.edition!r}; write one of: "
-                + ", ".join(editions)
-            )
-        elif claim.role not in roles:
-            problems.append(
-                f"{where}: role: {claim.profile} is not judged for the role {claim.role.value!r} by this version; "
-                f"write one of: {', '.join(roles)}"
-            )
-    if problems:
-        raise UsageProblem("\n".join(problems))
-
-
-def unknown_profile(profile: str, profiles: Iterable[str]) -> str:
-    """The sentence for a profile that is not held."""
-    known = list(profiles)
-    return f"there is no profile {profile!r} in this version (it holds {', '.join(known)}){closest(profile, known)}"
-
-
 __all__ = [
     "DEFAULT_EDITION",
     "Role",
@@ -254,4 +222,5 @@ __all__ = [
     "make_sut",
     "parse_sut",
     "sentence_of",
+    "unknown_profile",
 ]

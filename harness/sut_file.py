@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
+from harness.claims import default_edition
 from harness.credentials import CredentialSources
 from harness.sut_clients import EMBEDDED, DriverTable, Listen
 from harness.sut_parts import (
@@ -23,7 +24,6 @@ from harness.sut_parts import (
 )
 
 SCHEMA = 1
-DEFAULT_EDITION = "2026c"
 
 
 class Role(StrEnum):
@@ -112,13 +112,23 @@ class Endpoint(Part):
 
 
 class Claim(Part):
-    """A PS3.15 profile that the SUT says it conforms to, in a role, at an endpoint (and alternates of it)."""
+    """A PS3.15 profile that the SUT says it conforms to, in a role, at an endpoint (and alternates of it).
+
+    Without an edition it is the last that holds the profile.
+    """
 
     profile: Annotated[str, Field(min_length=1)]
-    edition: str = DEFAULT_EDITION
+    edition: str = ""
     role: Role = Role.TLS_SERVER
     endpoint: str
     alternates: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _last_edition(cls, claim: Any) -> Any:
+        if isinstance(claim, Mapping) and not claim.get("edition"):
+            return {**claim, "edition": default_edition(str(claim.get("profile", "")))}
+        return claim
 
 
 class OperatorAnswer(Part):

@@ -68,11 +68,12 @@ def run(
 def checked_catalogue(suts: Sequence[Sut], suites: Sequence[Path]) -> Catalogue:
     """The catalogue with the vendors' `suites`. Raises `UsageProblem` for claims and ids that it does not know."""
     from harness.catalogue import load_catalogue
+    from harness.claims import check_claims, held_by
     from harness.errors import UsageProblem
-    from harness.sut import check_claims, check_requirements
+    from harness.sut import check_requirements
 
     catalogue = load_catalogue(*(folder.resolve() for folder in suites))
-    held = {(of.profile, edition, each.role) for each in catalogue for of in each.applies for edition in of.editions}
+    held = held_by(catalogue)
     ids = [requirement.id for requirement in catalogue]
     problems = []
     for sut in suts:
