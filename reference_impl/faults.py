@@ -1,4 +1,7 @@
-"""The faults of the reference node: what each is, and exactly which requirements turn on it (``faults.toml``)."""
+"""The faults of the reference node and client: what each is, and exactly which requirements turn on it.
+
+The tables are ``faults.toml`` (the node as a TLS server) and ``client_faults.toml`` (the client).
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from reference_impl.transport.client_faults import CLIENT_BEHAVIOURS
 from reference_impl.transport.faults import BEHAVIOURS, missing_suite_faults
 from reference_impl.transport.profiles import load_profile
 from reference_impl.transport.registry import suite
 
-_FILE = Path(__file__).with_name("faults.toml")
+_FILES = {
+    "tls-server": Path(__file__).with_name("faults.toml"),
+    "tls-client": Path(__file__).with_name("client_faults.toml"),
+}
+_BEHAVIOURS: Mapping[str, Mapping[str, object]] = {"tls-server": BEHAVIOURS, "tls-client": CLIENT_BEHAVIOURS}
+ROLES = tuple(_FILES)
+"""The roles that faults are made for."""
 _PROFILES = ("B.12", "B.13")
 _PROTOCOLS = ("dicom-tls", "https")
 _OUTCOMES = ("fail", "warning")
@@ -30,12 +40,12 @@ class UnknownFaultError(ValueError):
 
 @dataclass(frozen=True)
 class Fault:
-    """A deliberate deviation of the reference node.
+    """A deliberate deviation of the reference node, or in the role "tls-client" of the reference client.
 
     `breaks` is its exact set: by profile, the requirements (umbrellas left out, they are derived) that turn "fail" or
     "warning". `becomes` holds those whose verdict turns "inconclusive", "not_applicable" or "pass" where the untouched
     node's is another; `advice` says what newer or stricter rules would make of it. `protocol` is the kind of endpoint
-    that the node has to be for all this to hold, one of `reference_impl.node.PROTOCOLS`.
+    that the node has to be (or the client to talk to) for all this to hold, one of `reference_impl.node.PROTOCOLS`.
     """
 
     id: str
@@ -44,41 +54,55 @@ class Fault:
     becomes: Verdicts = field(default_factory=dict)
     advice: str = ""
     protocol: str = _PROTOCOLS[0]
+    role: str = ROLES[0]
 
 
 @cache
-def _loaded() -> dict[str, Fault]:
-    with _FILE.open("rb") as file:
+def _loaded(role: str) -> dict[str, Fault]:
+    with _FILES[role].open("rb") as file:
         rows: dict[str, Any] = tomllib.load(file)
-    faults = {name: _fault(name, row) for name, row in rows.items()}
-    for name, code in missing_suite_faults().items():
-        faults.setdefault(name, _missing_suite(name, code))
-    unknown = set(faults) ^ set(BEHAVIOURS)
+    faults = {name: _fault(name, row, role) for name, row in rows.items()}
+    if role == "tls-server":
+        for name, code in missing_suite_faults().items():
+            faults.setdefault(name, _missing_suite(name, code))
+    unknown = set(faults) ^ set(_BEHAVIOURS[role])
     if unknown:
-        raise ValueError(f"{_FILE.name} and the behaviours disagree on {', '.join(sorted(unknown))}")
+        raise ValueError(f"{_FILES[role].name} and the behaviours disagree on {', '.join(sorted(unknown))}")
     return faults
 
 
-def load_faults() -> dict[str, Fault]:
-    """Every fault by name, the missing suites of B.13 included. Raises ValueError where the table is wrong."""
-    return dict(_loaded())
+def load_faults(role: str | None = "tls-server") -> dict[str, Fault]:
+    """Every fault of `role` by name, of all roles with None; the missing suites of B.13 included.
+
+    Raises ValueError where a table is wrong, or where two roles share a name.
+    """
+    if role is not None:
+        return dict(_loaded(role))
+    found: dict[str, Fault] = {}
+    for each in ROLES:
+        shared = found.keys() & _loaded(each).keys()
+        if shared:
+            raise ValueError(f"faults of two roles are both named {', '.join(sorted(shared))}")
+        found |= _loaded(each)
+    return found
 
 
-def check_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Return `names` without repetition. Raises `UnknownFaultError`, with close names, for one that is no fault."""
+def check_names(names: Iterable[str], role: str = "tls-server") -> tuple[str, ...]:
+    """Return `names` without repetition. Raises `UnknownFaultError`, with close names, for one that is none of `role`."""
     chosen = tuple(dict.fromkeys(names))
+    known = _BEHAVIOURS[role]
     for name in chosen:
-        if name not in BEHAVIOURS:
-            close = difflib.get_close_matches(name, BEHAVIOURS, n=5, cutoff=0.4)
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=5, cutoff=0.4)
             hint = f"; did you mean {', '.join(close)}?" if close else ""
             raise UnknownFaultError(f"there is no fault {name!r}{hint}")
     return chosen
 
 
-def _fault(name: str, row: dict[str, Any]) -> Fault:
+def _fault(name: str, row: dict[str, Any], role: str) -> Fault:
     protocol = row.get("protocol", _PROTOCOLS[0])
     if protocol not in _PROTOCOLS:
-        raise ValueError(f"{_FILE.name}: {name}: unknown protocol {protocol!r}")
+        raise ValueError(f"{_FILES[role].name}: {name}: unknown protocol {protocol!r}")
     return Fault(
         id=name,
         text=row["text"],
@@ -86,6 +110,7 @@ def _fault(name: str, row: dict[str, Any]) -> Fault:
         becomes=_verdicts(name, row.get("becomes", {}), _CHANGES),
         advice=row.get("advice", ""),
         protocol=protocol,
+        role=role,
     )
 
 
@@ -94,10 +119,10 @@ def _verdicts(name: str, table: dict[str, Any], allowed: tuple[str, ...]) -> Ver
     found: dict[str, dict[str, str]] = {profile: {} for profile in _PROFILES}
     for scope, by_verdict in table.items():
         if scope not in (*_PROFILES, "both"):
-            raise ValueError(f"{_FILE.name}: {name}: unknown profile {scope!r}")
+            raise ValueError(f"{name}: unknown profile {scope!r}")
         for verdict, ids in by_verdict.items():
             if verdict not in allowed:
-                raise ValueError(f"{_FILE.name}: {name}: {verdict!r} is none of {', '.join(allowed)}")
+                raise ValueError(f"{name}: {verdict!r} is none of {', '.join(allowed)}")
             for profile in _PROFILES if scope == "both" else (scope,):
                 found[profile].update(dict.fromkeys(ids, verdict))
     return {profile: verdicts for profile, verdicts in found.items() if verdicts}

@@ -1,0 +1,181 @@
+"""A secure DICOM client: verification and storage SCU, or a web client, over TLS; conforming unless told otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from cryptography import x509
+from pydicom import Dataset
+
+from fixtures.pki import Pki
+from reference_impl.dicom_client import SYNTAXES, VERIFICATION, DicomError, Requestor, is_accepted
+from reference_impl.faults import check_names
+from reference_impl.http_client import get_page
+from reference_impl.transport.client import (
+    ClientChannel,
+    ClientLimits,
+    ClientSettings,
+    EndedError,
+    SecureConnection,
+    Trust,
+    Verifier,
+    settings_for,
+)
+from reference_impl.transport.client_faults import CLIENT_BEHAVIOURS, ClientBehaviour
+from reference_impl.transport.front import Channel, Identity
+from reference_impl.transport.profiles import load_profile
+
+PROTOCOLS = ("dicom-tls", "https")
+_APPLICATION_PROTOCOLS: dict[str, tuple[str, ...]] = {"dicom-tls": (), "https": ("http/1.1",)}
+_ROOTS = ("ca", "ca_ec")
+Stage: TypeAlias = Literal["tcp", "tls", "association", "dimse"]
+Talk: TypeAlias = Callable[[SecureConnection], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one attempt ended: whether all was done, a sentence, and how far it came (`stage`, the last one reached)."""
+
+    ok: bool
+    detail: str
+    stage: Stage
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the server is, and what its certificate has to name."""
+
+    host: str
+    port: int
+    server_name: str
+
+    @property
+    def reference(self) -> str:
+        return self.server_name or self.host
+
+
+class Scu:
+    """The reference client. Each call makes one connection (a fault may make more) and leaves nothing behind.
+
+    `profile` is a TLS profile of PS3.15 in `edition`; `faults` are names of client faults. Without `trust_anchors` and
+    `identity` those of `pki` are used, or none. `crls` are revocation lists in DER. Raises ValueError for an unknown
+    protocol or fault, LookupError for an unknown profile. The calls never raise for what a server does.
+    """
+
+    def __init__(
+        self,
+        profile: str = "B.12",
+        faults: Iterable[str] = (),
+        *,
+        edition: str = "2026c",
+        protocol: str = "dicom-tls",
+        pki: Pki | None = None,
+        trust_anchors: Sequence[x509.Certificate] | None = None,
+        identity: Identity | None = None,
+        ae_title: str = "PS315-SCU",
+        crls: Sequence[bytes] = (),
+        limits: ClientLimits | None = None,
+    ) -> None:
+        if protocol not in PROTOCOLS:
+            raise ValueError(f"unknown protocol {protocol!r}; the client knows {', '.join(PROTOCOLS)}")
+        self.profile = profile
+        self.protocol = protocol
+        self.ae_title = ae_title
+        self.faults = check_names(faults, role="tls-client")
+        if trust_anchors is None:
+            trust_anchors = [pki.issue(name).certificate for name in _ROOTS] if pki else []
+        self._trust = Trust(tuple(trust_anchors), tuple(map(x509.load_der_x509_crl, crls)))
+        self._identity = identity or (_identity_of(pki) if pki else None)
+        self._limits = limits or ClientLimits()
+        settings = settings_for(load_profile(profile, edition))
+        self.settings = replace(settings, protocols=_APPLICATION_PROTOCOLS[protocol])
+        self._behaviours: list[ClientBehaviour] = [CLIENT_BEHAVIOURS[name] for name in self.faults]
+        for behaviour in self._behaviours:
+            self.settings = behaviour.adjust(self.settings)
+            self._identity = self._identity if behaviour.shows_certificate else None
+
+    def echo(self, host: str, port: int, called_aet: str = "ANY-SCP", server_name: str = "") -> Outcome:
+        """Verify the connection with one C-ECHO. `server_name` is the name that the certificate has to bear."""
+
+        def talk(connection: SecureConnection) -> None:
+            requestor = Requestor(connection, self.ae_title, called_aet)
+            requestor.associate([(VERIFICATION, SYNTAXES)])
+            status = requestor.echo()
+            requestor.release()
+            if not is_accepted(status):
+                raise DicomError("dimse", f"C-ECHO was answered with status 0x{status:04X}")
+
+        return self._attempt(_Place(host, port, server_name), talk, "C-ECHO succeeded")
+
+    def store(
+        self, host: str, port: int, called_aet: str, instances: Sequence[Dataset], server_name: str = ""
+    ) -> Outcome:
+        """Store `instances` over one association."""
+        proposed = {str(one.SOPClassUID): SYNTAXES for one in instances}
+
+        def talk(connection: SecureConnection) -> None:
+            requestor = Requestor(connection, self.ae_title, called_aet)
+            requestor.associate(proposed.items())
+            statuses = [requestor.store(one) for one in instances]
+            requestor.release()
+            wrong = [status for status in statuses if not is_accepted(status)]
+            if wrong:
+                raise DicomError("dimse", f"C-STORE was answered with status 0x{wrong[0]:04X}")
+
+        return self._attempt(_Place(host, port, server_name), talk, f"{len(instances)} stored")
+
+    def get(self, host: str, port: int, path: str = "/", server_name: str = "") -> Outcome:
+        """Get one page over HTTPS."""
+
+        def talk(connection: SecureConnection) -> None:
+            status = get_page(connection, server_name or host, port, path)
+            if status >= 400:
+                raise DicomError("dimse", f"the request was answered with status {status}")
+
+        return self._attempt(_Place(host, port, server_name), talk, "the page was got")
+
+    def run(self, host: str, port: int, called_aet: str = "ANY-SCP", server_name: str = "") -> Outcome:
+        """What the protocol is for: a C-ECHO, or with "https" a GET."""
+        if self.protocol == "https":
+            return self.get(host, port, server_name=server_name)
+        return self.echo(host, port, called_aet, server_name)
+
+    def _attempt(self, place: _Place, talk: Talk, success: str) -> Outcome:
+        outcome = self._once(self.settings, place, talk, success)
+        for adjust in (each for behaviour in self._behaviours for each in behaviour.retries):
+            if outcome.stage != "tls":
+                break
+            outcome = self._once(adjust(self.settings), place, talk, success)
+        return outcome
+
+    def _once(self, settings: ClientSettings, place: _Place, talk: Talk, success: str) -> Outcome:
+        """One connection from beginning to end."""
+        stage: Stage = "tcp"
+        with SecureConnection(lambda: self._channel(settings, place.reference), self._limits) as connection:
+            try:
+                connection.connect(place.host, place.port)
+                stage = "tls"
+                connection.shake_hands()
+                stage = "association"
+                talk(connection)
+            except EndedError as problem:
+                return Outcome(False, str(problem), stage)
+            except DicomError as problem:
+                return Outcome(False, str(problem), "dimse" if problem.stage == "dimse" else "association")
+        return Outcome(True, success, "dimse")
+
+    def _channel(self, settings: ClientSettings, reference: str) -> Channel:
+        for behaviour in self._behaviours:
+            if behaviour.channel is not None:
+                return behaviour.channel(settings, reference)
+        return ClientChannel(settings, Verifier(self._trust, settings, reference).verify, reference, self._identity)
+
+
+def _identity_of(pki: Pki) -> Identity:
+    issued = pki.issue("client")
+    return Identity((issued.certificate, *issued.intermediates), issued.key)
+
+
+__all__ = ["PROTOCOLS", "Outcome", "Scu"]

@@ -1,0 +1,93 @@
+"""Who is who: the server's proof that its key is its own, and the client's certificate and proof."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from reference_impl.transport.client.channel import ClientChannel
+from reference_impl.transport.client.refusal import AlertDescription, RefusalError
+from reference_impl.transport.client.settings import Check
+from reference_impl.transport.client.signing import PublicKey, choose_scheme, is_pss_only, is_signed, schemes_of, sign
+from reference_impl.transport.front.settings import Identity
+from reference_impl.transport.wire import (
+    TLS12,
+    TLS13,
+    CertificateEntry,
+    CertificateMessage,
+    CertificateRequest,
+    CertificateVerify,
+    HandshakeMessage,
+    HandshakeType,
+    vector,
+)
+
+_SERVER_CONTEXT = b" " * 64 + b"TLS 1.3, server CertificateVerify\0"
+_CLIENT_CONTEXT = b" " * 64 + b"TLS 1.3, client CertificateVerify\0"
+
+
+def leaf_of(shown: tuple[bytes, ...]) -> x509.Certificate | None:
+    """The server's own certificate, None where there is none that can be read."""
+    with contextlib.suppress(ValueError, IndexError):
+        return x509.load_der_x509_certificate(shown[0])
+    return None
+
+
+def check_certificate_verify(channel: ClientChannel, verify: CertificateVerify, hash_name: str) -> None:
+    """The server's CertificateVerify of TLS 1.3 over the transcript so far (RFC 8446 4.4.3)."""
+    data = _SERVER_CONTEXT + hashlib.new(hash_name, channel.transcript).digest()
+    check_signature(channel, verify.scheme, verify.signature, data)
+
+
+def check_signature(channel: ClientChannel, scheme: int, signature: bytes, data: bytes) -> None:
+    """A signature of the server's key: by a scheme that was offered, that suits the key, and good."""
+    offered = scheme in channel.settings.schemes
+    reason = f"signature scheme 0x{scheme:04X} was not offered"
+    channel.heed(lambda: channel.require(Check.SCHEME, offered, AlertDescription.ILLEGAL_PARAMETER, reason))
+    leaf = channel.peer_certificate
+    key = leaf.public_key() if leaf is not None else None
+    good = leaf is not None and isinstance(key, PublicKey) and is_signed(key, scheme, signature, data)
+    if good and channel.version >= TLS13 and isinstance(key, PublicKey) and leaf is not None:
+        good = scheme in schemes_of(key, TLS13, pss_only=is_pss_only(leaf))
+    channel.heed(
+        lambda: channel.require(
+            Check.SERVER_SIGNATURE, good, AlertDescription.DECRYPT_ERROR, "the server's key did not sign the handshake"
+        )
+    )
+
+
+def _usable(identity: Identity | None, version: int, request: CertificateRequest) -> int | None:
+    """The scheme that our key signs with, None where there is nothing to show (RFC 8446 4.4.2)."""
+    return None if identity is None else choose_scheme(identity.key, version, request.schemes)
+
+
+def own_certificate(identity: Identity | None, version: int, request: CertificateRequest) -> bytes:
+    """Our Certificate message, with an empty list where we have none that the server can use."""
+    entries: tuple[CertificateEntry, ...] = ()
+    if identity is not None and (version < TLS12 or _usable(identity, version, request) is not None):
+        entries = tuple(CertificateEntry(one.public_bytes(Encoding.DER)) for one in identity.chain)
+    return CertificateMessage(entries, request.request_context).encode(version)
+
+
+def own_certificate_verify(
+    identity: Identity | None, version: int, request: CertificateRequest, transcript: bytes, hash_name: str
+) -> bytes:
+    """Our CertificateVerify of TLS 1.2 or 1.3 over `transcript`; empty where no certificate was shown."""
+    scheme = _usable(identity, version, request)
+    if identity is None or scheme is None:
+        return b""
+    data = transcript
+    if version >= TLS13:
+        data = _CLIENT_CONTEXT + hashlib.new(hash_name, transcript).digest()
+    signature = sign(identity.key, scheme, data)
+    body = scheme.to_bytes(2, "big") + vector(signature, 2)
+    return HandshakeMessage(HandshakeType.CERTIFICATE_VERIFY, body).encode()
+
+
+def refuse_old_client_certificate(version: int) -> None:
+    """Raise `RefusalError` where a version would sign without a scheme, which is not spoken here."""
+    if version < TLS12:
+        raise RefusalError(AlertDescription.HANDSHAKE_FAILURE, "no client certificate is shown below TLS 1.2")

@@ -1,0 +1,119 @@
+"""How the client behaves where it conforms, as values, and which of its checks a fault may leave out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from reference_impl.transport.profiles import Profile
+from reference_impl.transport.registry import suite
+from reference_impl.transport.wire import TLS12, TLS13, Extension
+
+X25519, P_256, P_384, P_521, X448 = 0x001D, 0x0017, 0x0018, 0x0019, 0x001E
+
+_FIRST = 0xC02F  # the first proposal that RFC 9325 4.2.1 asks for
+_SUITES_TLS_1_2 = (0xC02F, 0xC02B, 0xC030, 0xC02C, 0xCCA8, 0xCCA9)
+_SUITES_TLS_1_3 = (0x1301, 0x1302, 0x1303)
+_SCHEMES = (0x0403, 0x0503, 0x0603, 0x0804, 0x0805, 0x0806, 0x0809, 0x080A, 0x080B, 0x0401, 0x0501, 0x0601)
+_EDWARDS = (0x0807, 0x0808)
+_SHA_512 = frozenset({0x0603, 0x0806, 0x080B, 0x0601})
+
+
+class Check(StrEnum):
+    """What the client checks. Certificates first, then the handshake, then records."""
+
+    TRUST = "trust"
+    SIGNATURE = "signature"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not yet valid"
+    HOST_NAME = "host name"
+    COMMON_NAME = "no common name"  # left out: a common name will do where no subjectAltName fits
+    WHOLE_LABEL = "wildcard is a whole label"
+    EXTENDED_KEY_USAGE = "extended key usage"
+    KEY_USAGE = "key usage"
+    BASIC_CONSTRAINTS = "basic constraints"
+    PATH_LENGTH = "path length"
+    NAME_CONSTRAINTS = "name constraints"
+    CRITICAL_EXTENSION = "critical extension"
+    STRICT_ENCODING = "strict encoding"
+    KEY_STRENGTH = "key strength"
+    SIGNATURE_ALGORITHM = "signature algorithm"
+    REVOCATION_LIST = "revocation list"
+    STAPLED_STATUS = "stapled status"
+
+    VERSION = "version offered"
+    SUITE = "suite offered"
+    COMPRESSION = "compression offered"
+    EXTENSIONS = "extensions offered"
+    SENTINEL = "downgrade sentinel"
+    RENEGOTIATION_INFO = "renegotiation_info"
+    PROTOCOL = "application protocol offered"
+    GROUP = "group offered"
+    DHE_BITS = "length of the DHE prime"
+    SCHEME = "signature scheme offered"
+    SERVER_SIGNATURE = "signature of the handshake"
+    FINISHED = "Finished"
+    RECORDS = "integrity of records"
+
+
+@dataclass(frozen=True)
+class ClientSettings:
+    """Everything that decides what the client offers and accepts.
+
+    `versions`, `suites`, `groups`, `schemes` are IANA code points in the client's order; `shares` are the groups with a
+    key share in the first hello. `certificate_schemes` goes into signature_algorithms_cert where it differs. None or an
+    empty tuple leaves the extension out. `minimum_*` are bits; `certificate_hashes` are names of `hashlib` that
+    signatures of certificates may use. `hello_version` is client_version where it is not what the versions imply.
+    `ignores` are the checks that are left out, `verifies_late` puts off what certificates and signatures tell until
+    the first application data is sent; `faint_hearted` names acceptable things that end the handshake all the same.
+    """
+
+    versions: tuple[int, ...] = (TLS13, TLS12)
+    suites: tuple[int, ...] = (*_SUITES_TLS_1_3, *_SUITES_TLS_1_2)
+    groups: tuple[int, ...] = (X25519, P_256, P_384, P_521)
+    shares: tuple[int, ...] = (X25519, P_256)
+    schemes: tuple[int, ...] = (*_SCHEMES, *_EDWARDS)
+    certificate_schemes: tuple[int, ...] = ()
+    compression_methods: tuple[int, ...] = (0,)
+    point_formats: tuple[int, ...] = (0,)
+    names_server: bool = True
+    protocols: tuple[str, ...] = ()
+    status_request: bool = True
+    extended_master_secret: bool = True
+    encrypt_then_mac: bool = False
+    renegotiation_info: bool = True
+    renegotiation_scsv: bool = False
+    session_ticket: bool = True
+    psk_modes: tuple[int, ...] = (1,)
+    extra_extensions: tuple[Extension, ...] = ()
+    hello_version: int | None = None
+    minimum_rsa_bits: int = 2048
+    minimum_ec_bits: int = 256
+    minimum_dhe_bits: int = 2048
+    certificate_hashes: frozenset[str] = frozenset({"sha256", "sha384", "sha512"})
+    ignores: frozenset[Check] = field(default=frozenset())
+    verifies_late: bool = False
+    faint_hearted: frozenset[str] = frozenset()
+
+    def checks(self, check: Check) -> bool:
+        """Whether the client heeds `check`."""
+        return check not in self.ignores
+
+
+def settings_for(profile: Profile) -> ClientSettings:
+    """What a conforming client of `profile` offers and accepts."""
+    permitted = {code for codes in (*profile.required.values(), *profile.optional.values()) for code in codes}
+    if not profile.closed:
+        return ClientSettings()
+    tls13 = (*_SUITES_TLS_1_3, *(code for code in profile.required["TLS 1.3"] if code not in _SUITES_TLS_1_3))
+    listed = [code for code in profile.required["TLS 1.2"] if code != _FIRST]
+    tls12 = (_FIRST, *listed) if _FIRST in permitted else tuple(listed)
+    return ClientSettings(
+        suites=(*tls13, *(code for code in tls12 if suite(code).forward_secrecy)),
+        schemes=tuple(scheme for scheme in _SCHEMES if scheme not in _SHA_512),
+        certificate_schemes=_SCHEMES,
+        minimum_rsa_bits=profile.minimum_bits.get("certificate_rsa", 2048),
+        minimum_ec_bits=profile.minimum_bits.get("certificate_ecc", 256),
+        minimum_dhe_bits=profile.minimum_bits.get("dhe", 2048),
+        certificate_hashes=profile.certificate_hashes,
+    )

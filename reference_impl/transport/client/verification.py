@@ -1,0 +1,207 @@
+"""Judging a server's certificates: path, purpose, strength, name and revocation (RFC 5280 6, RFC 9525 6, RFC 9325 7).
+
+OpenSSL validates the path, strictly; service-identity compares names. What neither of them looks at stands here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import TypeVar
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, SignatureAlgorithmOID
+from OpenSSL import crypto
+
+from reference_impl.transport.client.names import fits_name
+from reference_impl.transport.client.refusal import AlertDescription, RefusalError
+from reference_impl.transport.client.revocation import revoked_by_list, revoked_by_status
+from reference_impl.transport.client.settings import Check, ClientSettings
+
+MAX_CERTIFICATES = 20
+_MAX_OCTETS = 1 << 17
+
+_CHECK_OF_ERROR: dict[int, Check] = {
+    2: Check.TRUST,  # unable to get issuer certificate
+    18: Check.TRUST,  # self-signed certificate
+    19: Check.TRUST,  # self-signed certificate in chain
+    20: Check.TRUST,  # unable to get local issuer certificate
+    21: Check.TRUST,  # unable to verify the first certificate
+    7: Check.SIGNATURE,
+    9: Check.NOT_YET_VALID,
+    10: Check.EXPIRED,
+    13: Check.NOT_YET_VALID,  # error in the field notBefore
+    14: Check.EXPIRED,
+    24: Check.BASIC_CONSTRAINTS,  # invalid CA certificate
+    79: Check.BASIC_CONSTRAINTS,
+    32: Check.BASIC_CONSTRAINTS,  # key usage does not include certificate signing
+    25: Check.PATH_LENGTH,
+    34: Check.CRITICAL_EXTENSION,
+    **dict.fromkeys(range(47, 54), Check.NAME_CONSTRAINTS),
+}
+"""What a result of OpenSSL's path validation (X509_V_ERR_*) is about; others are matters of strict encoding."""
+
+_ALERTS: dict[Check, AlertDescription] = {
+    Check.TRUST: AlertDescription.UNKNOWN_CA,
+    Check.SIGNATURE: AlertDescription.DECRYPT_ERROR,
+    Check.EXPIRED: AlertDescription.CERTIFICATE_EXPIRED,
+    Check.NOT_YET_VALID: AlertDescription.BAD_CERTIFICATE,
+    Check.EXTENDED_KEY_USAGE: AlertDescription.UNSUPPORTED_CERTIFICATE,
+    Check.KEY_USAGE: AlertDescription.UNSUPPORTED_CERTIFICATE,
+    Check.CRITICAL_EXTENSION: AlertDescription.UNSUPPORTED_CERTIFICATE,
+    Check.REVOCATION_LIST: AlertDescription.CERTIFICATE_REVOKED,
+    Check.STAPLED_STATUS: AlertDescription.CERTIFICATE_REVOKED,
+    Check.BASIC_CONSTRAINTS: AlertDescription.UNKNOWN_CA,
+    Check.PATH_LENGTH: AlertDescription.UNKNOWN_CA,
+}
+_PURPOSES = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+ExtensionT = TypeVar("ExtensionT", bound=x509.ExtensionType)
+_WITHOUT_HASH = {SignatureAlgorithmOID.ED25519, SignatureAlgorithmOID.ED448}
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Whom the client believes: `anchors`, and the revocation lists that it was given."""
+
+    anchors: tuple[x509.Certificate, ...]
+    revocation_lists: tuple[x509.CertificateRevocationList, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """Judges what one server shows. `reference` is the host name or IP address that the client was told to reach."""
+
+    trust: Trust
+    settings: ClientSettings
+    reference: str
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def verify(self, shown: Sequence[bytes], stapled: bytes | None) -> None:
+        """Accept `shown` (DER, leaf first) with the OCSP response `stapled`, or raise `RefusalError`."""
+        if not shown:
+            raise RefusalError(AlertDescription.DECODE_ERROR, "the server shows no certificate")
+        if len(shown) > MAX_CERTIFICATES or sum(map(len, shown)) > _MAX_OCTETS:
+            raise RefusalError(AlertDescription.BAD_CERTIFICATE, "the server shows more certificates than are read")
+        try:
+            certificates = [x509.load_der_x509_certificate(der) for der in shown]
+            self._verify(certificates, stapled)
+        except (ValueError, TypeError, x509.DuplicateExtension, x509.InvalidVersion, crypto.Error) as problem:
+            reason = str(problem) or type(problem).__name__
+            raise RefusalError(AlertDescription.BAD_CERTIFICATE, f"a certificate cannot be read: {reason}") from None
+
+    def _verify(self, shown: list[x509.Certificate], stapled: bytes | None) -> None:
+        path = self._path(shown)
+        leaf = shown[0]
+        self._purpose(leaf)
+        for certificate in path if len(path) == 1 else path[:-1]:
+            self._strength(certificate)
+        self._name(leaf)
+        self._revocation(path, stapled)
+
+    def _refuse(self, check: Check, reason: str) -> None:
+        """Raise what `check` found, unless it is left out."""
+        if self.settings.checks(check):
+            raise RefusalError(_ALERTS.get(check, AlertDescription.BAD_CERTIFICATE), reason)
+
+    # -- path ----------------------------------------------------------------------------------------------------
+
+    def _path(self, shown: list[x509.Certificate]) -> list[x509.Certificate]:
+        """The path from the leaf to a trust anchor; what was shown where an ignored check stands in its way."""
+        store = crypto.X509Store()
+        store.set_flags(crypto.X509StoreFlags.X509_STRICT)
+        store.set_time(self.now)
+        for anchor in self.trust.anchors:
+            store.add_cert(crypto.X509.from_cryptography(anchor))
+        leaf, *others = (crypto.X509.from_cryptography(certificate) for certificate in shown)
+        try:
+            found = crypto.X509StoreContext(store, leaf, others).get_verified_chain()
+        except crypto.X509StoreContextError as problem:
+            code, depth, text = problem.errors[0], problem.errors[1], problem.errors[2]
+            check = _CHECK_OF_ERROR.get(int(code), Check.STRICT_ENCODING)
+            self._refuse(check, f"certificate at depth {depth}: {text}")
+            return self._as_shown(shown)
+        return [certificate.to_cryptography() for certificate in found]
+
+    def _as_shown(self, shown: list[x509.Certificate]) -> list[x509.Certificate]:
+        """The certificates shown, and the anchor that the last of them names as its issuer."""
+        last = shown[-1]
+        return [*shown, *(anchor for anchor in self.trust.anchors if anchor.subject == last.issuer and anchor != last)]
+
+    # -- what a certificate is for, and how strong it is ----------------------------------------------------------
+
+    def _purpose(self, leaf: x509.Certificate) -> None:
+        extended = _extension(leaf, x509.ExtendedKeyUsage)
+        if extended is None and "missing extended key usage" in self.settings.faint_hearted:
+            raise RefusalError(AlertDescription.UNSUPPORTED_CERTIFICATE, "the certificate has no extended key usage")
+        if extended is not None and not _PURPOSES & set(extended):
+            self._refuse(Check.EXTENDED_KEY_USAGE, "the certificate is not meant for servers")
+        usage = _extension(leaf, x509.KeyUsage)
+        if usage is not None and not usage.digital_signature:
+            self._refuse(Check.KEY_USAGE, "the certificate's key is not meant for digital signatures")
+
+    def _strength(self, certificate: x509.Certificate) -> None:
+        key = certificate.public_key()
+        weak_rsa = isinstance(key, rsa.RSAPublicKey) and key.key_size < self.settings.minimum_rsa_bits
+        weak_ec = isinstance(key, ec.EllipticCurvePublicKey) and key.key_size < self.settings.minimum_ec_bits
+        if weak_rsa or weak_ec:
+            self._refuse(Check.KEY_STRENGTH, "a certificate's key is too short")
+        if certificate in self.trust.anchors or certificate.signature_algorithm_oid in _WITHOUT_HASH:
+            return
+        digest = certificate.signature_hash_algorithm
+        if digest is None or digest.name not in self.settings.certificate_hashes:
+            self._refuse(Check.SIGNATURE_ALGORITHM, "a certificate is signed with a hash that is too weak")
+
+    # -- name ----------------------------------------------------------------------------------------------------
+
+    def _name(self, leaf: x509.Certificate) -> None:
+        address = _address(self.reference)
+        if address is not None and "address" in self.settings.faint_hearted:
+            raise RefusalError(AlertDescription.BAD_CERTIFICATE, "the server is no host name")
+        partial = not self.settings.checks(Check.WHOLE_LABEL)
+        if fits_name(leaf, self.reference, address, partial_wildcards=partial):
+            return
+        named = leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        if not self.settings.checks(Check.COMMON_NAME) and any(
+            str(one.value).lower() == self.reference.lower() for one in named
+        ):
+            return
+        self._refuse(Check.HOST_NAME, f"the certificate does not name {self.reference}")
+
+    # -- revocation ----------------------------------------------------------------------------------------------
+
+    def _revocation(self, path: list[x509.Certificate], stapled: bytes | None) -> None:
+        for certificate, issuer in pairwise(path):
+            if revoked_by_list(certificate, issuer, self.trust.revocation_lists):
+                self._refuse(Check.REVOCATION_LIST, "a revocation list names a certificate of the path")
+        if stapled and len(path) > 1 and revoked_by_status(path[0], path[1], stapled):
+            self._refuse(Check.STAPLED_STATUS, "the stapled status says that the certificate is revoked")
+
+
+def _extension(certificate: x509.Certificate, kind: type[ExtensionT]) -> ExtensionT | None:
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _address(reference: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(reference)
+    except ValueError:
+        return None
+
+
+def load_anchors(pem: bytes | Iterable[bytes]) -> tuple[x509.Certificate, ...]:
+    """The certificates of PEM files. Raises ValueError."""
+    files = (pem,) if isinstance(pem, bytes) else pem
+    return tuple(one for data in files for one in x509.load_pem_x509_certificates(data))
+
+
+def der_of(certificate: x509.Certificate) -> bytes:
+    """The certificate in DER."""
+    return certificate.public_bytes(Encoding.DER)
