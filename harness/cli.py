@@ -12,8 +12,9 @@ _COMMANDS = {
     "judge": "judge a recorded run again, offline",
     "init": "write a commented SUT file",
     "serve": "run the reference node for others to test against",
+    "connect": "run the reference client once against a server",
     "requirements": "the catalogue, with how each requirement is judged",
-    "faults": "the faults of the reference node, and what each breaks",
+    "faults": "the faults of the reference node and client, and what each breaks",
     "verify-report": "check a signed report",
 }
 

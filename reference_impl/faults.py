@@ -88,7 +88,7 @@ def load_faults(role: str | None = "tls-server") -> dict[str, Fault]:
 
 
 def check_names(names: Iterable[str], role: str = "tls-server") -> tuple[str, ...]:
-    """Return `names` without repetition. Raises `UnknownFaultError`, with close names, for one that is none of `role`."""
+    """Return `names` without repetition. Raises `UnknownFaultError`, with close names, for an unknown one of `role`."""
     chosen = tuple(dict.fromkeys(names))
     known = _BEHAVIOURS[role]
     for name in chosen:

@@ -1,4 +1,4 @@
-"""``ps315 faults``: the faults of the reference node, and what each breaks."""
+"""``ps315 faults``: the faults of the reference node and client, and what each breaks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from harness.catalogue import Catalogue
     from reference_impl.faults import Fault
 
-_ROLE, _EDITION = "tls-server", "2026c"
+_EDITION = "2026c"
 
 
 def faults(*, as_json: option.AsJson = False) -> int:
@@ -22,12 +22,12 @@ def faults(*, as_json: option.AsJson = False) -> int:
     from harness.catalogue import load_catalogue
     from reference_impl.faults import load_faults
 
-    rows = [fault_as_json(fault, load_catalogue()) for fault in load_faults().values()]
+    rows = [fault_as_json(fault, load_catalogue()) for fault in load_faults(None).values()]
     if as_json:
         sys.stdout.write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
         return 0
     for row in rows:
-        where = "" if row["protocol"] == "dicom-tls" else f" ({row['protocol']})"
+        where = f" ({row['role']})" if row["protocol"] == "dicom-tls" else f" ({row['role']}, {row['protocol']})"
         sys.stdout.write(f"{row['id']}{where}\n    {row['text']}\n")
         for profile, expected in row["expected"].items():
             broken = [name for name, verdict in expected.items() if verdict in {"fail", "warning"}]
@@ -47,7 +47,7 @@ def fault_as_json(fault: Fault, catalogue: Catalogue) -> dict[str, Any]:
     for profile in sorted({*fault.breaks, *fault.becomes}):
         broken = dict(fault.breaks.get(profile, {}))
         failed = {name for name, verdict in broken.items() if verdict == "fail"}
-        broken |= dict.fromkeys(_failed_umbrellas(catalogue, profile, fault.protocol, failed), "fail")
+        broken |= dict.fromkeys(_failed_umbrellas(catalogue, profile, fault, failed), "fail")
         expected[profile] = broken | dict(fault.becomes.get(profile, {}))
     breaks = [
         name for verdicts in expected.values() for name, verdict in verdicts.items() if verdict in {"fail", "warning"}
@@ -55,6 +55,7 @@ def fault_as_json(fault: Fault, catalogue: Catalogue) -> dict[str, Any]:
     return {
         "id": fault.id,
         "text": fault.text,
+        "role": fault.role,
         "protocol": fault.protocol,
         "breaks": list(dict.fromkeys(breaks)),
         "expected": expected,
@@ -62,11 +63,11 @@ def fault_as_json(fault: Fault, catalogue: Catalogue) -> dict[str, Any]:
     }
 
 
-def _failed_umbrellas(catalogue: Catalogue, profile: str, protocol: str, failed: set[str]) -> Iterable[str]:
+def _failed_umbrellas(catalogue: Catalogue, profile: str, fault: Fault, failed: set[str]) -> Iterable[str]:
     """The umbrella requirements of `profile` that fail because a member is in `failed`."""
-    for umbrella in catalogue.select(profile, _EDITION, _ROLE, protocol):
+    for umbrella in catalogue.select(profile, _EDITION, fault.role, fault.protocol):
         if umbrella.judged != "derived":
             continue
-        members = catalogue.members_of(umbrella, profile, _EDITION, _ROLE, protocol)
+        members = catalogue.members_of(umbrella, profile, _EDITION, fault.role, fault.protocol)
         if any(member.id in failed for member in members):
             yield umbrella.id
