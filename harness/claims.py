@@ -15,6 +15,7 @@ from reference_impl.transport import profiles
 
 if TYPE_CHECKING:
     from harness.catalogue import Catalogue
+    from harness.record.models import ClaimRecord
     from harness.sut import Sut
 
 DEFAULT_EDITION = "2026c"
@@ -67,6 +68,26 @@ def chosen_edition(profile: str, edition: str | None, known: Held) -> str:
     return chosen
 
 
+def claims_to_judge(
+    claims: Iterable[ClaimRecord], profile: str | None, edition: str | None, known: Held
+) -> tuple[ClaimRecord, ...]:
+    """`claims`, each once, or what they would be by another `profile` or `edition`. Raises `UsageProblem`."""
+    held = frozenset(known)
+    chosen: dict[tuple[str, str, str, str], ClaimRecord] = {}
+    for claim in claims:
+        wanted = claim
+        if profile is not None or edition is not None:
+            name = profile or claim.profile
+            kept = claim.edition if name == claim.profile else None
+            changed = {"profile": name, "edition": chosen_edition(name, edition or kept, held)}
+            wanted = claim.model_copy(update=changed)
+        key = (wanted.profile, wanted.edition, wanted.role, wanted.endpoint)
+        same = chosen.get(key)
+        alternates = (*(same.alternates if same else ()), *wanted.alternates)
+        chosen[key] = wanted.model_copy(update={"alternates": tuple(dict.fromkeys(alternates))})
+    return tuple(chosen.values())
+
+
 def profile_problem(profile: str, known: Held) -> str:
     """Why nothing is judged by `profile`, empty if something is."""
     names = {name for name, _, _ in known}
@@ -104,6 +125,7 @@ __all__ = [
     "DEFAULT_EDITION",
     "check_claims",
     "chosen_edition",
+    "claims_to_judge",
     "default_edition",
     "edition_problem",
     "held_by",

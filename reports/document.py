@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
-from harness.record import RunRecord, VerdictKind, VerdictRecord
+from harness.record import RunRecord, SeparationRecord, VerdictKind, VerdictRecord
 from reports.evidence import EvidenceFiles
 from reports.sources import source_url
 
@@ -50,6 +50,7 @@ def document_of(record: RunRecord, files: EvidenceFiles) -> dict[str, Any]:
         "judged_at": None if judging is None else _time(judging.at),
         "judged_by_version": None if judging is None else judging.tool_version,
         "judged_profile": "" if judging is None else judging.profile,
+        "judged_edition": "" if judging is None else judging.edition,
         "limits": header.limits.model_dump(),
         "connections": None if footer is None else footer.connections,
         "exit_status": None if footer is None else footer.exit_status,
@@ -57,6 +58,7 @@ def document_of(record: RunRecord, files: EvidenceFiles) -> dict[str, Any]:
         "claims": [claim.model_dump() for claim in record.claims],
         "verdicts": [_verdict(verdict, files) for verdict in record.verdicts],
         "advice": [{**advice.model_dump(), "evidence": files.cited(advice.evidence)} for advice in record.advice],
+        "separations": [_separation(separation, files) for separation in record.separations],
         "not_examined": [item.model_dump() for item in record.not_examined],
         "waivers": [waiver.model_dump() for waiver in header.sut.waivers],
         "stored_objects": [stored.model_dump(exclude={"event"}) for stored in record.stored_objects],
@@ -89,6 +91,11 @@ def _verdict(verdict: VerdictRecord, files: EvidenceFiles) -> dict[str, Any]:
     for source, original in zip(dumped["sources"], verdict.sources, strict=True):
         source["url"] = source_url(original)
     return dumped
+
+
+def _separation(separation: SeparationRecord, files: EvidenceFiles) -> dict[str, Any]:
+    deviations = [_verdict(verdict, files) for verdict in separation.deviations]
+    return {**separation.model_dump(), "deviations": deviations}
 
 
 def _time(moment: datetime) -> str:

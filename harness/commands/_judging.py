@@ -17,6 +17,7 @@ from harness.record.models import (
     JudgingEvent,
     NoteEvent,
     NotExaminedEvent,
+    SeparationEvent,
     VerdictEvent,
 )
 from harness.version import version
@@ -30,6 +31,7 @@ def judge_record(
     suites: Sequence[Path],
     allow_inconclusive: bool,
     profile: str | None = None,
+    edition: str | None = None,
 ) -> tuple[RunRecord, str]:
     """Judge a run, append the judging to `journal` in one block. The judged record, and why nothing was judged.
 
@@ -52,6 +54,7 @@ def judge_record(
         observed_at=observed_at,
         command=begun.header.command,
         profile=profile,
+        edition=edition,
         suite_folders=suites,
     )
     ((record, connections),) = arrived
@@ -62,6 +65,7 @@ def judge_record(
         tool_version=version(),
         observed_at=observed_at,
         profile=profile or "",
+        edition=edition or "",
         allow_inconclusive=allow_inconclusive,
     )
     notes = tuple(NoteEvent(at=now, text=note) for note in judgement.notes)
@@ -78,6 +82,7 @@ def judge_record(
             *(VerdictEvent(verdict=verdict) for verdict in judgement.verdicts),
             *(ClaimEvent(claim=claim) for claim in judgement.claims),
             *(AdviceEvent(advice=advice) for advice in judgement.advice),
+            *(SeparationEvent(separation=separation) for separation in judgement.separations),
             *(NotExaminedEvent(item=item) for item in judgement.not_examined),
             footer,
         ]
@@ -89,6 +94,7 @@ def judge_record(
             "verdicts": judgement.verdicts,
             "claims": judgement.claims,
             "advice": judgement.advice,
+            "separations": judgement.separations,
             "not_examined": judgement.not_examined,
             "footer": footer,
         }

@@ -14,6 +14,10 @@ Profile = Annotated[str, typer.Option("--profile", help="PS3.15 profile to judge
 OtherProfile = Annotated[
     str | None, typer.Option("--profile", help="Judge by this profile instead of what was claimed.")
 ]
+Edition = Annotated[str | None, typer.Option("--edition", help="Edition of the profile (default: the last with it).")]
+OtherEdition = Annotated[
+    str | None, typer.Option("--edition", help="Judge by this edition instead of what was claimed.")
+]
 Faults = Annotated[
     list[str] | None, typer.Option("--fault", help="Switch on a fault of the node; may be repeated.", metavar="NAME")
 ]

@@ -20,6 +20,7 @@ def judge(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a recorded run.")],
     *,
     profile: option.OtherProfile = None,
+    edition: option.OtherEdition = None,
     suite: option.Suites = None,
     allow_inconclusive: option.AllowInconclusive = False,
     pcap: option.Pcap = False,
@@ -37,7 +38,8 @@ def judge(
     check_output_options(sign, sign_cert, suites)
     folders = recorded_folders(directory)
     outcomes = [
-        _again(folder, profile=profile, suites=suites, allow_inconclusive=allow_inconclusive) for folder in folders
+        _again(folder, profile=profile, edition=edition, suites=suites, allow_inconclusive=allow_inconclusive)
+        for folder in folders
     ]
     for outcome in outcomes:
         write_report(outcome.record, outcome.directory, pcap=pcap, sign=sign, certificate=sign_cert)
@@ -68,7 +70,9 @@ def recorded_folders(directory: Path) -> list[Path]:
     return folders
 
 
-def _again(folder: Path, *, profile: str | None, suites: Sequence[Path], allow_inconclusive: bool) -> Outcome:
+def _again(
+    folder: Path, *, profile: str | None, edition: str | None, suites: Sequence[Path], allow_inconclusive: bool
+) -> Outcome:
     from harness.commands._judging import judge_record
     from harness.commands._outcome import Outcome
     from harness.errors import UsageProblem
@@ -89,5 +93,6 @@ def _again(folder: Path, *, profile: str | None, suites: Sequence[Path], allow_i
             suites=suites,
             allow_inconclusive=allow_inconclusive,
             profile=profile,
+            edition=edition,
         )
     return Outcome(judged, folder, nothing)

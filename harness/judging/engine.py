@@ -11,12 +11,14 @@ from importlib import import_module
 from pathlib import Path
 
 from harness.catalogue import BUILT_IN, Catalogue, Requirement, load_catalogue
+from harness.claims import claims_to_judge, held_by
 from harness.errors import UsageProblem
 from harness.judging import opinions
 from harness.judging.declared import answered, declared
 from harness.judging.findings import Case, Finding, error
 from harness.judging.lookup import Endpoints, Observations
 from harness.judging.plugin import JudgingPlugin, SuiteProblem, without_judgement
+from harness.judging.separation import counterparts, separation_of
 from harness.judging.session import run_pytest
 from harness.judging.verdicts import claim_verdict, derived, verdict_of
 from harness.observations import Observation
@@ -26,6 +28,7 @@ from harness.record.models import (
     ClaimRecord,
     ClaimVerdict,
     NotExamined,
+    SeparationRecord,
     SutRecord,
     VerdictKind,
     VerdictRecord,
@@ -42,6 +45,7 @@ class Judgement:
     verdicts: tuple[VerdictRecord, ...]
     claims: tuple[ClaimVerdict, ...]
     advice: tuple[AdviceRecord, ...] = ()
+    separations: tuple[SeparationRecord, ...] = ()
     not_examined: tuple[NotExamined, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -60,22 +64,28 @@ def judge(
     observed_at: datetime,
     command: str,
     profile: str | None = None,
+    edition: str | None = None,
     suite_folders: Sequence[Path] = (),
 ) -> Judgement:
     """Hold what was recorded about `sut` against everything that its claims (or `profile`, at their endpoints) ask.
 
+    With `profile` or `edition` it is judged by that instead of what was claimed: a profile without an edition in the
+    last that holds it, an edition without a profile for every claim.
+
     `command` is the command of the recorded run: "probe" has only what is judged automatically in scope. Validity and
     waivers are judged at `observed_at`. Where `observations` is a callable, it is asked for them, once, when everything
     that does not turn on them is done; what it raises is raised. `suite_folders` are vendors' own suites. Can be called
-    from any thread and from within another pytest session. Raises `UsageProblem` for an unknown `profile` and a
-    vendor's wrong catalogue.
+    from any thread and from within another pytest session. Raises `UsageProblem` for an unknown `profile` or `edition`
+    and a vendor's wrong catalogue.
     """
     folders = tuple(folder.resolve() for folder in suite_folders)
     catalogue = load_catalogue(*folders)
     arrival = _Arrival(observations, Observations({}, observed_at))
-    claims = _claims(sut, profile, catalogue)
+    claims = claims_to_judge(sut.claims, profile, edition, held_by(catalogue))
     plan = {claim: _cases(sut, claim, catalogue) for claim in claims}
-    judging = _Judging(sut, catalogue, arrival, {folder: _prefix(folder) for folder in folders}, plan)
+    others = counterparts(claims)
+    apart = {other: _own_automatic(_cases(sut, other, catalogue)) for other in others.values()}
+    judging = _Judging(sut, catalogue, arrival, {folder: _prefix(folder) for folder in folders}, apart | plan)
     findings = judging.automatic() | _from_people(sut, plan, tuple(answers), command)
     verdicts: list[VerdictRecord] = []
     left_out: dict[tuple[str, str], NotExamined] = {}
@@ -87,11 +97,16 @@ def judge(
         for item in out:
             left_out.setdefault((item.profile, item.requirement), item)
         claim_verdicts.append(claim_verdict(claim, of_claim))
+    separations = []
+    for claim, other in others.items():
+        of_other, _ = judging.verdicts(apart[other], findings, observed_at)
+        separations.append(separation_of(claim, other, of_other))
     advice, notes = _advice(sut, claims, judging.lookup)
     return Judgement(
         tuple(verdicts),
         tuple(claim_verdicts),
         advice,
+        tuple(separations),
         tuple(left_out.values()),
         (*judging.notes, *notes),
     )
@@ -274,18 +289,9 @@ def _prefix(folder: Path) -> str:
     return next((one.vendor_suite for one in load_catalogue(folder) if one.vendor_suite), "")
 
 
-def _claims(sut: SutRecord, profile: str | None, catalogue: Catalogue) -> tuple[ClaimRecord, ...]:
-    known = {of.profile for requirement in catalogue for of in requirement.applies}
-    if profile is not None and profile not in known:
-        raise UsageProblem(f"there is no profile {profile}; choose one of {', '.join(sorted(known))}")
-    chosen: dict[tuple[str, str, str, str], ClaimRecord] = {}
-    for claim in sut.claims:
-        wanted = claim if profile is None else claim.model_copy(update={"profile": profile})
-        key = (wanted.profile, wanted.edition, wanted.role, wanted.endpoint)
-        same = chosen.get(key)
-        alternates = (*(same.alternates if same else ()), *wanted.alternates)
-        chosen[key] = wanted.model_copy(update={"alternates": tuple(dict.fromkeys(alternates))})
-    return tuple(chosen.values())
+def _own_automatic(cases: Sequence[Case]) -> list[Case]:
+    """The built-in requirements among `cases` that observations decide."""
+    return [case for case in cases if case.requirement.judged == "automatically" and not case.requirement.vendor_suite]
 
 
 def _endpoints(sut: SutRecord, claim: ClaimRecord) -> Endpoints:

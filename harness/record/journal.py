@@ -33,6 +33,7 @@ from harness.record.models import (
     ObservationEvent,
     ResumedEvent,
     RunRecord,
+    SeparationEvent,
     StoredObjectEvent,
     VerdictEvent,
 )
@@ -118,6 +119,7 @@ class _Reader:
                 VerdictEvent,
                 ClaimEvent,
                 AdviceEvent,
+                SeparationEvent,
                 NotExaminedEvent,
             )
         }
@@ -136,7 +138,7 @@ class _Reader:
                 self.answers[event.step] = event
             case JudgingEvent():
                 self.judging = event
-                for kind in (VerdictEvent, ClaimEvent, AdviceEvent, NotExaminedEvent):
+                for kind in (VerdictEvent, ClaimEvent, AdviceEvent, SeparationEvent, NotExaminedEvent):
                     self.lists[kind].clear()
             case Footer():
                 self.footer = event
@@ -160,6 +162,7 @@ class _Reader:
             verdicts=tuple(event.verdict for event in self.lists[VerdictEvent]),
             claims=tuple(event.claim for event in self.lists[ClaimEvent]),
             advice=tuple(event.advice for event in self.lists[AdviceEvent]),
+            separations=tuple(event.separation for event in self.lists[SeparationEvent]),
             not_examined=tuple(event.item for event in self.lists[NotExaminedEvent]),
             footer=self.footer,
         )

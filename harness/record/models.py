@@ -260,6 +260,28 @@ class AdviceRecord(Frozen):
     evidence: tuple[str, ...] = ()
 
 
+class SeparationRecord(Frozen):
+    """What separates the SUT of a superseded claim from the current profile (B.12): outside verdicts and exit status.
+
+    The claim's profile is retired (`retired_after` is the last edition that held it) or an older wording (then empty).
+    `deviations` are the automatic requirements of the current profile that fail, then those that warn, each with its
+    standing in `level` and `imported`; `counts` tells how many ended how; `inconclusive` names what stayed open.
+    """
+
+    profile: str
+    edition: str
+    role: str
+    endpoint: str
+    title: str
+    retired_after: str = ""
+    against_profile: str
+    against_edition: str
+    against_title: str
+    counts: dict[str, int] = Field(default_factory=dict)
+    deviations: tuple[VerdictRecord, ...] = ()
+    inconclusive: tuple[str, ...] = ()
+
+
 class NotExamined(Frozen):
     """A requirement that is out of this run's scope, and why."""
 
@@ -280,6 +302,7 @@ class JudgingEvent(Frozen):
     tool_version: str
     observed_at: datetime  # validity and waivers are judged at this time
     profile: str = ""  # another profile than claimed, or empty
+    edition: str = ""  # another edition than claimed, or empty
     allow_inconclusive: bool = False
 
 
@@ -302,6 +325,13 @@ class AdviceEvent(Frozen):
 
     event: Literal["advice"] = "advice"
     advice: AdviceRecord
+
+
+class SeparationEvent(Frozen):
+    """What separates a superseded claim of the current judging from the current profile."""
+
+    event: Literal["separation"] = "separation"
+    separation: SeparationRecord
 
 
 class NotExaminedEvent(Frozen):
@@ -333,6 +363,7 @@ Event = Annotated[
     | VerdictEvent
     | ClaimEvent
     | AdviceEvent
+    | SeparationEvent
     | NotExaminedEvent
     | Footer,
     Field(discriminator="event"),
@@ -353,5 +384,6 @@ class RunRecord(Frozen):
     verdicts: tuple[VerdictRecord, ...] = ()
     claims: tuple[ClaimVerdict, ...] = ()
     advice: tuple[AdviceRecord, ...] = ()
+    separations: tuple[SeparationRecord, ...] = ()
     not_examined: tuple[NotExamined, ...] = ()
     footer: Footer | None = None
