@@ -30,16 +30,18 @@ class Stimulus:
     of: int = 1
 
 
+Expectation = Literal["nothing", "begun", "later"]
+"""Of connections, when a driver is over: it caused none, all that it causes have begun, or they may come yet."""
+
+
 class Driving(Protocol):
     """A driver at work on one trial."""
 
-    @property
-    def over(self) -> threading.Event:
-        """Set when the driver will do nothing more."""
+    over: threading.Event  # set when the driver will do nothing more
 
     @property
-    def complete(self) -> bool:
-        """Once it is over: whether all connections that it causes have been begun by now."""
+    def then(self) -> Expectation:
+        """What may be expected once it is over."""
 
     def stop(self) -> DriverOutcome:
         """End it, whatever it does, and say how it went. May be called once."""
@@ -62,14 +64,20 @@ Kind = Literal["command", "dimse", "operator", "embedded", "none"]
 class InThread:
     """A driver at work whose doing is a call; used where it cannot be ended from outside and bounds itself."""
 
-    def __init__(self, kind: Kind, act: Callable[[], DriverOutcome | None], *, complete: bool, name: str) -> None:
+    def __init__(self, kind: Kind, act: Callable[[], DriverOutcome | None], *, then: Expectation = "begun") -> None:
         self.over = threading.Event()
-        self.complete = complete
+        self._then: Expectation = then
         self._kind: Kind = kind
         self._act = act
         self._began = time.monotonic()
         self._outcome: DriverOutcome | None = None
-        threading.Thread(target=self._run, name=name, daemon=True).start()
+        self._seconds = 0.0
+        threading.Thread(target=self._run, name=f"{kind} driver", daemon=True).start()
+
+    @property
+    def then(self) -> Expectation:
+        """What may be expected once it is over; nothing where it failed."""
+        return "nothing" if self._outcome is not None and self._outcome.problem else self._then
 
     def _run(self) -> None:
         try:

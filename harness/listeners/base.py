@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
+from harness.observations import Exchange
 from harness.observations.clients import ClientConnection
+from harness.probes.base import Deadlines
+
+if TYPE_CHECKING:
+    from harness.sut import Sut
 
 
 class Trial(Protocol):
@@ -48,3 +55,33 @@ class TrialPlayer(Protocol):
 
     def result(self) -> tuple[tuple[ClientConnection, ...], tuple[str, ...]]:
         """The connections of the trial being played, and addresses other than the SUT's that were turned away."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a server of trials is opened with: whose it is, the port (0: any free), limits, where evidence goes."""
+
+    sut: Sut
+    endpoint: str
+    port: int
+    deadlines: Deadlines
+    on_exchange: Callable[[Exchange], None]
+    next_exchange_id: Callable[[], str]
+    keep_secrets: bool = False
+
+
+class Domain(Protocol):
+    """The listeners of a domain."""
+
+    @property
+    def trials(self) -> Mapping[str, Trial]:
+        """Every trial by id, in playing order."""
+
+    def skipped(self, trial: Trial, ordinary: ClientConnection | None) -> str:
+        """Why `trial` cannot be played at the client that made the connection `ordinary`; empty if it can."""
+
+    def open(self, opening: Opening) -> TrialPlayer:
+        """A server that listens, and accepts from `start` on. Raises `OSError` if it cannot have the port."""
+
+    def trust_anchors(self, sut: Sut) -> Path | None:
+        """The authority (PEM) of the certificates that are shown to `sut`."""
