@@ -1,0 +1,255 @@
+"""The certificate zoo: what the cases say of themselves, and what independent judges make of them."""
+
+from __future__ import annotations
+
+import subprocess
+import tomllib
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from fixtures.pki import Pki
+from fixtures.pki.recipes import RECIPES
+from fixtures.pki.revocation import Responder
+from fixtures.pki.zoo import CASES, NEEDS, RULES, Zoo, ZooCase, ZooRole
+from tests.missing import lacking
+from tests.unit.zoo_judges import ADDRESS, HOST, ask, installed, openssl, pem, run
+
+JUDGES = installed()
+DISAGREEMENTS = tomllib.loads(Path(__file__).with_name("zoo_disagreements.toml").read_text(encoding="utf-8"))
+SHOWN: list[tuple[str, ZooRole]] = [
+    (case.name, role) for role in ("server", "client") for case in CASES.values() if case.treatment(role)
+]
+
+
+@pytest.fixture(scope="module")
+def zoo() -> Zoo:
+    return Zoo(Pki.create(), dns_names=(HOST,), ip_addresses=(ADDRESS,))
+
+
+def test_every_case_can_be_made_and_every_recipe_is_a_case() -> None:
+    assert set(CASES) == set(RECIPES)
+    assert sum(role == "server" for _, role in SHOWN) >= 40
+    assert sum(role == "client" for _, role in SHOWN) >= 40
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_a_case_says_what_it_is_about(case: ZooCase) -> None:
+    assert case.rule in RULES
+    assert case.needs <= set(NEEDS)
+    assert case.versions in ("", "1.2", "1.3")
+    assert case.level in ("shall", "should")
+    assert case.text.endswith(".")
+    assert case.document.startswith("RFC ")
+    assert case.section
+    assert {case.server, case.client} != {None}
+    treatments = {case.server, case.client} - {None}
+    assert treatments <= {"accept", "refuse", "either"}
+    if "either" in treatments or case.level == "should":
+        assert case.because, "say why"
+    assert (case.rule == "acceptable") == ("accept" in treatments)
+
+
+@pytest.mark.parametrize(("name", "role"), SHOWN, ids="/".join)
+@pytest.mark.parametrize("judge", JUDGES)
+def test_independent_judges_agree(zoo: Zoo, judge: str, name: str, role: ZooRole, tmp_path: Path) -> None:
+    """Or their disagreement is listed with its reason."""
+    case = CASES[name]
+    accepted, said = JUDGES[judge](ask(zoo, case, role, tmp_path))
+    listed = DISAGREEMENTS.get(judge, {}).get(name)
+    expected = case.treatment(role)
+    if expected == "either":
+        return
+    if listed is not None:
+        expected = listed["says"]
+    assert ("accept" if accepted else "refuse") == expected, said
+
+
+def test_gnutls_is_among_the_judges() -> None:
+    if "gnutls" not in JUDGES:
+        lacking("certtool is not installed")
+
+
+def test_listed_disagreements_are_some() -> None:
+    for judge, listed in DISAGREEMENTS.items():
+        assert judge in {"openssl", "cryptography", "gnutls"}
+        for name, row in listed.items():
+            assert row["says"] not in {CASES[name].server, CASES[name].client} - {"either"} or name.startswith("key-")
+            assert row["reason"]
+
+
+def test_a_refusal_is_for_what_the_case_is_about(zoo: Zoo, tmp_path: Path) -> None:
+    """OpenSSL's own words."""
+    words = {
+        "expired": "certificate has expired",
+        "expired-intermediate": "certificate has expired",
+        "not-yet-valid": "not yet valid",
+        "unknown-authority": "unable to get local issuer",
+        "self-signed-unknown": "self-signed certificate",
+        "tampered-signature": "certificate signature failure",
+        "tampered-content": "certificate signature failure",
+        "forged-signature": "certificate signature failure",
+        "md5-signature": "signature digest algorithm too weak",
+        "sha1-signature": "signature digest algorithm too weak",
+        "rsa-1024": "certificate key too weak",
+        "rsa-1024-intermediate": "CA certificate key too weak",
+        "wrong-extended-key-usage": "unsuitable certificate purpose",
+        "leaf-as-authority": "invalid CA certificate",
+        "missing-basic-constraints": "invalid CA certificate",
+        "version-1-authority": "invalid CA certificate",
+        "path-length-exceeded": "path length constraint exceeded",
+        "unknown-critical-extension": "unhandled critical extension",
+        "name-constraints-violated": "permitted subtree violation",
+        "name-constraints-excluded": "excluded subtree violation",
+        "chain-missing": "unable to get local issuer",
+        "issuer-name-differs": "unable to get local issuer",
+    }
+    for name, reason in words.items():
+        accepted, said = openssl(ask(zoo, CASES[name], "client", tmp_path))
+        assert not accepted, name
+        assert reason in said, (name, said)
+    for name in (each.name for each in CASES.values() if each.rule == "name" and each.server == "refuse"):
+        accepted, said = openssl(ask(zoo, CASES[name], "server", tmp_path))
+        assert not accepted, name
+        assert "mismatch" in said, (name, said)
+
+
+def test_the_key_is_the_leafs_but_for_possession(zoo: Zoo) -> None:
+    unreadable = {"not-a-certificate", "trailing-octets", "ber-encoded"}
+    for name, role in SHOWN:
+        if name in unreadable:
+            continue
+        shown = zoo.present(name, role)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            leaf = x509.load_der_x509_certificate(shown.chain[0])
+        assert (leaf.public_key() == shown.key.public_key()) == (name != "possession"), name
+
+
+def test_the_odd_signature_algorithms_are_what_they_say(zoo: Zoo) -> None:
+    by_name = {name: x509.load_der_x509_certificate(zoo.present(name, "client").chain[0]) for name in CASES if name in
+               ("rsa-pss-signature", "sha512-signature", "rsa-pss-key", "rsa-3072", "md5-signature")}  # fmt: skip
+    assert by_name["rsa-pss-signature"].signature_algorithm_oid.dotted_string == "1.2.840.113549.1.1.10"
+    assert by_name["sha512-signature"].signature_algorithm_oid.dotted_string == "1.2.840.113549.1.1.13"
+    assert by_name["md5-signature"].signature_algorithm_oid.dotted_string == "1.2.840.113549.1.1.4"
+    assert by_name["rsa-pss-key"].public_key_algorithm_oid.dotted_string == "1.2.840.113549.1.1.10"
+    key = by_name["rsa-3072"].public_key()
+    assert isinstance(key, rsa.RSAPublicKey)
+    assert key.key_size == 3072
+
+
+def test_a_client_is_not_shown_what_is_about_servers(zoo: Zoo) -> None:
+    with pytest.raises(KeyError):
+        zoo.present("wrong-host-name", "client")
+    with pytest.raises(KeyError):
+        zoo.present("no such case", "server")
+
+
+def test_a_zoo_needs_a_name() -> None:
+    with pytest.raises(ValueError, match="name or an address"):
+        Zoo(Pki.create(), dns_names=(), ip_addresses=())
+
+
+def test_zoos_without_names_or_addresses_are_complete() -> None:
+    for names, addresses in ((("localhost",), ()), ((), ("192.0.2.7", "2001:db8::7")), (("n" * 63 + ".example",), ())):
+        zoo = Zoo(Pki.create(), dns_names=names, ip_addresses=addresses)
+        for name, role in SHOWN:
+            assert zoo.present(name, role).chain, (names, addresses, name, role)
+
+
+def test_threads_share_a_zoo() -> None:
+    zoo = Zoo(Pki.create())
+    with ThreadPoolExecutor(8) as pool:
+        assert len({shown.chain for shown in pool.map(lambda _: zoo.present("p-256", "server"), range(16))}) == 1
+
+
+# -- revocation --------------------------------------------------------------------------------------------------------
+
+
+def test_lists_revoke_what_they_should_and_nothing_else(zoo: Zoo, tmp_path: Path) -> None:
+    listed = tmp_path / "ca.crl"
+    listed.write_bytes(_as_pem_crl(zoo.crl()))
+    for role in ("server", "client"):
+        for name, revoked in (("good", False), ("revoked-crl", True), ("revoked-ocsp", False)):
+            accepted, said = openssl(ask(zoo, CASES[name], role, tmp_path), "-crl_check", "-CRLfile", str(listed))
+            assert accepted is not revoked, said
+            assert ("certificate revoked" in said) is revoked
+    intermediate = ask(zoo, CASES["revoked-intermediate"], "client", tmp_path)
+    number = x509.load_der_x509_certificate(intermediate.shown.chain[1]).serial_number
+    assert x509.load_der_x509_crl(zoo.crl()).get_revoked_certificate_by_serial_number(number) is not None
+
+
+def test_the_expired_list_is_expired(zoo: Zoo, tmp_path: Path) -> None:
+    listed = tmp_path / "old.crl"
+    listed.write_bytes(_as_pem_crl(zoo.expired_crl()))
+    accepted, said = openssl(ask(zoo, CASES["crl-expired"], "server", tmp_path), "-crl_check", "-CRLfile", str(listed))
+    assert not accepted
+    assert "CRL has expired" in said
+
+
+def test_stapled_responses_say_what_they_should(zoo: Zoo, tmp_path: Path) -> None:
+    expected = {
+        "stapled-good": (": good", "verify OK"),
+        "revoked-stapled": (": revoked", "verify OK"),
+        "stapled-expired": ("Status times invalid",),
+        "stapled-by-stranger": ("Response Verify Failure",),
+        "stapled-error": ("internalerror",),
+    }
+    (tmp_path / "ca.pem").write_bytes(zoo.pki.issue("ca").certificate_pem)
+    for name, words in expected.items():
+        shown = zoo.present(name, "server")
+        (tmp_path / "leaf.pem").write_bytes(pem(shown.chain[:1]))
+        (tmp_path / "response.der").write_bytes(shown.ocsp_response)
+        _, said = run(
+            ["openssl", "ocsp", "-respin", str(tmp_path / "response.der"), "-issuer", str(tmp_path / "ca.pem"),
+             "-cert", str(tmp_path / "leaf.pem"), "-CAfile", str(tmp_path / "ca.pem")]
+        )  # fmt: skip
+        for word in words:
+            assert word in said, (name, said)
+
+
+@pytest.mark.parametrize(("name", "status"), [("good", "good"), ("revoked-ocsp", "revoked"), ("revoked-crl", "good")])
+def test_the_responder_answers_openssl(name: str, status: str, tmp_path: Path) -> None:
+    pki = Pki.create()
+    with Responder(pki) as responder:
+        zoo = Zoo(pki, revocation_url=responder.url)
+        shown = zoo.present(name, "server")
+        (tmp_path / "leaf.pem").write_bytes(pem(shown.chain[:1]))
+        (tmp_path / "ca.pem").write_bytes(pki.issue("ca").certificate_pem)
+        accepted, said = run(
+            ["openssl", "ocsp", "-url", f"{responder.url}/ocsp", "-issuer", str(tmp_path / "ca.pem"),
+             "-cert", str(tmp_path / "leaf.pem"), "-CAfile", str(tmp_path / "ca.pem"), "-timeout", "5"]
+        )  # fmt: skip
+        assert accepted, said
+        assert f": {status}" in said
+        assert "WARNING: no nonce" not in said
+        assert responder.asked == ("/ocsp",)
+
+
+def test_certificates_lead_to_the_responder(tmp_path: Path) -> None:
+    """curl's and everybody's way: the list is fetched from the place that the certificate names."""
+    from urllib.error import HTTPError
+    from urllib.request import urlopen
+
+    pki = Pki.create()
+    with Responder(pki) as responder:
+        zoo = Zoo(pki, revocation_url=responder.url)
+        leaf = x509.load_der_x509_certificate(zoo.present("revoked-crl", "client").chain[0])
+        points = leaf.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+        assert points[0].full_name is not None
+        with urlopen(points[0].full_name[0].value, timeout=5) as answer:  # noqa: S310 - our own responder
+            listed = x509.load_der_x509_crl(answer.read())
+        assert listed.get_revoked_certificate_by_serial_number(leaf.serial_number) is not None
+        with pytest.raises(HTTPError, match="404"):
+            urlopen(f"{responder.url}/elsewhere", timeout=5)  # noqa: S310
+        with urlopen(f"{responder.url}/ocsp/%%%", timeout=5) as answer:  # noqa: S310
+            assert answer.read() == b"\x30\x03\x0a\x01\x01"  # malformedRequest
+
+
+def _as_pem_crl(der: bytes) -> bytes:
+    done = subprocess.run(["openssl", "crl", "-inform", "DER"], input=der, capture_output=True, check=True)
+    return done.stdout
