@@ -74,12 +74,14 @@ class Preferences(Frozen):
 
     `forward_secrecy`: accepted suites without forward secrecy first, one with it last (None: not both kinds accepted).
     `recommended`: accepted weaker suites first, 0xC02F last (None: 0xC02F or no weaker suite accepted).
-    `version`: TLS 1.3 and 1.2 offered together.
+    `version`: TLS 1.3 and 1.2 offered together. `aes_to_triple_des`: TLS_RSA_WITH_3DES_EDE_CBC_SHA first and
+    TLS_RSA_WITH_AES_128_CBC_SHA last, in the newest version that accepts both (None: none does).
     """
 
     forward_secrecy: PreferenceTrial | None = None
     recommended: PreferenceTrial | None = None
     version: PreferenceTrial | None = None
+    aes_to_triple_des: PreferenceTrial | None = None
 
 
 class GroupResult(Frozen):

@@ -13,10 +13,10 @@ SPEAKS_DICOM = frozenset({"accepted", "rejected", "aborted"})
 ESTABLISHES_NOTHING = frozenset({ReactionKind.UNREACHABLE, ReactionKind.SILENCE})
 
 
-@verifies("B.12-encrypts-all-communications")
+@verifies("B.12-encrypts-all-communications", "B.1-port-differs-from-every-other", "B.3-port-differs-from-every-other")
 @at_every_endpoint
 def test_nothing_is_exchanged_without_encryption(server: Endpoint) -> None:
-    """B.12: all communications are encrypted: an association requested in the clear gets no DICOM answer."""
+    """B.12: all communications are encrypted; B.1, B.3: the port is for nothing else. No DICOM answer in the clear."""
     reach = server.facts(Reachability)
     if reach.speaks == "plain-dicom":
         raise Missing(
@@ -32,10 +32,18 @@ def test_nothing_is_exchanged_without_encryption(server: Endpoint) -> None:
     ).to_be("no DICOM answer")
 
 
-@verifies("B.12-association-over-tls", "B.13-association-over-tls")
+@verifies(
+    "B.12-association-over-tls",
+    "B.13-association-over-tls",
+    "B.1-association-over-tls",
+    "B.3-association-over-tls",
+    "B.9-association-over-tls",
+    "B.10-association-over-tls",
+    "B.11-association-over-tls",
+)
 @at_every_endpoint
 def test_associations_work_over_the_secure_connection(server: Endpoint) -> None:
-    """B.12, B.13: the connection is utilised for DICOM. Who is let in, and by which title, is the site's affair."""
+    """B.1 to B.13: the connection is utilised for DICOM. Who is let in, and by which title, is the site's affair."""
     facts = server.facts(Application)
     if facts.association in {"no-dicom", "silence"}:
         told = f"{server.name} did not speak DICOM over TLS" + (f": {facts.detail}" if facts.detail else "")
@@ -49,7 +57,13 @@ def test_associations_work_over_the_secure_connection(server: Endpoint) -> None:
     expect(facts.echo_status, evidence=facts.exchanges, what="status of C-ECHO", show="{:04X}H".format).to_be(0x0000)
 
 
-@verifies("B.12-dicomweb-port-differs", "B.13-dicomweb-port-differs")
+@verifies(
+    "B.12-dicomweb-port-differs",
+    "B.13-dicomweb-port-differs",
+    "B.9-dicomweb-port-differs",
+    "B.10-dicomweb-port-differs",
+    "B.11-dicomweb-port-differs",
+)
 def test_dicomweb_and_dimse_use_different_ports(tls: TlsServer) -> None:
     """B.12, B.13: the TCP ports for DICOMweb over TLS differ from those for DIMSE over TLS."""
     shared = [f"{one.name} and {other.name}: {one.host}:{one.port}" for one, other in same_port(tls)]

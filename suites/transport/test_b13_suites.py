@@ -19,7 +19,12 @@ def _requirement(code: int, version: str) -> str:
 
 
 TLS13_SUITES = {_requirement(code, "1.3"): code for code in _TABLE["TLS 1.3"]}
-TLS12_SUITES = {_requirement(code, "1.2"): code for code in _TABLE["TLS 1.2"]}
+TLS12_SUITES = {
+    _requirement(code, "1.2"): code
+    for table in (_TABLE, load_profile("B.13", "2023b").required)
+    for code in table["TLS 1.2"]
+}
+"""Of both wordings: the older one has four more."""
 
 
 @verifies(*TLS13_SUITES)

@@ -112,7 +112,7 @@ def test_hash_of_certificates(tls: TlsServer) -> None:
     is_signed_strongly(tls)
 
 
-@verifies("RFC9325-4.5-certificate-sha-256")
+@verifies("RFC9325-4.5-certificate-sha-256", "RFC7525-4.3-certificate-sha-256")
 def test_certificates_are_signed_with_sha_256(tls: TlsServer) -> None:
     """RFC 9325 4.5: certificates should be signed with SHA-256."""
     is_signed_strongly(tls)
@@ -129,7 +129,7 @@ def test_no_certificate_is_signed_with_sha_1_or_md5(tls: TlsServer) -> None:
     )
 
 
-@verifies("RFC9325-4.5-rsa-certificate-2048")
+@verifies("RFC9325-4.5-rsa-certificate-2048", "RFC7525-4.3-rsa-certificate-2048")
 def test_rsa_server_certificates_have_2048_bits(tls: TlsServer) -> None:
     """RFC 9325 4.5: the modulus of an RSA server certificate has 2048 bits or more."""
     if not tls.has_certificate("RSA"):
@@ -149,7 +149,7 @@ def test_ecdsa_server_certificates_are_on_p256(tls: TlsServer) -> None:
     )
 
 
-@verifies("RFC9325-7.5-ocsp-stapling")
+@verifies("RFC9325-7.5-ocsp-stapling", "RFC7525-6.5-ocsp-stapling")
 def test_an_ocsp_response_is_stapled(tls: TlsServer) -> None:
     """RFC 9325 7.5: a server whose certificate can be asked about by OCSP should staple the answer."""
     leaves = [leaf for leaf in tls.leaves if leaf.facts.ocsp_responders]

@@ -25,7 +25,7 @@ UNRECOGNIZED_NAME = 112
 NULL_COMPRESSION = 0
 
 
-@verifies("RFC9325-3.3-no-compression")
+@verifies("RFC9325-3.3-no-compression", "RFC7525-3.3-no-compression")
 @at_every_endpoint
 def test_no_compression(server: Endpoint) -> None:
     """RFC 9325 3.3: compression should not be supported under TLS 1.2."""
@@ -69,7 +69,7 @@ def test_the_extended_master_secret_is_supported(server: Endpoint) -> None:
     expect(answered, evidence=facts.hello_exchange, what="extended_master_secret answered").to_be(True)
 
 
-@verifies("RFC9325-4.6-no-truncated-hmac")
+@verifies("RFC9325-4.6-no-truncated-hmac", "RFC7525-4.5-no-truncated-hmac")
 @at_every_endpoint
 def test_no_truncated_hmac(server: Endpoint) -> None:
     """RFC 9325 4.6: truncated_hmac is not used."""

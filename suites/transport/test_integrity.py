@@ -10,10 +10,18 @@ from suites.transport.view import Endpoint
 pytest_plugins = ("suites.transport.fixtures",)
 
 
-@verifies("B.12-integrity-failure-drops-connection", "B.13-integrity-failure-drops-connection")
+@verifies(
+    "B.12-integrity-failure-drops-connection",
+    "B.13-integrity-failure-drops-connection",
+    "B.1-integrity-failure-drops-connection",
+    "B.3-integrity-failure-drops-connection",
+    "B.9-integrity-failure-drops-connection",
+    "B.10-integrity-failure-drops-connection",
+    "B.11-integrity-failure-drops-connection",
+)
 @at_every_endpoint
 def test_a_failed_integrity_check_drops_the_connection(server: Endpoint) -> None:
-    """B.12, B.13: the connection is dropped when an integrity check fails."""
+    """B.1 to B.13: the connection is dropped when an integrity check fails."""
     facts = server.facts(Integrity)
     going_on = [version for version, dropped in facts.dropped.items() if dropped is False]
     evidence = [

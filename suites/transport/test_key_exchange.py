@@ -30,9 +30,9 @@ def dhe_lengths(tls: TlsServer) -> list[tuple[str, int, str]]:
     ]
 
 
-@verifies("B.13-dhe-key-length", "RFC9325-4.5-dhe-2048")
+@verifies("B.13-dhe-key-length", "B.11-dhe-key-length", "RFC9325-4.5-dhe-2048", "RFC7525-4.3-dhe-2048")
 def test_dhe_keys_have_2048_bits(tls: TlsServer) -> None:
-    """B.13 and RFC 9325 4.5: the key length of DHE is 2048 bits or more."""
+    """B.13, B.11, RFC 9325 4.5, RFC 7525 4.3: the key length of DHE is 2048 bits or more."""
     lengths = dhe_lengths(tls)
     short = [(f"{where}: {bits} bits", exchange) for where, bits, exchange in lengths if bits < 2048]
     accepted = tls.accepted(lambda each: each.key_exchange.startswith("DHE"))
@@ -81,9 +81,9 @@ def no_short_curves(tls: TlsServer, least: int) -> None:
     tls.every_group_was_offered()
 
 
-@verifies("B.13-ecdhe-key-length")
+@verifies("B.13-ecdhe-key-length", "B.11-ecdhe-key-length")
 def test_ecdhe_keys_have_256_bits(tls: TlsServer) -> None:
-    """B.13: the key length of ECDHE is 256 bits or more. X25519 and hybrids have no ruling and are never failed."""
+    """B.13, B.11: ECDHE keys have 256 bits or more. X25519 and hybrids have no ruling and are never failed."""
     if not exchanges_over_curves(tls):
         raise NotApplicable("the server accepts no ECDHE key exchange")
     no_short_curves(tls, tls.profile.minimum_bits["ecdhe"])
@@ -93,6 +93,12 @@ def test_ecdhe_keys_have_256_bits(tls: TlsServer) -> None:
 def test_no_curves_below_224_bits(tls: TlsServer) -> None:
     """RFC 9325 4.5: curves of less than 224 bits are not used."""
     no_short_curves(tls, 224)
+
+
+@verifies("RFC7525-4.3-no-curves-below-192")
+def test_no_curves_below_192_bits(tls: TlsServer) -> None:
+    """RFC 7525 4.3: curves of less than 192 bits should not be used."""
+    no_short_curves(tls, 192)
 
 
 def exchanges_over_curves(tls: TlsServer) -> bool:
@@ -105,7 +111,7 @@ def exchanges_over_curves(tls: TlsServer) -> bool:
     return False
 
 
-@verifies("RFC9325-4.2.1-supports-p256")
+@verifies("RFC9325-4.2.1-supports-p256", "RFC7525-4.2.1-supports-p256")
 def test_p256_is_supported(tls: TlsServer) -> None:
     """RFC 9325 4.2.1: P-256 should be supported."""
     is_supported(tls, SECP256R1)

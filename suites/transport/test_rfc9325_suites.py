@@ -46,7 +46,7 @@ def is_weaker(each: CipherSuite) -> bool:
     return not each.forward_secrecy or not each.aead or each.strength_bits < 128 or is_anonymous(each)
 
 
-@verifies("B.12-no-null-cipher", "RFC9325-4.1-no-null")
+@verifies("B.12-no-null-cipher", "RFC9325-4.1-no-null", "RFC7525-4.1-no-null")
 def test_no_suite_without_encryption(tls: TlsServer) -> None:
     """B.12: no NULL cipher; RFC 9325 4.1: no NULL encryption. The integrity-only suites of TLS 1.3 are such."""
     expect_no_suite(tls, "suite that does not encrypt", lambda each: each.cipher == "NULL")
@@ -64,25 +64,25 @@ def test_no_suite_without_signature_or_hash(tls: TlsServer) -> None:
     expect_no_suite(tls, "anonymous suite", is_anonymous)
 
 
-@verifies("RFC9325-4.1-no-rc4")
+@verifies("RFC9325-4.1-no-rc4", "RFC7525-4.1-no-rc4")
 def test_no_rc4(tls: TlsServer) -> None:
     """RFC 9325 4.1: no RC4."""
     expect_no_suite(tls, "suite with RC4", lambda each: each.cipher == "RC4")
 
 
-@verifies("RFC9325-4.1-no-below-112-bits")
+@verifies("RFC9325-4.1-no-below-112-bits", "RFC7525-4.1-no-below-112-bits")
 def test_no_suite_below_112_bits(tls: TlsServer) -> None:
     """RFC 9325 4.1: no suite of less than 112 bits. Suites that do not encrypt at all are forbidden apart."""
     expect_no_suite(tls, "suite of less than 112 bits", lambda each: encrypts(each) and each.strength_bits < 112)
 
 
-@verifies("RFC9325-4.1-no-below-128-bits")
+@verifies("RFC9325-4.1-no-below-128-bits", "RFC7525-4.1-no-below-128-bits")
 def test_no_suite_below_128_bits(tls: TlsServer) -> None:
     """RFC 9325 4.1: suites of less than 128 bits should not be negotiated."""
     expect_no_suite(tls, "suite of less than 128 bits", lambda each: encrypts(each) and each.strength_bits < 128)
 
 
-@verifies("RFC9325-4.1-no-static-rsa")
+@verifies("RFC9325-4.1-no-static-rsa", "RFC7525-4.1-no-static-rsa")
 def test_no_static_rsa(tls: TlsServer) -> None:
     """RFC 9325 4.1: RSA key transport should not be negotiated."""
     expect_no_suite(tls, "suite with RSA key transport", lambda each: each.key_exchange == "RSA")
@@ -106,7 +106,7 @@ def test_no_dhe(tls: TlsServer) -> None:
     expect_no_suite(tls, "TLS_DHE_ suite", lambda each: each.key_exchange == "DHE", TLS12)
 
 
-@verifies("RFC9325-4.1-supports-forward-secrecy")
+@verifies("RFC9325-4.1-supports-forward-secrecy", "RFC7525-4.1-supports-forward-secrecy")
 def test_forward_secrecy_is_supported(tls: TlsServer) -> None:
     """RFC 9325 4.1: suites with forward secrecy are supported, under TLS 1.2 in its own right (3.1.1)."""
     versions = (TLS12,) if tls.accepts(TLS12) else (TLS13,)
@@ -118,7 +118,7 @@ def test_forward_secrecy_is_supported(tls: TlsServer) -> None:
     )
 
 
-@verifies("RFC9325-4.1-prefers-forward-secrecy")
+@verifies("RFC9325-4.1-prefers-forward-secrecy", "RFC7525-4.1-prefers-forward-secrecy")
 @at_every_endpoint
 def test_forward_secrecy_is_preferred(server: Endpoint) -> None:
     """RFC 9325 4.1: offered suites with and without forward secrecy, the server chooses one that has it."""
@@ -203,7 +203,7 @@ def uses_no_cbc_without_encrypt_then_mac(server: Endpoint) -> None:
         expect(facts.encrypt_then_mac, evidence=facts.hello_exchange, what="encrypt_then_mac answered").to_be(True)
 
 
-@verifies("RFC9325-4.2.1-prefers-recommended-suite")
+@verifies("RFC9325-4.2.1-prefers-recommended-suite", "RFC7525-4.2.1-prefers-recommended-suite")
 def test_the_recommended_suite_is_preferred_to_weaker_ones(tls: TlsServer) -> None:
     """RFC 9325 4.2.1: TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 is preferred to weaker suites, even if offered last."""
     if not tls.has_suite(lambda each: each.code == RECOMMENDED, TLS12):

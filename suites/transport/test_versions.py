@@ -43,7 +43,12 @@ def is_preferred(reaction: Reaction, stimulus: str) -> None:
     expect(reaction.version, evidence=reaction.exchange, what=stimulus, show=version_name).to_be(TLS13)
 
 
-@verifies("B.12-server-supports-tls-1.2", "B.13-server-supports-tls-1.2", "RFC9325-3.1.1-supports-tls-1.2")
+@verifies(
+    "B.12-server-supports-tls-1.2",
+    "B.13-server-supports-tls-1.2",
+    "RFC9325-3.1.1-supports-tls-1.2",
+    "RFC7525-3.1.1-supports-tls-1.2",
+)
 @at_every_endpoint
 def test_tls_1_2_is_supported(server: Endpoint) -> None:
     """B.12, B.13, RFC 9325 3.1.1: TLS 1.2 is supported."""
@@ -68,28 +73,40 @@ def test_tls_1_3_is_preferred(server: Endpoint) -> None:
     is_preferred(reaction, "TLS 1.3 and TLS 1.2 offered together")
 
 
-@verifies("RFC9325-3.1.1-no-ssl-2.0")
+@verifies("RFC9325-3.1.1-no-ssl-2.0", "RFC7525-3.1.1-no-ssl-2.0")
 @at_every_endpoint
 def test_ssl_2_0_is_not_negotiated(server: Endpoint) -> None:
     """RFC 9325 3.1.1: SSL 2.0 is not negotiated."""
     is_not_negotiated(server, SSL2)
 
 
-@verifies("RFC9325-3.1.1-no-ssl-3.0")
+@verifies("RFC9325-3.1.1-no-ssl-3.0", "RFC7525-3.1.1-no-ssl-3.0")
 @at_every_endpoint
 def test_ssl_3_0_is_not_negotiated(server: Endpoint) -> None:
     """RFC 9325 3.1.1: SSL 3.0 is not negotiated."""
     is_not_negotiated(server, SSL3)
 
 
-@verifies("RFC9325-3.1.1-no-tls-1.0", "RFC8996-4-no-tls-1.0", "RFC8996-4-no-server-hello-tls-1.0")
+@verifies(
+    "RFC9325-3.1.1-no-tls-1.0",
+    "RFC8996-4-no-tls-1.0",
+    "RFC8996-4-no-server-hello-tls-1.0",
+    "B.10-no-tls-1.0",
+    "B.11-no-tls-1.0",
+)
 @at_every_endpoint
 def test_tls_1_0_is_not_negotiated(server: Endpoint) -> None:
     """RFC 9325 3.1.1 and RFC 8996 4: no negotiation ends in TLS 1.0, no ServerHello carries {03,01}."""
     is_not_negotiated(server, TLS10)
 
 
-@verifies("RFC9325-3.1.1-no-tls-1.1", "RFC8996-5-no-tls-1.1", "RFC8996-5-no-server-hello-tls-1.1")
+@verifies(
+    "RFC9325-3.1.1-no-tls-1.1",
+    "RFC8996-5-no-tls-1.1",
+    "RFC8996-5-no-server-hello-tls-1.1",
+    "B.10-no-tls-1.1",
+    "B.11-no-tls-1.1",
+)
 @at_every_endpoint
 def test_tls_1_1_is_not_negotiated(server: Endpoint) -> None:
     """RFC 9325 3.1.1 and RFC 8996 5: no negotiation ends in TLS 1.1, no ServerHello carries {03,02}."""

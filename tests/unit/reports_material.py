@@ -192,7 +192,8 @@ def catalogue() -> list[tuple[dict[str, Any], dict[str, Any]]]:
 
 
 def profiles_of(defaults: dict[str, Any], item: dict[str, Any]) -> list[str]:
-    return [entry["profile"] for entry in item.get("applies", defaults.get("applies", []))]
+    applies = item.get("applies", defaults.get("applies", []))
+    return [entry["profile"] for entry in applies if entry["profile"] in {"B.12", "B.13"}]
 
 
 def verdict(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import partial
 
 from harness.observations import Observation
-from harness.observations.transport import TLS12, CipherSuites, Preferences, PreferenceTrial, Versions
+from harness.observations.transport import TLS10, TLS11, TLS12, CipherSuites, Preferences, PreferenceTrial, Versions
 from harness.probes.base import ProbeContext
 from harness.probes.transport import hellos
 from harness.probes.transport.elimination import side_by_side
@@ -17,6 +17,8 @@ from reference_impl.transport.registry import CipherSuite, suite
 KIND = "tls.preferences"
 RECOMMENDED = 0xC02F
 """TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 (RFC 9325 4.2.1)."""
+AES, TRIPLE_DES = 0x002F, 0x000A
+"""TLS_RSA_WITH_AES_128_CBC_SHA and TLS_RSA_WITH_3DES_EDE_CBC_SHA, the suites of PS3.15 B.3."""
 
 
 def probe(context: ProbeContext) -> Observation:
@@ -29,19 +31,19 @@ def probe(context: ProbeContext) -> Observation:
     secret = [entry.code for entry in accepted if entry.forward_secrecy and entry.authentication != "anon"]
     open_later = [entry.code for entry in accepted if not entry.forward_secrecy]
     weaker = [entry.code for entry in accepted if weaker_than_recommended(entry)]
-    offers: dict[str, tuple[int, ...]] = {}
+    offers: dict[str, tuple[int, tuple[int, ...]]] = {}
     if secret and open_later:
-        offers["forward_secrecy"] = (*open_later, secret[0])
+        offers["forward_secrecy"] = (TLS12, (*open_later, secret[0]))
     if weaker and any(entry.code == RECOMMENDED for entry in accepted):
-        offers["recommended"] = (*weaker, RECOMMENDED)
-    tried = side_by_side([partial(_trial, context, name, offered) for name, offered in offers.items()])
+        offers["recommended"] = (TLS12, (*weaker, RECOMMENDED))
+    if suites and (newest := _newest_with(suites, {AES, TRIPLE_DES})):
+        offers["aes_to_triple_des"] = (newest, (TRIPLE_DES, AES))
+    tried = side_by_side([partial(_trial, context, name, *offer) for name, offer in offers.items()])
     trials = dict(zip(offers, tried, strict=True))
     version = _version_trial(versions)
     if version is None and not trials:
         return context.observed(KIND, None, missing="The server accepted too little to show a preference.")
-    facts = Preferences(
-        forward_secrecy=trials.get("forward_secrecy"), recommended=trials.get("recommended"), version=version
-    )
+    facts = Preferences(**trials, version=version)
     exchanges = tuple(trial.reaction.exchange for trial in trials.values())
     return context.observed(KIND, facts, exchanges=exchanges)
 
@@ -53,8 +55,14 @@ def weaker_than_recommended(entry: CipherSuite) -> bool:
     )
 
 
-def _trial(context: ProbeContext, name: str, offered: Sequence[int]) -> PreferenceTrial:
-    hello = hellos.legacy_hello(context.target, offered, TLS12, groups=hellos.curves_tls12())
+def _newest_with(suites: CipherSuites, codes: Set[int]) -> int | None:
+    """The newest version before TLS 1.3 that accepts all of `codes`."""
+    accepting = {version: {entry.code for entry in of.accepted} for version, of in suites.versions.items()}
+    return next((version for version in (TLS12, TLS11, TLS10) if codes <= accepting.get(version, set())), None)
+
+
+def _trial(context: ProbeContext, name: str, version: int, offered: Sequence[int]) -> PreferenceTrial:
+    hello = hellos.legacy_hello(context.target, offered, version, groups=hellos.curves_tls12())
     what = f"preferences: {name.replace('_', ' ')}, the better suite last"
     reaction = converse(context, what, hello.to_records()).reaction
     return PreferenceTrial(
