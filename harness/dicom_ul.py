@@ -7,7 +7,7 @@ functions read them. What is not well-formed raises `PduError`.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -47,8 +47,15 @@ def encode_pdu(pdu_type: int, body: bytes) -> bytes:
     return struct.pack(">BBI", pdu_type, 0, len(body)) + body
 
 
-def _item(item_type: int, data: bytes) -> bytes:
+def item(item_type: int, data: bytes) -> bytes:
+    """An item of an A-ASSOCIATE PDU (PS3.8 9.3.2)."""
     return struct.pack(">BBH", item_type, 0, len(data)) + data
+
+
+def user_information() -> bytes:
+    """Our user information item: maximum length and implementation (PS3.8 9.3.2.3, PS3.7 D.3.3)."""
+    user = item(0x51, struct.pack(">I", _RECEIVED_LENGTH)) + item(0x52, _IMPLEMENTATION_CLASS.encode("ascii"))
+    return item(0x50, user + item(0x55, _IMPLEMENTATION_VERSION.encode("ascii")))
 
 
 def _title(title: str) -> bytes:
@@ -60,12 +67,10 @@ def associate_rq(
     calling: str, called: str, sop_class: str = VERIFICATION, syntaxes: Sequence[str] = (IMPLICIT_LITTLE_ENDIAN,)
 ) -> bytes:
     """An A-ASSOCIATE-RQ that proposes one presentation context (PS3.8 9.3.2)."""
-    context = bytes((_CONTEXT_ID, 0, 0, 0)) + _item(0x30, sop_class.encode("ascii"))
-    context += b"".join(_item(0x40, syntax.encode("ascii")) for syntax in syntaxes)
-    user = _item(0x51, struct.pack(">I", _RECEIVED_LENGTH)) + _item(0x52, _IMPLEMENTATION_CLASS.encode("ascii"))
-    user += _item(0x55, _IMPLEMENTATION_VERSION.encode("ascii"))
+    context = bytes((_CONTEXT_ID, 0, 0, 0)) + item(0x30, sop_class.encode("ascii"))
+    context += b"".join(item(0x40, syntax.encode("ascii")) for syntax in syntaxes)
     body = struct.pack(">HH", 1, 0) + _title(called) + _title(calling) + bytes(32)
-    body += _item(0x10, APPLICATION_CONTEXT.encode("ascii")) + _item(0x20, context) + _item(0x50, user)
+    body += item(0x10, APPLICATION_CONTEXT.encode("ascii")) + item(0x20, context) + user_information()
     return encode_pdu(ASSOCIATE_RQ, body)
 
 
@@ -85,6 +90,11 @@ def _element(group: int, element: int, value: bytes) -> bytes:
 
 def _command(elements: bytes) -> bytes:
     return _element(0, 0, struct.pack("<I", len(elements))) + elements
+
+
+def command(elements: Mapping[int, bytes]) -> bytes:
+    """A command set of these elements (by element number of group 0000), in order, with its group length."""
+    return _command(b"".join(_element(0, number, elements[number]) for number in sorted(elements)))
 
 
 def _uid(value: str) -> bytes:
@@ -187,6 +197,33 @@ def parse_associate_ac(body: bytes) -> Acceptance:
     return Acceptance(results, max_length, _read_title(body[4:20]), _read_title(body[20:36]))
 
 
+@dataclass(frozen=True)
+class Request:
+    """What an A-ASSOCIATE-RQ asks for. `contexts`: id, abstract syntax and transfer syntaxes of each context."""
+
+    called: str
+    calling: str
+    application_context: str
+    contexts: tuple[tuple[int, str, tuple[str, ...]], ...]
+
+
+def parse_associate_rq(body: bytes) -> Request:
+    """An A-ASSOCIATE-RQ (PS3.8 9.3.2). Raises `PduError`."""
+    if len(body) < 68:
+        raise PduError("an A-ASSOCIATE-RQ is too short")
+    application_context, contexts = "", []
+    for item_type, data in _items(body[68:]):
+        if item_type == 0x10:
+            application_context = _read_title(data)
+        elif item_type == 0x20:
+            if len(data) < 4:
+                raise PduError("a presentation context is too short")
+            inner = [(kind, _read_title(value)) for kind, value in _items(data[4:])]
+            abstract = next((value for kind, value in inner if kind == 0x30), "")
+            contexts.append((data[0], abstract, tuple(value for kind, value in inner if kind == 0x40)))
+    return Request(_read_title(body[4:20]), _read_title(body[20:36]), application_context, tuple(contexts))
+
+
 def _read_title(data: bytes) -> str:
     return data.decode("ascii", "backslashreplace").strip(" \0")
 
@@ -217,7 +254,11 @@ def parse_command(body: bytes) -> dict[int, bytes]:
         raise PduError("a presentation data value longer than what holds it")
     if body[5] != 3:
         raise PduError("no last fragment of a command")
-    data = body[6 : 4 + length]
+    return parse_command_elements(body[6 : 4 + length])
+
+
+def parse_command_elements(data: bytes) -> dict[int, bytes]:
+    """Elements (by element number of group 0000) of a whole command set. Raises `PduError`."""
     elements: dict[int, bytes] = {}
     at = 0
     while at < len(data):

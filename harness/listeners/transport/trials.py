@@ -13,6 +13,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from fixtures.pki.zoo import CASES
+from harness.observations.clients import ClientConnection, ClientHelloFacts
+from reference_impl.transport.protection.keys import GROUPS_TLS13
+from reference_impl.transport.registry import version_name
+from reference_impl.transport.trials import EPHEMERAL_SUITES, offered_class
+from reference_impl.transport.wire import SSL3, TLS11, TLS12, TLS13, ExtensionType
+
 Treatment = Literal["accept", "refuse", "either"]
 
 CERTIFICATE_PREFIX = "certificate/"
@@ -35,7 +42,8 @@ class Trial:
 
     `treatment` is what a conforming client does, `version` the only version that it is played in (None: the best of the
     client), `needs` the trials that have to be recorded before. `decided` is what shows acceptance: "application" data,
-    or that the client "went-on" after the server's flight. `case` names the case of the zoo in a certificate trial.
+    or that the client "went-on" after the server's flight. `case` names the case of the zoo in a certificate trial,
+    `rule` what the case is about and `certificate_needs` what it needs (`fixtures.pki.zoo.NEEDS`).
     """
 
     id: str
@@ -47,6 +55,7 @@ class Trial:
     sources: tuple[tuple[str, str], ...] = ()
     case: str = ""
     rule: str = ""
+    certificate_needs: frozenset[str] = frozenset()
 
     @property
     def certificate(self) -> bool:
@@ -69,22 +78,18 @@ def _of_row(row: Mapping[str, Any]) -> Trial:
 
 
 def _certificates() -> Iterator[Trial]:
-    try:
-        from fixtures.pki.zoo import CASES
-    except ImportError:  # pragma: no cover - a build without the zoo plays none of it
-        return
     for case in CASES.values():
-        if case.server is None:
+        if case.server is None or case.name == "good":  # the ordinary trial shows the good one
             continue
-        version = _VERSIONS.get(str(case.versions).removeprefix("TLS "))
         yield Trial(
             CERTIFICATE_PREFIX + case.name,
             f"The server shows this certificate: {case.text}",
             case.server,
-            version,
+            _VERSIONS.get(case.versions),
             sources=((case.document, case.section),),
             case=case.name,
             rule=case.rule,
+            certificate_needs=case.needs,
         )
 
 
@@ -104,3 +109,68 @@ def _trials() -> dict[str, Trial]:
 
 TRIALS: Mapping[str, Trial] = _trials()
 """Every trial by id, in playing order."""
+
+
+# -- what cannot be played at a client ------------------------------------------------------------------------------
+
+
+def skipped(trial: Trial, ordinary: ClientConnection | None) -> str:
+    """Why `trial` cannot be played at the client whose ordinary connection that was; empty if it can.
+
+    Without such a connection nothing is left out.
+    """
+    if ordinary is None or trial.id == "ordinary":
+        return ""
+    if trial.id == "ssl-2.0":
+        return "" if ordinary.opening == "ssl2" else "the client sends no SSL 2.0 hello"
+    hello = ordinary.hello
+    if hello is None:
+        return ""
+    if trial.version is not None and not hello.offers(trial.version):
+        return f"the client does not offer {version_name(trial.version)}"
+    return _without(trial.id, hello)
+
+
+def _without(trial: str, hello: ClientHelloFacts) -> str:
+    """What the hello lacks that the trial turns on; empty if nothing."""
+    if (trial.startswith("suite-") and "not-offered" not in trial) or trial == "dhe-1024":
+        name = "dhe" if trial == "dhe-1024" else trial.removeprefix("suite-")
+        if not offered_class(name, hello.suites):
+            return "the client does not offer such a cipher suite"
+        if trial == "suite-cbc-encrypt-then-mac" and ExtensionType.ENCRYPT_THEN_MAC not in hello.extensions:
+            return "the client does not offer encrypt_then_mac"
+        return ""
+    if trial in _TURNS_ON and _TURNS_ON[trial] not in hello.extensions:
+        return f"the client does not send {ExtensionType(_TURNS_ON[trial]).name.lower()}"
+    if trial == "downgrade-to-tls-1.2" and not hello.offers(TLS13):
+        return "the client does not offer TLS 1.3, so that TLS 1.2 is no downgrade"
+    if trial == "downgrade-to-tls-1.1" and not (hello.offers(TLS11) and hello.highest_version >= TLS12):
+        return "the client does not offer TLS 1.1 beside a newer version"
+    if trial == "only-ssl-3.0" and hello.highest_version < SSL3:
+        return "the client offers nothing but SSL 2.0"
+    return _without_groups(trial, hello)
+
+
+def _without_groups(trial: str, hello: ClientHelloFacts) -> str:
+    groups, shares = set(hello.groups or ()), set(hello.key_shares or ())
+    usable = set(GROUPS_TLS13)
+    if trial == "retry" and not (groups - shares) & usable:
+        return "the client sends a share of every group that it offers"
+    if trial == "retry-without-change" and not shares:
+        return "the client sends no key share"
+    ephemeral = any(code in hello.suites for code in EPHEMERAL_SUITES)
+    if trial in _EPHEMERAL and not ephemeral:
+        return "the client offers no ECDHE_RSA cipher suite of TLS 1.2"
+    return ""
+
+
+_TURNS_ON = {
+    "encrypt-then-mac-for-aead": ExtensionType.ENCRYPT_THEN_MAC,
+    "truncated-hmac": ExtensionType.TRUNCATED_HMAC,
+}
+_EPHEMERAL = frozenset(
+    {
+        "signature-wrong-1.2", "key-exchange-missing", "curve-p-192", "curve-p-224", "explicit-curve",
+        "group-not-offered-1.2", "signature-md5", "signature-sha1", "signature-sha224",
+    }
+)  # fmt: skip
