@@ -37,8 +37,9 @@ class Node:
 
     `profile` is "B.12" or "B.13" (PS3.15, edition 2026c); `faults` are names from ``faults.toml``; `directory` receives
     certificates and stored instances (a temporary one by default). `protocol` says what the port is for: "dicom-tls"
-    for a verification and storage SCP, "https" for a small web server in the place of DICOMweb. Raises ValueError for
-    an unknown profile, protocol, fault or mode of `client_auth`, OSError when the address cannot be bound.
+    for a verification and storage SCP, "https" for a small web server in the place of DICOMweb. Beside the authority of
+    `pki` the node trusts `client_anchors`, and refuses clients that one of `client_crls` (DER) revokes. Raises ValueError
+    for an unknown profile, protocol, fault or mode of `client_auth`, OSError when the address cannot be bound.
     """
 
     def __init__(
@@ -52,6 +53,8 @@ class Node:
         ae_title: str = "PS315-NODE",
         client_auth: str = "required",
         pki: Pki | None = None,
+        client_anchors: Iterable[x509.Certificate] = (),
+        client_crls: Iterable[bytes] = (),
         directory: Path | None = None,
         limits: Limits | None = None,
     ) -> None:
@@ -70,7 +73,8 @@ class Node:
         behaviours = [BEHAVIOURS[name] for name in self.faults]
         settings = FrontSettings(
             identities=tuple(identity_of(self.pki, case) for case in ("server", "server_ec")),
-            client_anchors=(self.pki.issue("ca").certificate,),
+            client_anchors=(self.pki.issue("ca").certificate, *client_anchors),
+            client_crls=tuple(client_crls),
             client_auth=client_auth,
             suites_tls_1_2=SUITES_TLS_1_2[profile],
             suites_tls_1_3=SUITES_TLS_1_3[profile],

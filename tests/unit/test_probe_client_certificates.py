@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -67,7 +68,7 @@ def shown(
         context = context_of(port, protocol=protocol, versions=versions, credentials=credentials)
         if campaign:
             held: Any = SimpleNamespace(zoo=lambda: Zoo(pki))
-            object.__setattr__(context.target, "campaign", held)
+            context.target = replace(context.target, campaign=held)
         asked = ClientAuthentication(requested=dict.fromkeys(versions, requested))
         context.learn(context.observed("tls.client-authentication", asked))
         observation = probe_client_certificates(context)

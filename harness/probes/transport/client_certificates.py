@@ -134,7 +134,7 @@ def probe_client_certificates(context: ProbeContext) -> Observation:
     if not versions:
         missing = "the server asks for a client certificate below TLS 1.2 only, where none is shown"
         return context.observed(KIND, None, missing=missing)
-    campaign = getattr(context.target, "campaign", None)
+    campaign = context.target.campaign
     zoo = campaign.zoo() if campaign is not None else Zoo(Pki.create())
     good = given_identity(context.target.credentials) if campaign is None else identity_of(zoo.good("client"))
     show, cases = _Show(context, zoo, good), client_cases(campaign=campaign is not None)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from cryptography.hazmat.primitives import hashes
+
 from reference_impl.transport.faults import certificates, handshake, suites, versions
+from reference_impl.transport.faults import client_certificates as clients
 from reference_impl.transport.faults.behaviour import Behaviour
 from reference_impl.transport.faults.flights import dhe
 from reference_impl.transport.faults.records import random_nonces, repeated_nonce
@@ -89,7 +92,34 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
     "expired-certificate": certificates.presenting("server_expired"),
     "script-names-certificate": certificates.presenting("server_script_names"),
     "no-ocsp-staple": certificates.not_stapling(),
-    "any-client-certificate": certificates.accepting_any_client(),
+    # certificates of clients
+    "any-client-certificate": clients.accepting_any(),
+    "accepts-expired-client": clients.overlooking(clients.NOT_YET_VALID, clients.EXPIRED),
+    "accepts-unknown-client-issuer": clients.overlooking(
+        clients.SELF_SIGNED, clients.SELF_SIGNED_IN_CHAIN, clients.ISSUER_NOT_FOUND, clients.LEAF_NOT_VERIFIED
+    ),
+    "ignores-client-signature": clients.overlooking(clients.SIGNATURE_FAILURE, clients.ALGORITHMS_DISAGREE),
+    "ignores-basic-constraints": clients.overlooking(
+        clients.INVALID_AUTHORITY,
+        clients.INVALID_PURPOSE,
+        clients.NO_CERT_SIGN,
+        clients.CERT_SIGN_OF_NO_AUTHORITY,
+        where=clients.of_no_authority,
+    ),
+    "ignores-path-length": clients.overlooking(clients.PATH_LENGTH_EXCEEDED),
+    "ignores-key-usage-of-issuers": clients.overlooking(
+        clients.INVALID_AUTHORITY, clients.INVALID_PURPOSE, clients.NO_CERT_SIGN, where=clients.of_authority
+    ),
+    "ignores-key-usage-of-clients": clients.overlooking(clients.INVALID_PURPOSE, where=clients.wrong_usage),
+    "ignores-name-constraints": clients.overlooking(clients.PERMITTED_VIOLATION, clients.EXCLUDED_VIOLATION),
+    "ignores-critical-extensions": clients.overlooking(clients.UNHANDLED_CRITICAL_EXTENSION),
+    "accepts-any-purpose": clients.overlooking(clients.INVALID_PURPOSE, where=clients.wrong_purpose),
+    "accepts-weak-client-keys": clients.overlooking(clients.LEAF_KEY_TOO_SMALL, clients.ISSUER_KEY_TOO_SMALL),
+    "accepts-md5-client": clients.overlooking(clients.DIGEST_TOO_WEAK, where=clients.signed_with(hashes.MD5)),
+    "accepts-sha-1-client": clients.overlooking(clients.DIGEST_TOO_WEAK, where=clients.signed_with(hashes.SHA1)),
+    "ignores-client-revocation": clients.overlooking(clients.REVOKED),
+    "skips-certificate-verify": clients.not_verifying_possession(),
+    "refuses-missing-purpose": clients.demanding_purpose(),
     # extensions, names, tickets
     "compression": handshake.compressing(),
     "no-renegotiation-info": handshake.without_renegotiation_info(),

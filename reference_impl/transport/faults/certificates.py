@@ -45,8 +45,3 @@ def not_stapling() -> Behaviour:
         return replace(settings, identities=tuple(replace(good, ocsp_response=b"") for good in settings.identities))
 
     return Behaviour(adjust=adjust)
-
-
-def accepting_any_client() -> Behaviour:
-    """Ask for a client certificate and let in whatever is presented."""
-    return Behaviour(adjust=lambda settings, _pki: replace(settings, accept_any_client_certificate=True))

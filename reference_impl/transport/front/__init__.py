@@ -15,6 +15,8 @@ from reference_impl.transport.front.settings import (
     SUITES_TLS_1_3,
     FrontSettings,
     Identity,
+    PathStep,
+    PathVerdict,
 )
 
 __all__ = [
@@ -31,6 +33,8 @@ __all__ = [
     "Opening",
     "OpeningKind",
     "PassThrough",
+    "PathStep",
+    "PathVerdict",
     "Router",
     "Rule",
     "ScriptedChannel",

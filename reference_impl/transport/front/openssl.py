@@ -9,9 +9,11 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import dh
 from OpenSSL import SSL, crypto
+from tlslite.mathtls import RFC7919_GROUPS
 
-from reference_impl.transport.front.settings import FrontSettings, Identity
+from reference_impl.transport.front.settings import FrontSettings, Identity, PathStep
 
 OPENSSL_NAMES: dict[int, str] = {
     0xC02B: "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -25,6 +27,7 @@ OPENSSL_NAMES: dict[int, str] = {
     0xC0AF: "ECDHE-ECDSA-AES256-CCM8",
     0xCCA8: "ECDHE-RSA-CHACHA20-POLY1305",
     0xCCA9: "ECDHE-ECDSA-CHACHA20-POLY1305",
+    0x002F: "AES128-SHA",
     0x009C: "AES128-GCM-SHA256",
     0x009E: "DHE-RSA-AES128-GCM-SHA256",
     0x009F: "DHE-RSA-AES256-GCM-SHA384",
@@ -36,6 +39,9 @@ OPENSSL_NAMES: dict[int, str] = {
 }
 """What OpenSSL calls the suites (code points of the IANA registry)."""
 
+_FINITE_FIELD = frozenset({0x009E, 0x009F})
+"""The suites above whose keys are exchanged over a finite field."""
+
 CCM_8 = frozenset({0x1305, 0xC0AE, 0xC0AF})
 """Suites with a tag of 64 bits, which OpenSSL serves at security level 0 only."""
 
@@ -45,6 +51,8 @@ _VERIFY = {
     "required": SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT,
 }
 _SESSION_SECONDS = 7200
+_REVOCATION_UNKNOWN = frozenset({3, 11, 12, 33, 44})
+"""No list, none that is valid now, none of this issuer: errors after which a certificate counts as not revoked."""
 
 
 def build_context(settings: FrontSettings, security_level: int | None = None) -> SSL.Context:
@@ -68,6 +76,8 @@ def build_context(settings: FrontSettings, security_level: int | None = None) ->
         | SSL.OP_SINGLE_ECDH_USE
         | settings.extra_options
     )
+    if _FINITE_FIELD & set(settings.suites_tls_1_2):
+        _use_finite_field_group(context)
     if settings.keep_secrets:
         context.set_keylog_callback(_keep_secret)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
@@ -83,6 +93,16 @@ def build_context(settings: FrontSettings, security_level: int | None = None) ->
     if settings.protocols:
         _choose_protocol(context, settings.protocols)
     return context
+
+
+def _use_finite_field_group(context: SSL.Context) -> None:
+    """Exchange keys over ffdhe2048 (RFC 7919) in the suites of TLS_DHE_RSA: OpenSSL has no group of its own accord."""
+    generator, prime = RFC7919_GROUPS[0]
+    parameters = dh.DHParameterNumbers(prime, generator).parameters()
+    with tempfile.NamedTemporaryFile(suffix=".pem") as file:
+        file.write(parameters.parameter_bytes(serialization.Encoding.PEM, serialization.ParameterFormat.PKCS3))
+        file.flush()
+        context.load_tmp_dh(file.name.encode())
 
 
 def _use_chain(context: SSL.Context, identity: Identity) -> None:
@@ -102,13 +122,20 @@ def _keep_secret(connection: SSL.Connection, line: bytes) -> None:
 
 def _ask_for_client_certificate(context: SSL.Context, settings: FrontSettings) -> None:
     store = context.get_cert_store()
-    for anchor in settings.client_anchors:
-        if store is not None:
+    if store is not None:
+        flags = crypto.X509StoreFlags
+        revocation = flags.CRL_CHECK | flags.CRL_CHECK_ALL if settings.client_crls else 0
+        store.set_flags(flags.X509_STRICT | flags.PARTIAL_CHAIN | revocation)
+        for anchor in settings.client_anchors:
             store.add_cert(crypto.X509.from_cryptography(anchor))
+        for crl in settings.client_crls:
+            store.add_crl(x509.load_der_x509_crl(crl))
+    for anchor in settings.client_anchors:
         context.add_client_ca(anchor)
 
-    def judge(_c: SSL.Connection, _x: crypto.X509, _error: int, _depth: int, good: int) -> bool:
-        return bool(good) or settings.accept_any_client_certificate
+    def judge(_c: SSL.Connection, certificate: crypto.X509, error: int, depth: int, good: int) -> bool:
+        otherwise = settings.path_verdict and settings.path_verdict(PathStep(error, depth, certificate))
+        return bool(good) or error in _REVOCATION_UNKNOWN if otherwise is None else otherwise
 
     context.set_verify(_VERIFY[settings.client_auth], judge)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from OpenSSL import crypto
 
 from reference_impl.transport.front.channel import Limits
 
@@ -44,22 +47,45 @@ class Identity:
 
 
 @dataclass(frozen=True)
+class PathStep:
+    """One step of OpenSSL's path validation: the certificate at `depth` (0: the client's own) and its `error`.
+
+    That is a code of X509_STORE_CTX_get_error, 0 where nothing is wrong.
+    """
+
+    error: int
+    depth: int
+    certificate: crypto.X509
+
+
+PathVerdict: TypeAlias = Callable[[PathStep], bool | None]
+"""Judges a step otherwise than OpenSSL does: True lets it pass, False refuses it, None leaves it to OpenSSL."""
+
+
+@dataclass(frozen=True)
 class FrontSettings:
     """Everything that decides how the front answers a conforming client.
 
-    `client_auth` is "required", "optional" or "off". `unknown_name_alert` is the fatal alert for a server name that is
-    not among `server_names`, None to continue. `protocols` are the names that ALPN may choose, in the server's order;
-    where a client names others only, `refuse_unknown_protocols` ends the handshake. `security_level` is OpenSSL's; it
-    is lowered by itself where a CCM_8 suite is the only one left, since those count 64 bits. `extra_options` are
-    further bits of SSL_CTX_set_options, `keep_secrets` lets a channel know its traffic secrets.
+    Where nothing else is in common, `legacy_suites` are served by another stack from TLS 1.0 to 1.2, and
+    `flight_suites` are selected in TLS 1.2 though no stack can complete them (`reference_impl.transport.served`).
+    `client_auth` is "required", "optional" or "off". Clients are trusted by `client_anchors` (which need not be
+    authorities) unless one of `client_crls` (DER) revokes them; a missing or expired list revokes nobody.
+    `path_verdict` is asked at every step of a client's path. `unknown_name_alert` is the fatal alert for a server name
+    that is not among `server_names`, None to continue. `protocols` are the names that ALPN may choose, in the server's
+    order; where a client names others only, `refuse_unknown_protocols` ends the handshake. `security_level` is
+    OpenSSL's; it is lowered by itself where a CCM_8 suite is the only one left, since those count 64 bits.
+    `extra_options` are further bits of SSL_CTX_set_options, `keep_secrets` lets a channel know its traffic secrets.
     """
 
     identities: tuple[Identity, ...]
     client_anchors: tuple[x509.Certificate, ...] = ()
     client_auth: str = "off"
-    accept_any_client_certificate: bool = False
+    client_crls: tuple[bytes, ...] = ()
+    path_verdict: PathVerdict | None = None
     suites_tls_1_2: tuple[int, ...] = SUITES_TLS_1_2["B.12"]
     suites_tls_1_3: tuple[int, ...] = SUITES_TLS_1_3["B.12"]
+    legacy_suites: tuple[int, ...] = ()
+    flight_suites: tuple[int, ...] = ()
     minimum_version: int = TLS_1_2
     maximum_version: int = TLS_1_3
     server_names: frozenset[str] = frozenset({"localhost"})
