@@ -191,7 +191,12 @@ def test_a_wait_asks_until(bench: Bench, pki: Pki) -> None:
     bench.play("ordinary")
     bench.handshake(client_context(pki), ASSOCIATE)
     over = threading.Event()
-    timer = threading.Timer(0.3, lambda: (over.set(), bench.server.poke()))
+
+    def end() -> None:
+        over.set()
+        bench.server.poke()
+
+    timer = threading.Timer(0.3, end)
     timer.start()
     began = time.monotonic()
     bench.server.wait(DEADLINE, until=over.is_set, settle=0.0)

@@ -77,6 +77,7 @@ class Conversation:
         self._opening: Opening = "nothing"
         self._ended: Ended = "harness"
         self._detail = ""
+        self._answered = False
         self._ssl2 = b""
 
     # -- the talk ------------------------------------------------------------------------------------------------
@@ -124,10 +125,13 @@ class Conversation:
         """Take decrypted octets of the client and answer them, or end where a conforming client sends none."""
         if not data:
             return
-        self._note_application(data)
+        corrupting = self.part.script.corrupt == "application"
+        # Where the answer to it is what fails, only what comes after that answer tells anything.
+        if not corrupting or self._answered:
+            self._note_application(data)
         if self._application is None:
             self._application = application_for(self.part.protocol, self.part.called_aet)
-        if self.part.refuse and self.part.script.corrupt != "application":
+        if self.part.refuse and (self._answered or not corrupting):
             self._detail = self._detail or "the client sent application data, which ended the trial"
             stack.close()
             return
@@ -136,6 +140,7 @@ class Conversation:
         answer = self._application.feed(data)
         if answer:
             stack.send_plaintext(answer)
+            self._answered = True
         if self._application.over or (answer and self.part.script.bare_close):
             stack.close()
 
@@ -224,6 +229,8 @@ class Conversation:
             self._ended = "alert"
         elif notes.close_notify:
             self._ended = "close_notify"
+        if self.part.script.corrupt == "application" and notes.progress == "completed" and not self._answered:
+            self._ended, self._detail = "harness", "the client asked for no answer that could have been spoiled"
 
     def _finish(self) -> None:
         """Close so that the last octets arrive; with a script that resets, without a word."""

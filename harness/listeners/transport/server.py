@@ -14,7 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from fixtures.pki import Pki
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
 from fixtures.pki.zoo import Zoo
 from harness.listeners.base import Trial as AnyTrial
 from harness.listeners.transport.conversation import Conversation, Part
@@ -33,7 +35,7 @@ _BACKLOG = 64
 _AT_ONCE = 16
 _TICK = 0.2
 _PROTOCOLS = {"https": ("http/1.1",)}
-_FOREIGN = "ca_unknown"
+_FOREIGN = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "PS315 Authority That Issued Nothing")]).public_bytes(),)
 
 
 @dataclass
@@ -99,7 +101,6 @@ class TrialServer:
         self._stopping = threading.Event()
         self._acceptor = threading.Thread(target=self._accept, name="trial-server", daemon=True)
         self._authorities = (zoo.pki.issue("ca").certificate.subject.public_bytes(),)
-        self._foreign = (Pki.create().issue(_FOREIGN).certificate.subject.public_bytes(),)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -158,7 +159,7 @@ class TrialServer:
         script = GOOD if trial.case else SERVER_SCRIPTS[trial.id]
         if trial.case and trial.version is not None:
             script = replace(script, versions=(trial.version,))
-        server = Server(shown, self._authorities, self._foreign, _PROTOCOLS.get(self._protocol, ()))
+        server = Server(shown, self._authorities, _FOREIGN, _PROTOCOLS.get(self._protocol, ()))
         return Part(
             trial=trial.id,
             server=server,

@@ -31,7 +31,10 @@ FIRST_CERTIFICATES = (
     "wrong-host-name",
     "self-signed-unknown",
     "possession",
-    "revoked",
+    "tampered-signature",
+    "revoked-stapled",
+    "wrong-extended-key-usage",
+    "p-256",
 )
 """Cases of the zoo that are played early, where there are such."""
 
@@ -128,7 +131,19 @@ def skipped(trial: Trial, ordinary: ClientConnection | None) -> str:
         return ""
     if trial.version is not None and not hello.offers(trial.version):
         return f"the client does not offer {version_name(trial.version)}"
-    return _without(trial.id, hello)
+    return _without_scheme(trial, hello) if trial.case else _without(trial.id, hello)
+
+
+def _without_scheme(trial: Trial, hello: ClientHelloFacts) -> str:
+    """A certificate of a kind that the client does not offer to verify tells nothing about what is odd in it."""
+    wanted = _SCHEMES_OF_CASES.get(trial.case)
+    if wanted is None or hello.schemes is None:
+        return ""
+    if not set(wanted) & {*hello.schemes, *(hello.certificate_schemes or ())}:
+        return "the client does not offer the signature scheme of this certificate"
+    if trial.case in _ELLIPTIC and not hello.offers(TLS13) and not any(c in hello.suites for c in _ECDSA_SUITES):
+        return "the client offers no ECDHE_ECDSA cipher suite"
+    return ""
 
 
 def _without(trial: str, hello: ClientHelloFacts) -> str:
@@ -164,6 +179,16 @@ def _without_groups(trial: str, hello: ClientHelloFacts) -> str:
     return ""
 
 
+_SCHEMES_OF_CASES: Mapping[str, tuple[int, ...]] = {
+    "p-256": (0x0403,),
+    "p-384": (0x0503,),
+    "ed25519": (0x0807,),
+    "rsa-pss-key": (0x0809, 0x080A, 0x080B),
+    "rsa-pss-signature": (0x0804, 0x0805, 0x0806),
+    "sha512-signature": (0x0601,),
+}
+_ELLIPTIC = frozenset({"p-256", "p-384", "ed25519"})
+_ECDSA_SUITES = (0xC02B, 0xC02C, 0xCCA9, 0xC0AC, 0xC0AD, 0xC0AE, 0xC0AF, 0xC023, 0xC024, 0xC009, 0xC00A)
 _TURNS_ON = {
     "encrypt-then-mac-for-aead": ExtensionType.ENCRYPT_THEN_MAC,
     "truncated-hmac": ExtensionType.TRUNCATED_HMAC,
