@@ -11,6 +11,7 @@ _COMMANDS = {
     "run": "judge all that SUT files claim",
     "judge": "judge a recorded run again, offline",
     "init": "write a commented SUT file",
+    "pki": "make the certificates of a test campaign: authority, identities, lists, the zoo, instructions",
     "serve": "run the reference node for others to test against",
     "connect": "run the reference client once against a server",
     "requirements": "the catalogue, with how each requirement is judged",
