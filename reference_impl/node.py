@@ -18,24 +18,27 @@ from reference_impl.http_server import HttpServer, by_first_words
 from reference_impl.transport.faults import BEHAVIOURS
 from reference_impl.transport.faults.certificates import identity_of
 from reference_impl.transport.front import (
-    SUITES_TLS_1_2,
-    SUITES_TLS_1_3,
     Front,
     FrontSettings,
     Limits,
     Router,
 )
+from reference_impl.transport.profiles import edition_problem, profiles
+from reference_impl.transport.served import RULES, serving
 
-PROFILES = ("B.12", "B.13")
+PROFILES = tuple(dict.fromkeys(name for name, _ in profiles()))
+"""The TLS profiles of Annex B, the retired ones too."""
 PROTOCOLS = ("dicom-tls", "https")
 _APPLICATION_PROTOCOLS = {"dicom-tls": (), "https": (b"http/1.1",)}  # no ALPN name is registered for DIMSE
 _ROOTS = ("ca", "ca_ec")
+_STATIC_RSA = ("server_key_encipherment", "server_ec")  # it needs the key usage (RFC 5246 7.4.2)
+_IDENTITIES = {"B.1": _STATIC_RSA, "B.3": _STATIC_RSA}
 
 
 class Node:
     """The reference node. Use it as a context manager, or :meth:`start` and :meth:`stop`.
 
-    `profile` is "B.12" or "B.13" (PS3.15, edition 2026c); `faults` are names from ``faults.toml``; `directory` receives
+    `profile` is one of `PROFILES` in `edition` (by default the last that holds it); `faults` are names from ``faults.toml``; `directory` receives
     certificates and stored instances (a temporary one by default). `protocol` says what the port is for: "dicom-tls"
     for a verification and storage SCP, "https" for a small web server in the place of DICOMweb. Beside the authority of
     `pki` the node trusts `client_anchors`, and refuses clients that one of `client_crls` (DER) revokes. Raises ValueError
@@ -47,6 +50,7 @@ class Node:
         profile: str = "B.12",
         faults: Iterable[str] = (),
         *,
+        edition: str = "",
         protocol: str = "dicom-tls",
         host: str = "127.0.0.1",
         port: int = 0,
@@ -62,7 +66,10 @@ class Node:
             raise ValueError(f"unknown profile {profile!r}; the node knows {', '.join(PROFILES)}")
         if protocol not in PROTOCOLS:
             raise ValueError(f"unknown protocol {protocol!r}; the node knows {', '.join(PROTOCOLS)}")
+        if problem := edition_problem(profile, edition) if edition else "":
+            raise ValueError(problem)
         self.profile = profile
+        self.edition = edition
         self.protocol = protocol
         self.ae_title = ae_title
         self.server_name = "localhost"
@@ -72,16 +79,15 @@ class Node:
         self.faults = check_names(faults)
         behaviours = [BEHAVIOURS[name] for name in self.faults]
         settings = FrontSettings(
-            identities=tuple(identity_of(self.pki, case) for case in ("server", "server_ec")),
+            identities=tuple(identity_of(self.pki, case) for case in _IDENTITIES.get(profile, ("server", "server_ec"))),
             client_anchors=(self.pki.issue("ca").certificate, *client_anchors),
             client_crls=tuple(client_crls),
             client_auth=client_auth,
-            suites_tls_1_2=SUITES_TLS_1_2[profile],
-            suites_tls_1_3=SUITES_TLS_1_3[profile],
             protocols=_APPLICATION_PROTOCOLS[protocol],
             server_names=frozenset({"localhost", host.lower(), socket.gethostname().lower()}),
             limits=limits or Limits(),
         )
+        settings = serving(settings, profile, edition)
         for behaviour in behaviours:
             settings = behaviour.adjust(settings, self.pki)
         added = {anchor for behaviour in behaviours for anchor in behaviour.anchors} - set(_ROOTS)
@@ -89,7 +95,7 @@ class Node:
         self._shares_port = any(behaviour.shares_port for behaviour in behaviours)
         router = Router(
             settings,
-            [rule for behaviour in behaviours for rule in behaviour.rules],
+            [*(rule for behaviour in behaviours for rule in behaviour.rules), *RULES],
             [behaviour.unprotected for behaviour in behaviours if behaviour.unprotected],
         )
         echo_status = max((behaviour.echo_status for behaviour in behaviours), default=0x0000)

@@ -17,11 +17,15 @@ if TYPE_CHECKING:
     from reference_impl.node import Node
 
 _DESCRIPTION = Path(__file__).with_name("demo.toml")
+_CURRENT = ("B.12", "B.13")
 
 
 def demo(
     *,
-    profile: Annotated[str | None, typer.Option("--profile", help="Only this profile (default: all).")] = None,
+    profile: Annotated[
+        str | None, typer.Option("--profile", help="Only this profile (default: B.12 and B.13).")
+    ] = None,
+    edition: option.Edition = None,
     fault: option.Faults = None,
     no_second_opinion: option.NoSecondOpinion = False,
     gentle: option.Gentle = False,
@@ -37,15 +41,17 @@ def demo(
     quiet: option.Quiet = False,
     as_json: option.AsJson = False,
 ) -> int:
-    """Start the node for every profile (or `profile`), judge it and write the report. Returns the exit status."""
+    """Start the node for each current profile (or `profile`), judge it and write the report. Returns the exit status."""
     from fixtures.pki import Pki
     from harness.commands._directory import check_directory
     from harness.commands._pipeline import perform
     from harness.commands._settings import Settings
     from harness.commands.run import checked_catalogue
     from harness.commands.serve import make_node
-    from reference_impl.node import PROFILES
+    from harness.errors import UsageProblem
 
+    if edition and not profile:
+        raise UsageProblem("--edition is given without --profile; name the profile that it is an edition of")
     check_directory(out, resume=False, force=force)
     suites = tuple(suite or ())
     settings = Settings(
@@ -68,8 +74,8 @@ def demo(
     with ExitStack() as stack:
         pki = Pki.create(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ps315-demo-"))))
         nodes = {
-            name: stack.enter_context(make_node(name, fault or [], pki=pki))
-            for name in ([profile] if profile else PROFILES)
+            name: stack.enter_context(make_node(name, fault or [], edition=edition, pki=pki))
+            for name in ([profile] if profile else _CURRENT)
         }
         sut = demo_sut(nodes)
         return perform([sut], settings, checked_catalogue([sut], suites))
@@ -95,7 +101,7 @@ def demo_sut(nodes: dict[str, Node]) -> Sut:
             "server_name": node.server_name,
             "called_aet": node.ae_title,
         }
-        content["claims"].append({"profile": profile, "endpoint": name})
+        content["claims"].append({"profile": profile, "edition": node.edition, "endpoint": name})
     first = next(iter(nodes.values()))
     sources = CredentialSources(
         client_certificate=str(first.client_certificate),

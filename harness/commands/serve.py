@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def serve(
     *,
     profile: option.Profile = "B.12",
+    edition: option.Edition = None,
     fault: option.Faults = None,
     protocol: option.NodeProtocol = None,
     host: Annotated[str, typer.Option("--host", help="Address to listen at.")] = "127.0.0.1",
@@ -37,6 +38,7 @@ def serve(
         with make_node(
             profile,
             fault or [],
+            edition=edition,
             protocol=protocol,
             host=host,
             port=port,
@@ -57,14 +59,16 @@ def _announcement(node: Node, profile: str, faults: list[str]) -> str:
     """Where the node is, and the command that probes it."""
     host, port = node.address
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    of_edition, option_of_edition = (f" ({node.edition})", f" --edition {node.edition}") if node.edition else ("", "")
     broken = f" with {', '.join(faults)}" if faults else ""
     web = node.protocol == "https"
     named = "for HTTPS" if web else f"as {node.ae_title}"
     title = "" if web else f" --called-aet {node.ae_title}"
     scheme = "https://" if web else ""
     return (
-        f"serving {profile} at {address} {named}{broken}\n"
-        f"  ps315 probe {scheme}{address} --profile {profile} --server-name {node.server_name}{title}"
+        f"serving {profile}{of_edition} at {address} {named}{broken}\n"
+        f"  ps315 probe {scheme}{address} --profile {profile}{option_of_edition}"
+        f" --server-name {node.server_name}{title}"
         f" --cert {node.client_certificate} --key {node.client_key} --ca {node.trust_anchors}\n"
     )
 
@@ -73,6 +77,7 @@ def make_node(
     profile: str,
     faults: list[str],
     *,
+    edition: str | None = None,
     protocol: str | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
@@ -108,6 +113,7 @@ def make_node(
         return Node(
             profile,
             faults,
+            edition=edition or "",
             protocol=chosen,
             host=host,
             port=port,
