@@ -16,7 +16,6 @@ from reference_impl.http_client import get_page
 from reference_impl.transport.client import (
     ClientChannel,
     ClientLimits,
-    ClientSettings,
     EndedError,
     SecureConnection,
     Trust,
@@ -24,6 +23,7 @@ from reference_impl.transport.client import (
     settings_for,
 )
 from reference_impl.transport.client_faults import CLIENT_BEHAVIOURS, ClientBehaviour
+from reference_impl.transport.client_faults.behaviour import Attempt
 from reference_impl.transport.front import Channel, Identity
 from reference_impl.transport.profiles import load_profile
 
@@ -36,11 +36,15 @@ Talk: TypeAlias = Callable[[SecureConnection], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one attempt ended: whether all was done, a sentence, and how far it came (`stage`, the last one reached)."""
+    """How one attempt ended: whether all was done, a sentence, and how far it came (`stage`, the last one reached).
+
+    `refused`: it was the client that broke off.
+    """
 
     ok: bool
     detail: str
     stage: Stage
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,9 @@ class Scu:
         self._behaviours: list[ClientBehaviour] = [CLIENT_BEHAVIOURS[name] for name in self.faults]
         for behaviour in self._behaviours:
             self.settings = behaviour.adjust(self.settings)
-            self._identity = self._identity if behaviour.shows_certificate else None
+            if behaviour.shows is not None and pki is not None:
+                issued = pki.issue_spec(*behaviour.shows)
+                self._identity = Identity((issued.certificate, *issued.intermediates), issued.key)
 
     def echo(self, host: str, port: int, called_aet: str = "ANY-SCP", server_name: str = "") -> Outcome:
         """Verify the connection with one C-ECHO. `server_name` is the name that the certificate has to bear."""
@@ -143,17 +149,23 @@ class Scu:
         return self.echo(host, port, called_aet, server_name)
 
     def _attempt(self, place: _Place, talk: Talk, success: str) -> Outcome:
-        outcome = self._once(self.settings, place, talk, success)
-        for adjust in (each for behaviour in self._behaviours for each in behaviour.retries):
-            if outcome.stage != "tls":
+        outcome = Outcome(False, "no attempt was made", "tcp")
+        before = [one for behaviour in self._behaviours for one in behaviour.before]
+        for attempt in (*before, Attempt()):
+            outcome = self._once(attempt, place, talk, success)
+            if outcome.ok:
+                return outcome
+        for attempt in (one for behaviour in self._behaviours for one in behaviour.after_failure):
+            if outcome.stage != "tls" or outcome.refused:
                 break
-            outcome = self._once(adjust(self.settings), place, talk, success)
+            outcome = self._once(attempt, place, talk, success)
         return outcome
 
-    def _once(self, settings: ClientSettings, place: _Place, talk: Talk, success: str) -> Outcome:
+    def _once(self, attempt: Attempt, place: _Place, talk: Talk, success: str) -> Outcome:
         """One connection from beginning to end."""
         stage: Stage = "tcp"
-        with SecureConnection(lambda: self._channel(settings, place.reference), self._limits) as connection:
+        connection = SecureConnection(lambda: self._channel(attempt, place.reference), self._limits)
+        with connection:
             try:
                 connection.connect(place.host, place.port)
                 stage = "tls"
@@ -161,15 +173,15 @@ class Scu:
                 stage = "association"
                 talk(connection)
             except EndedError as problem:
-                return Outcome(False, str(problem), stage)
+                return Outcome(False, str(problem), stage, refused=connection.refused)
             except DicomError as problem:
                 return Outcome(False, str(problem), "dimse" if problem.stage == "dimse" else "association")
         return Outcome(True, success, "dimse")
 
-    def _channel(self, settings: ClientSettings, reference: str) -> Channel:
-        for behaviour in self._behaviours:
-            if behaviour.channel is not None:
-                return behaviour.channel(settings, reference)
+    def _channel(self, attempt: Attempt, reference: str) -> Channel:
+        settings = attempt.adjust(self.settings)
+        if attempt.channel is not None:
+            return attempt.channel(settings, reference)
         return ClientChannel(settings, Verifier(self._trust, settings, reference).verify, reference, self._identity)
 
 

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from reference_impl.transport.client.channel import ClientChannel
 from reference_impl.transport.client.refusal import AlertDescription, RefusalError
-from reference_impl.transport.client.settings import Check
+from reference_impl.transport.client.settings import Check, Dread
 from reference_impl.transport.client.signing import PublicKey, choose_scheme, is_pss_only, is_signed, schemes_of, sign
 from reference_impl.transport.front.settings import Identity
 from reference_impl.transport.wire import (
@@ -48,15 +48,17 @@ def check_signature(channel: ClientChannel, scheme: int, signature: bytes, data:
     reason = f"signature scheme 0x{scheme:04X} was not offered"
     channel.heed(lambda: channel.require(Check.SCHEME, offered, AlertDescription.ILLEGAL_PARAMETER, reason))
     leaf = channel.peer_certificate
-    key = leaf.public_key() if leaf is not None else None
-    good = leaf is not None and isinstance(key, PublicKey) and is_signed(key, scheme, signature, data)
-    if good and channel.version >= TLS13 and isinstance(key, PublicKey) and leaf is not None:
-        good = scheme in schemes_of(key, TLS13, pss_only=is_pss_only(leaf))
-    channel.heed(
-        lambda: channel.require(
-            Check.SERVER_SIGNATURE, good, AlertDescription.DECRYPT_ERROR, "the server's key did not sign the handshake"
-        )
-    )
+    if leaf is None:  # no certificate, or none that can be read, has been let pass
+        return
+    key, wrong = leaf.public_key(), AlertDescription.DECRYPT_ERROR
+    good = isinstance(key, PublicKey) and is_signed(key, scheme, signature, data)
+    reason = "the server's key did not sign the handshake"
+    channel.heed(lambda: channel.require(Check.SERVER_SIGNATURE, good, wrong, reason))
+    fits = channel.version < TLS13
+    if not fits and isinstance(key, PublicKey):
+        fits = scheme in schemes_of(key, TLS13, pss_only=is_pss_only(leaf))
+    unfit = f"signature scheme 0x{scheme:04X} does not belong to TLS 1.3 and this key"
+    channel.heed(lambda: channel.require(Check.SCHEME_OF_VERSION, fits, AlertDescription.ILLEGAL_PARAMETER, unfit))
 
 
 def _usable(identity: Identity | None, version: int, request: CertificateRequest) -> int | None:
@@ -87,7 +89,12 @@ def own_certificate_verify(
     return HandshakeMessage(HandshakeType.CERTIFICATE_VERIFY, body).encode()
 
 
-def refuse_old_client_certificate(version: int) -> None:
-    """Raise `RefusalError` where a version would sign without a scheme, which is not spoken here."""
-    if version < TLS12:
-        raise RefusalError(AlertDescription.HANDSHAKE_FAILURE, "no client certificate is shown below TLS 1.2")
+def check_request(channel: ClientChannel, request: CertificateRequest) -> None:
+    """Any request is answered, with an empty list if need be; a client may be made to break off instead."""
+    if not channel.settings.dreads(Dread.USELESS_REQUEST):
+        return
+    identity = channel.identity
+    issuers = {one.issuer.public_bytes() for one in identity.chain} if identity else set()
+    foreign = bool(request.authorities) and issuers.isdisjoint(request.authorities)
+    if foreign or _usable(identity, channel.version, request) is None:
+        raise RefusalError(AlertDescription.HANDSHAKE_FAILURE, "there is no certificate for the server's request")

@@ -52,6 +52,11 @@ class SecureConnection:
             raise EndedError("there is no connection")
         return self._channel
 
+    @property
+    def refused(self) -> bool:
+        """Whether it was the client that broke off."""
+        return getattr(self._channel, "alert_sent", None) is not None
+
     def connect(self, host: str, port: int) -> None:
         """Open the TCP connection."""
         try:

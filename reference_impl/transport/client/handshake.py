@@ -26,7 +26,7 @@ from reference_impl.transport.wire import (
 )
 
 _ILLEGAL = AlertDescription.ILLEGAL_PARAMETER
-_UNASKED = {ExtensionType.COOKIE}  # a server may send it first (RFC 8446 4.2.2)
+_STAND_IN = {True: 0x1301, False: 0xC02F}
 
 
 def run(channel: ClientChannel) -> Steps:
@@ -56,8 +56,8 @@ def take_server_hello(channel: ClientChannel, hello: ClientHello, message: Hands
     answer = parse_server_hello(message.body)
     version = answer.version
     known = version in channel.settings.versions and (version < TLS13 or answer.legacy_version == TLS12)
-    if not known:
-        raise RefusalError(AlertDescription.PROTOCOL_VERSION, f"version 0x{version:04X} was not offered")
+    refused = AlertDescription.PROTOCOL_VERSION
+    channel.require(Check.VERSION, known, refused, f"version 0x{version:04X} was not offered")
     if answer.is_hello_retry_request and version < TLS13:
         raise RefusalError(_ILLEGAL, "a HelloRetryRequest below TLS 1.3")
     channel.version = version
@@ -72,18 +72,20 @@ def take_server_hello(channel: ClientChannel, hello: ClientHello, message: Hands
 
 
 def _suite(channel: ClientChannel, hello: ClientHello, answer: ServerHello) -> None:
-    chosen = suite(answer.cipher_suite)
-    offered = answer.cipher_suite in hello.cipher_suites and not chosen.signalling
+    chosen, deviations = suite(answer.cipher_suite), channel.settings.deviations
+    offered = answer.cipher_suite in (set(hello.cipher_suites) | deviations.taken) - deviations.untaken
+    offered = (offered and not chosen.signalling) or channel.version < deviations.any_below
     channel.require(Check.SUITE, offered, _ILLEGAL, f"{chosen.name} was not offered")
     needed = {"tls1.3": (TLS13,), "tls1.2": (TLS12,), "any": (0x0300, 0x0301, 0x0302, TLS12)}[chosen.versions]
-    if channel.version not in needed:
+    if channel.version not in needed and channel.settings.checks(Check.VERSION):
         raise RefusalError(_ILLEGAL, f"{chosen.name} belongs to another version")
     channel.suite = answer.cipher_suite
 
 
 def shape_of(channel: ClientChannel) -> KeyShape:
     """What the records of the chosen suite take. Raises `RefusalError` for one that cannot be spoken."""
-    shape = key_shape(channel.suite or 0)
+    pretended = channel.suite in channel.settings.deviations.pretended
+    shape = key_shape(_STAND_IN[channel.version >= TLS13] if pretended else channel.suite or 0)
     if shape is None:
         raise RefusalError(AlertDescription.HANDSHAKE_FAILURE, "records of that suite are not spoken here")
     return shape
@@ -97,21 +99,20 @@ def _extensions(channel: ClientChannel, hello: ClientHello, answer: ServerHello)
         allowed.add(ExtensionType.RENEGOTIATION_INFO)
     if answer.is_hello_retry_request:
         allowed.add(ExtensionType.COOKIE)
-    no_repetition(sent)
+    no_repetition(channel, sent)
     unasked = [extension.type for extension in sent if extension.type not in allowed]
     reason = f"extension {unasked[0] if unasked else 0} was not offered"
     channel.require(Check.EXTENSIONS, not unasked, AlertDescription.UNSUPPORTED_EXTENSION, reason)
     if channel.version >= TLS13:
         fitting = {ExtensionType.SUPPORTED_VERSIONS, ExtensionType.KEY_SHARE, ExtensionType.COOKIE}
-        if any(extension.type in allowed - fitting for extension in sent):
+        if any(extension.type in allowed - fitting for extension in sent) and channel.settings.checks(Check.EXTENSIONS):
             raise RefusalError(_ILLEGAL, "an extension that does not belong into a ServerHello")
 
 
-def no_repetition(sent: tuple[Extension, ...]) -> None:
+def no_repetition(channel: ClientChannel, sent: tuple[Extension, ...]) -> None:
     """Raise `RefusalError` where an extension comes twice."""
     types = [extension.type for extension in sent]
-    if len(types) != len(set(types)):
-        raise RefusalError(_ILLEGAL, "an extension comes twice")
+    channel.require(Check.REPETITION, len(types) == len(set(types)), _ILLEGAL, "an extension comes twice")
 
 
 def check_protocol(channel: ClientChannel, sent: tuple[Extension, ...]) -> None:

@@ -1,13 +1,19 @@
-"""How the client behaves where it conforms, as values, and which of its checks a fault may leave out."""
+"""How the client behaves where it conforms, as values, and in what it may be made to deviate."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 from reference_impl.transport.profiles import Profile
+from reference_impl.transport.protection.records import DirectionKeys, KeyShape, RecordProtection
 from reference_impl.transport.registry import suite
 from reference_impl.transport.wire import TLS12, TLS13, Extension
+
+Protect: TypeAlias = Callable[[KeyShape, int, DirectionKeys], RecordProtection]
+"""Makes the protection of one direction from the suite's shape, the version and the keys."""
 
 X25519, P_256, P_384, P_521, X448 = 0x001D, 0x0017, 0x0018, 0x0019, 0x001E
 
@@ -20,40 +26,79 @@ _SHA_512 = frozenset({0x0603, 0x0806, 0x080B, 0x0601})
 
 
 class Check(StrEnum):
-    """What the client checks. Certificates first, then the handshake, then records."""
+    """What the client checks: of certificates, of the handshake, of records."""
 
     TRUST = "trust"
     SIGNATURE = "signature"
     EXPIRED = "expired"
     NOT_YET_VALID = "not yet valid"
     HOST_NAME = "host name"
-    COMMON_NAME = "no common name"  # left out: a common name will do where no subjectAltName fits
-    WHOLE_LABEL = "wildcard is a whole label"
+    COMMON_NAME = "common name does not count"
     EXTENDED_KEY_USAGE = "extended key usage"
     KEY_USAGE = "key usage"
     BASIC_CONSTRAINTS = "basic constraints"
     PATH_LENGTH = "path length"
     NAME_CONSTRAINTS = "name constraints"
     CRITICAL_EXTENSION = "critical extension"
-    STRICT_ENCODING = "strict encoding"
+    ENCODING = "encoding"
     KEY_STRENGTH = "key strength"
     SIGNATURE_ALGORITHM = "signature algorithm"
     REVOCATION_LIST = "revocation list"
     STAPLED_STATUS = "stapled status"
+    SOME_CERTIFICATE = "some certificate"
 
     VERSION = "version offered"
     SUITE = "suite offered"
     COMPRESSION = "compression offered"
     EXTENSIONS = "extensions offered"
+    REPETITION = "no extension twice"
     SENTINEL = "downgrade sentinel"
-    RENEGOTIATION_INFO = "renegotiation_info"
+    RENEGOTIATION_ANSWERED = "renegotiation_info answered"
+    RENEGOTIATION_EMPTY = "renegotiation_info empty"
     PROTOCOL = "application protocol offered"
     GROUP = "group offered"
     DHE_BITS = "length of the DHE prime"
     SCHEME = "signature scheme offered"
+    SCHEME_OF_VERSION = "signature scheme of the version"
     SERVER_SIGNATURE = "signature of the handshake"
     FINISHED = "Finished"
-    RECORDS = "integrity of records"
+    RETRY_ONCE = "one HelloRetryRequest"
+    RETRY_CHANGES = "a HelloRetryRequest changes something"
+
+
+class Dread(StrEnum):
+    """Acceptable things at which a deviating client breaks off all the same."""
+
+    RETRY = "HelloRetryRequest"
+    SPLIT_RECORDS = "handshake messages in pieces"
+    TICKETS = "session tickets"
+    KEY_UPDATES = "key updates"
+    NO_PURPOSE = "no extended key usage"
+    USELESS_REQUEST = "a request for certificates that the client has none for"
+
+
+@dataclass(frozen=True)
+class Deviations:
+    """What makes the client deviate; nothing of it in one that conforms.
+
+    `ignores` are checks that are left out, `verifies_late` puts off what certificates and signatures tell until the
+    first application data is sent. Suites: `taken` without having been offered, `untaken` although offered, `any_below`
+    the version given; of those in `pretended` only the handshake messages are spoken, in records that nobody can read,
+    as of `pretended_groups` with public values that are none. `seals` and `opens` replace record protection.
+    """
+
+    ignores: frozenset[Check] = frozenset()
+    dreads: frozenset[Dread] = frozenset()
+    verifies_late: bool = False
+    taken: frozenset[int] = frozenset()
+    untaken: frozenset[int] = frozenset()
+    any_below: int = 0
+    pretended: frozenset[int] = frozenset()
+    implied_groups: frozenset[int] = frozenset()
+    pretended_groups: frozenset[int | None] = frozenset()
+    reuses_dhe_key: bool = False
+    seals: Protect | None = None
+    opens: Protect | None = None
 
 
 @dataclass(frozen=True)
@@ -91,13 +136,15 @@ class ClientSettings:
     minimum_ec_bits: int = 256
     minimum_dhe_bits: int = 2048
     certificate_hashes: frozenset[str] = frozenset({"sha256", "sha384", "sha512"})
-    ignores: frozenset[Check] = field(default=frozenset())
-    verifies_late: bool = False
-    faint_hearted: frozenset[str] = frozenset()
+    deviations: Deviations = Deviations()
 
     def checks(self, check: Check) -> bool:
         """Whether the client heeds `check`."""
-        return check not in self.ignores
+        return check not in self.deviations.ignores
+
+    def dreads(self, what: Dread) -> bool:
+        """Whether the client breaks off at `what`."""
+        return what in self.deviations.dreads
 
 
 def settings_for(profile: Profile) -> ClientSettings:

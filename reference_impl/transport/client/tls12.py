@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hmac
 import os
+from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from reference_impl.transport.client.authentication import (
+    check_request,
     check_signature,
     leaf_of,
     own_certificate,
@@ -16,9 +18,9 @@ from reference_impl.transport.client.authentication import (
 from reference_impl.transport.client.channel import ClientChannel, Steps
 from reference_impl.transport.client.handshake import check_protocol, shape_of
 from reference_impl.transport.client.refusal import AlertDescription, RefusalError
-from reference_impl.transport.client.settings import Check
+from reference_impl.transport.client.settings import Check, Protect
 from reference_impl.transport.protection.keys import FiniteField, key_pair, legacy_keys, prf, transcript_hash
-from reference_impl.transport.protection.records import RecordProtection, protection
+from reference_impl.transport.protection.records import DirectionKeys, RecordProtection, protection
 from reference_impl.transport.registry import suite
 from reference_impl.transport.wire import (
     TLS12,
@@ -61,13 +63,20 @@ def run(channel: ClientChannel, hello: ClientHello, answer: ServerHello, message
     yield from handshake.server_finish()
 
 
+@lru_cache(maxsize=16)
+def kept_field(prime: bytes, generator: bytes) -> FiniteField:
+    """One key pair for every connection over the same field, which is a deviation."""
+    return FiniteField(int.from_bytes(prime, "big"), int.from_bytes(generator, "big"), padded=False)
+
+
 def _answered_extensions(channel: ClientChannel, answer: ServerHello) -> None:
     renegotiation = answer.extension(ExtensionType.RENEGOTIATION_INFO)
     wanted = channel.settings.renegotiation_info or channel.settings.renegotiation_scsv
-    if wanted or renegotiation is not None:
-        channel.require(
-            Check.RENEGOTIATION_INFO, renegotiation == b"\0", _FAILURE, "the server has no secure renegotiation"
-        )
+    if wanted:
+        answered = renegotiation is not None
+        channel.require(Check.RENEGOTIATION_ANSWERED, answered, _FAILURE, "the server has no secure renegotiation")
+    empty = renegotiation in {None, b"\0"}
+    channel.require(Check.RENEGOTIATION_EMPTY, empty, _FAILURE, "renegotiation_info in a first handshake is not empty")
     formats = answer.extension(ExtensionType.EC_POINT_FORMATS)
     if formats is not None and _UNCOMPRESSED not in formats[1:]:
         raise RefusalError(_ILLEGAL, "the server takes no uncompressed points")
@@ -102,7 +111,8 @@ class _Handshake:
             if message.type not in order:
                 raise RefusalError(_UNEXPECTED, f"handshake message {message.type} at this point")
             if message.type != HandshakeType.CERTIFICATE and HandshakeType.CERTIFICATE in order:
-                raise RefusalError(_UNEXPECTED, "the server shows no certificate")
+                channel = self.channel
+                channel.require(Check.SOME_CERTIFICATE, False, _UNEXPECTED, "the server shows no certificate")
             del order[: order.index(HandshakeType(message.type)) + 1]
             self._take(message)
             if message.type == HandshakeType.SERVER_HELLO_DONE:
@@ -135,7 +145,7 @@ class _Handshake:
             channel.peer_certificate = leaf_of(self.shown)
         exchange = self.key_exchange
         if exchange is None:
-            if self.suite.key_exchange != "RSA":
+            if self.suite.key_exchange != "RSA" and channel.suite not in channel.settings.deviations.pretended:
                 raise RefusalError(_UNEXPECTED, "the server sends no key exchange")
             return
         if exchange.prime:
@@ -144,7 +154,9 @@ class _Handshake:
                 Check.DHE_BITS, enough, AlertDescription.INSUFFICIENT_SECURITY, f"a prime of {exchange.prime_bits} bits"
             )
         else:
-            offered = exchange.group in channel.settings.groups
+            deviations = channel.settings.deviations
+            offered = exchange.group in {*channel.settings.groups, *deviations.implied_groups}
+            offered = offered or exchange.group in deviations.pretended_groups
             channel.require(Check.GROUP, offered, _ILLEGAL, "the server chose a curve that was not offered")
         if exchange.signature:
             self._signature(exchange)
@@ -162,6 +174,7 @@ class _Handshake:
         channel, request = self.channel, self.request
         messages = b""
         if request is not None:
+            check_request(channel, request)
             identity = channel.identity if channel.version >= TLS12 else None
             messages += own_certificate(identity, channel.version, request)
         premaster, body = self._agree()
@@ -183,9 +196,15 @@ class _Handshake:
 
     def _agree(self) -> tuple[bytes, bytes]:
         """The premaster secret and the body of the ClientKeyExchange."""
-        exchange = self.key_exchange
-        if exchange is None:
+        exchange, deviations = self.key_exchange, self.channel.settings.deviations
+        if exchange is None and self.suite.key_exchange == "RSA":
             return self._encrypted_premaster()
+        if exchange is None or (not exchange.prime and exchange.group in deviations.pretended_groups):
+            return os.urandom(48), vector(os.urandom(65), 1)
+        if exchange.prime and deviations.reuses_dhe_key:
+            return kept_field(exchange.prime, exchange.generator).agree(exchange.public_key), vector(
+                kept_field(exchange.prime, exchange.generator).public, 2
+            )
         if exchange.prime:
             field = FiniteField(
                 int.from_bytes(exchange.prime, "big"), int.from_bytes(exchange.generator, "big"), padded=False
@@ -212,9 +231,14 @@ class _Handshake:
             label, seed = b"extended master secret", transcript_hash(channel.version, name, channel.transcript)
         self.master = prf(channel.version, name, premaster, label, seed=seed, octets=48)
         ours, theirs = legacy_keys(channel.version, self.shape, self.master, self.hello.random, self.answer.random)
+        channel.pending_read = self._protection(channel.settings.deviations.opens, theirs)
+        self.pending_write = self._protection(channel.settings.deviations.seals, ours)
+
+    def _protection(self, deviating: Protect | None, keys: DirectionKeys) -> RecordProtection:
+        if deviating is not None:
+            return deviating(self.shape, self.channel.version, keys)
         later = self.answer.extension(ExtensionType.ENCRYPT_THEN_MAC) is not None
-        channel.pending_read = protection(self.shape, channel.version, theirs, encrypt_then_mac=later)
-        self.pending_write = protection(self.shape, channel.version, ours, encrypt_then_mac=later)
+        return protection(self.shape, self.channel.version, keys, encrypt_then_mac=later)
 
     def _verify_data(self, label: bytes) -> bytes:
         digest = transcript_hash(self.channel.version, self.shape.prf_hash, self.channel.transcript)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from reference_impl.transport.client.authentication import (
     check_certificate_verify,
+    check_request,
     leaf_of,
     own_certificate,
     own_certificate_verify,
@@ -17,7 +18,7 @@ from reference_impl.transport.client.channel import ClientChannel, Steps
 from reference_impl.transport.client.handshake import check_protocol, no_repetition, shape_of, take_server_hello
 from reference_impl.transport.client.hello import client_hello
 from reference_impl.transport.client.refusal import AlertDescription, RefusalError
-from reference_impl.transport.client.settings import Check
+from reference_impl.transport.client.settings import Check, Dread
 from reference_impl.transport.protection.keys import KeyPair, Schedule13, expand_label, key_pair
 from reference_impl.transport.protection.records import KeyShape, RecordProtection, protection
 from reference_impl.transport.wire import (
@@ -51,16 +52,16 @@ def run(
     message: HandshakeMessage,
 ) -> Steps:
     """Everything from the ServerHello or HelloRetryRequest `answer` on, which came as `message`."""
-    if answer.is_hello_retry_request:
+    retried = False
+    while answer.is_hello_retry_request:
+        channel.require(Check.RETRY_ONCE, not retried, _UNEXPECTED, "a second HelloRetryRequest")
         hello, group = _retry(channel, hello, pairs, answer, message)
-        retried = channel.suite
+        retried, suite = True, channel.suite
         message = yield
         answer = take_server_hello(channel, hello, message)
-        if answer.is_hello_retry_request:
-            raise RefusalError(_UNEXPECTED, "a second HelloRetryRequest")
-        if channel.suite != retried or channel.version != TLS13:
+        if channel.suite != suite or channel.version != TLS13:
             raise RefusalError(_ILLEGAL, "the ServerHello and the HelloRetryRequest disagree")
-        if group is not None and answer.selected_group != group:
+        if group is not None and answer.selected_group not in (group, None) and not answer.is_hello_retry_request:
             raise RefusalError(_ILLEGAL, "another group than the HelloRetryRequest asked for")
     if answer.session_id != hello.session_id:
         raise RefusalError(_ILLEGAL, "the session id is not that of the hello")
@@ -75,14 +76,14 @@ def _retry(
     channel: ClientChannel, first: ClientHello, pairs: dict[int, KeyPair], retry: ServerHello, message: HandshakeMessage
 ) -> tuple[ClientHello, int | None]:
     """Answer a HelloRetryRequest (RFC 8446 4.1.4): the second hello, and the group that was asked for."""
-    if "hello retry" in channel.settings.faint_hearted:
+    if channel.settings.dreads(Dread.RETRY):
         raise RefusalError(AlertDescription.HANDSHAKE_FAILURE, "a HelloRetryRequest is not answered")
     group, cookie = retry.selected_group, retry.extension(ExtensionType.COOKIE)
-    if group is None and cookie is None:
-        raise RefusalError(_ILLEGAL, "a HelloRetryRequest that changes nothing")
+    changes = group is not None or cookie is not None
+    channel.require(Check.RETRY_CHANGES, changes, _ILLEGAL, "a HelloRetryRequest that changes nothing")
     if group is not None:
-        if group not in channel.settings.groups or group in pairs:
-            raise RefusalError(_ILLEGAL, f"a HelloRetryRequest for group 0x{group:04X}")
+        good = group in channel.settings.groups and group not in pairs
+        channel.require(Check.RETRY_CHANGES, good, _ILLEGAL, f"a HelloRetryRequest for group 0x{group:04X}")
         pairs.clear()
         pairs[group] = key_pair(group)
     digest = hashlib.new(shape_of(channel).prf_hash, channel.transcript).digest()
@@ -114,7 +115,11 @@ class _Keys:
     def __post_init__(self) -> None:
         self.schedule = Schedule13(self.shape.prf_hash)
 
-    def _protection(self, secret: bytes) -> RecordProtection:
+    def _reading(self, secret: bytes) -> RecordProtection:
+        protect = self.channel.settings.deviations.opens or protection
+        return protect(self.shape, TLS13, self.schedule.traffic_keys(self.shape, secret))
+
+    def _writing(self, secret: bytes) -> RecordProtection:
         return protection(self.shape, TLS13, self.schedule.traffic_keys(self.shape, secret))
 
     def begin(self, answer: ServerHello, pairs: dict[int, KeyPair]) -> None:
@@ -127,8 +132,8 @@ class _Keys:
         self.schedule.advance(pairs[share.group].agree(share.key_exchange))
         self.client = self.schedule.secret("c hs traffic", self.channel.transcript)
         self.server = self.schedule.secret("s hs traffic", self.channel.transcript)
-        self.channel.read_protection = self._protection(self.server)
-        self.channel.write_protection = self._protection(self.client)
+        self.channel.read_protection = self._reading(self.server)
+        self.channel.write_protection = self._writing(self.client)
 
     def finish(self, finished: bytes, server_finished: bytes) -> None:
         """Send Finished under the handshake keys and go on to the application's; a transcript each."""
@@ -136,18 +141,20 @@ class _Keys:
         self.client = self.schedule.secret("c ap traffic", server_finished)
         self.server = self.schedule.secret("s ap traffic", server_finished)
         self.channel.send(ContentType.HANDSHAKE, finished)
-        self.channel.write_protection = self._protection(self.client)
-        self.channel.read_protection = self._protection(self.server)
+        self.channel.write_protection = self._writing(self.client)
+        self.channel.read_protection = self._reading(self.server)
 
     def take_later(self, message: HandshakeMessage) -> None:
         """A ticket is read and let go; a KeyUpdate is followed (RFC 8446 4.6)."""
         if message.type == HandshakeType.NEW_SESSION_TICKET:
-            if "tickets" in self.channel.settings.faint_hearted:
+            if self.channel.settings.dreads(Dread.TICKETS):
                 raise RefusalError(_UNEXPECTED, "a ticket")
             parse_new_session_ticket(message.body, TLS13)
             return
         if message.type != HandshakeType.KEY_UPDATE or self.updates == _MAX_UPDATES:
             raise RefusalError(_UNEXPECTED, f"handshake message {message.type} afterwards")
+        if self.channel.settings.dreads(Dread.KEY_UPDATES):
+            raise RefusalError(_UNEXPECTED, "a KeyUpdate")
         self.updates += 1
         reader = Reader(message.body, "KeyUpdate")
         asked = reader.number(1, "request_update")
@@ -155,11 +162,11 @@ class _Keys:
         if asked > 1:
             raise RefusalError(_ILLEGAL, f"request_update {asked}")
         self.server = self._updated(self.server)
-        self.channel.read_protection = self._protection(self.server)
+        self.channel.read_protection = self._reading(self.server)
         if asked:
             self.channel.send(ContentType.HANDSHAKE, HandshakeMessage(HandshakeType.KEY_UPDATE, b"\0").encode())
             self.client = self._updated(self.client)
-            self.channel.write_protection = self._protection(self.client)
+            self.channel.write_protection = self._writing(self.client)
 
     def _updated(self, secret: bytes) -> bytes:
         return expand_label(self.schedule.hash_name, secret, "traffic upd", b"", self.schedule.octets)
@@ -190,19 +197,26 @@ def _server_flight(channel: ClientChannel, keys: _Keys) -> Generator[None, Hands
     channel.heed(lambda: channel.verify(shown.certificates, stapled))
     channel.peer_certificate = leaf_of(shown.certificates)
     message = yield
+    if not shown.certificates and message.type == HandshakeType.FINISHED:  # let pass by a client that needs no proof
+        _finished(channel, keys, message)
+        return request
     verify = parse_certificate_verify(_expect(message, HandshakeType.CERTIFICATE_VERIFY))
     check_certificate_verify(channel, verify, keys.shape.prf_hash)
     channel.transcript += message.encode()
     message = yield
+    _finished(channel, keys, message)
+    return request
+
+
+def _finished(channel: ClientChannel, keys: _Keys, message: HandshakeMessage) -> None:
     expected = keys.schedule.finished(keys.server, channel.transcript)
     good = hmac.compare_digest(_expect(message, HandshakeType.FINISHED), expected)
     channel.require(Check.FINISHED, good, AlertDescription.DECRYPT_ERROR, "the server's Finished is wrong")
     channel.transcript += message.encode()
-    return request
 
 
 def _encrypted_extensions(channel: ClientChannel, sent: tuple[extensions.Extension, ...]) -> None:
-    no_repetition(sent)
+    no_repetition(channel, sent)
     offered: set[int] = {ExtensionType.SERVER_NAME, ExtensionType.SUPPORTED_GROUPS}
     offered |= {ExtensionType.ALPN} if channel.settings.protocols else set()
     offered |= {extension.type for extension in channel.settings.extra_extensions}
@@ -217,6 +231,7 @@ def _client_flight(channel: ClientChannel, keys: _Keys, request: CertificateRequ
     server_finished = channel.transcript
     messages = b""
     if request is not None:
+        check_request(channel, request)
         shown = own_certificate(channel.identity, TLS13, request)
         channel.transcript += shown
         messages += shown

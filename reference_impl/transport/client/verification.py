@@ -21,7 +21,7 @@ from OpenSSL import crypto
 from reference_impl.transport.client.names import fits_name
 from reference_impl.transport.client.refusal import AlertDescription, RefusalError
 from reference_impl.transport.client.revocation import revoked_by_list, revoked_by_status
-from reference_impl.transport.client.settings import Check, ClientSettings
+from reference_impl.transport.client.settings import Check, ClientSettings, Dread
 
 MAX_CERTIFICATES = 20
 _MAX_OCTETS = 1 << 17
@@ -84,7 +84,9 @@ class Verifier:
     def verify(self, shown: Sequence[bytes], stapled: bytes | None) -> None:
         """Accept `shown` (DER, leaf first) with the OCSP response `stapled`, or raise `RefusalError`."""
         if not shown:
-            raise RefusalError(AlertDescription.DECODE_ERROR, "the server shows no certificate")
+            if self.settings.checks(Check.SOME_CERTIFICATE):
+                raise RefusalError(AlertDescription.DECODE_ERROR, "the server shows no certificate")
+            return
         if len(shown) > MAX_CERTIFICATES or sum(map(len, shown)) > _MAX_OCTETS:
             raise RefusalError(AlertDescription.BAD_CERTIFICATE, "the server shows more certificates than are read")
         try:
@@ -92,7 +94,7 @@ class Verifier:
             self._verify(certificates, stapled)
         except (ValueError, TypeError, x509.DuplicateExtension, x509.InvalidVersion, crypto.Error) as problem:
             reason = str(problem) or type(problem).__name__
-            raise RefusalError(AlertDescription.BAD_CERTIFICATE, f"a certificate cannot be read: {reason}") from None
+            self._refuse(Check.ENCODING, f"a certificate cannot be read: {reason}")
 
     def _verify(self, shown: list[x509.Certificate], stapled: bytes | None) -> None:
         path = self._path(shown)
@@ -122,7 +124,7 @@ class Verifier:
             found = crypto.X509StoreContext(store, leaf, others).get_verified_chain()
         except crypto.X509StoreContextError as problem:
             code, depth, text = problem.errors[0], problem.errors[1], problem.errors[2]
-            check = _CHECK_OF_ERROR.get(int(code), Check.STRICT_ENCODING)
+            check = _CHECK_OF_ERROR.get(int(code), Check.ENCODING)
             self._refuse(check, f"certificate at depth {depth}: {text}")
             return self._as_shown(shown)
         return [certificate.to_cryptography() for certificate in found]
@@ -136,7 +138,7 @@ class Verifier:
 
     def _purpose(self, leaf: x509.Certificate) -> None:
         extended = _extension(leaf, x509.ExtendedKeyUsage)
-        if extended is None and "missing extended key usage" in self.settings.faint_hearted:
+        if extended is None and self.settings.dreads(Dread.NO_PURPOSE):
             raise RefusalError(AlertDescription.UNSUPPORTED_CERTIFICATE, "the certificate has no extended key usage")
         if extended is not None and not _PURPOSES & set(extended):
             self._refuse(Check.EXTENDED_KEY_USAGE, "the certificate is not meant for servers")
@@ -159,11 +161,7 @@ class Verifier:
     # -- name ----------------------------------------------------------------------------------------------------
 
     def _name(self, leaf: x509.Certificate) -> None:
-        address = _address(self.reference)
-        if address is not None and "address" in self.settings.faint_hearted:
-            raise RefusalError(AlertDescription.BAD_CERTIFICATE, "the server is no host name")
-        partial = not self.settings.checks(Check.WHOLE_LABEL)
-        if fits_name(leaf, self.reference, address, partial_wildcards=partial):
+        if fits_name(leaf, self.reference, _address(self.reference)):
             return
         named = leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         if not self.settings.checks(Check.COMMON_NAME) and any(

@@ -1,11 +1,12 @@
-"""What a client fault does: other settings, further attempts, another channel, or no certificate to show."""
+"""What a client fault does: another offer, leniency, attempts before or after the usual one, another certificate."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
+from fixtures.pki import CertificateSpec
 from reference_impl.transport.client import ClientSettings
 from reference_impl.transport.front import Channel
 
@@ -19,13 +20,53 @@ def unchanged(settings: ClientSettings) -> ClientSettings:
 
 
 @dataclass(frozen=True)
-class ClientBehaviour:
-    """A deviation of the client. `adjust` is applied once; `retries` make further attempts after a failed handshake.
+class Attempt:
+    """One connection: its settings, and instead of the usual channel one of `channel` (settings, server's name)."""
 
-    `channel` makes another stack from the settings and the server's name; `shows_certificate` False withholds ours.
+    adjust: Adjust = unchanged
+    channel: MakeChannel | None = None
+
+
+@dataclass(frozen=True)
+class ClientBehaviour:
+    """A deviation of the client. `adjust` holds for every attempt.
+
+    `before` are attempts that are made first, each next one if the one before failed; `after_failure` follow where the
+    server would not shake hands. `shows` is the certificate (and the authority of `fixtures.pki.Pki` that signs it)
+    that the client shows.
     """
 
     adjust: Adjust = unchanged
-    retries: tuple[Adjust, ...] = ()
-    channel: MakeChannel | None = None
-    shows_certificate: bool = True
+    before: tuple[Attempt, ...] = ()
+    after_failure: tuple[Attempt, ...] = ()
+    shows: tuple[CertificateSpec, str] | None = None
+
+
+def deviating(**changes: Any) -> Adjust:
+    """Settings with these fields of `Deviations` added to or replaced."""
+
+    def adjust(settings: ClientSettings) -> ClientSettings:
+        present = settings.deviations
+        merged = {
+            name: getattr(present, name) | value if isinstance(value, frozenset) else value
+            for name, value in changes.items()
+        }
+        return replace(settings, deviations=replace(present, **merged))
+
+    return adjust
+
+
+def offering(**changes: Any) -> Adjust:
+    """Settings with these fields of `ClientSettings` replaced."""
+    return lambda settings: replace(settings, **changes)
+
+
+def both(*adjusts: Adjust) -> Adjust:
+    """One adjustment after the other."""
+
+    def adjust(settings: ClientSettings) -> ClientSettings:
+        for each in adjusts:
+            settings = each(settings)
+        return settings
+
+    return adjust
