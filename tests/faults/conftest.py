@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.pki import Pki
+from fixtures.pki.campaign import Campaign
 from reference_impl.faults import load_faults
 from tests.faults.observe import Run, run_node
 
@@ -24,7 +24,7 @@ class Runs:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._pki = Pki.create(directory / "pki")
+        self._campaign = Campaign.create(directory / "campaign")
         self._executor = ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="kill-matrix")
         self._futures: dict[str, Future[Run]] = {}
 
@@ -35,7 +35,7 @@ class Runs:
                 names = () if fault in UNTOUCHED.values() else (fault,)
                 folder = self._directory / (fault or "untouched")
                 self._futures[fault] = self._executor.submit(
-                    run_node, folder, self._pki, *names, protocol=protocol_of(fault)
+                    run_node, folder, self._campaign, *names, protocol=protocol_of(fault)
                 )
 
     def __getitem__(self, fault: str) -> Run:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fixtures.pki import Pki
+from fixtures.pki.campaign import Campaign
 from harness.catalogue import load_catalogue
 from harness.judging import Judgement, judge
 from harness.observations import Observation
@@ -62,13 +62,22 @@ class Run:
         return {name: one.verdict for name, one in self.of(profile).items()}
 
 
-def run_node(directory: Path, pki: Pki, *faults: str, protocol: str = "dicom-tls") -> Run:
-    """Start a node of `protocol` that serves both profiles, with `faults`; observe it once; judge it under both."""
+def run_node(directory: Path, campaign: Campaign, *faults: str, protocol: str = "dicom-tls") -> Run:
+    """Start a node that serves both profiles with `faults`; observe it once, with `campaign`; judge it under both."""
     directory.mkdir(parents=True, exist_ok=True)
     begun = datetime.now(UTC)
     journal = _Collecting(directory / "run.jsonl")
     endpoint = ENDPOINTS[protocol]
-    serving = Node("B.13", faults, protocol=protocol, client_auth="required", pki=pki, directory=directory)
+    serving = Node(
+        "B.13",
+        faults,
+        protocol=protocol,
+        client_auth="required",
+        pki=campaign.pki,
+        client_anchors=[campaign.pinned["client"].certificate],
+        client_crls=[campaign.zoo().crl()],
+        directory=directory,
+    )
     with journal, serving as node:
         host, port = node.address
         sut = make_sut(
@@ -88,8 +97,7 @@ def run_node(directory: Path, pki: Pki, *faults: str, protocol: str = "dicom-tls
                     {"profile": profile, "edition": EDITION, "role": ROLE, "endpoint": endpoint} for profile in PROFILES
                 ],
                 "credentials": {
-                    "client_certificate": str(node.client_certificate),
-                    "client_key": str(node.client_key),
+                    "campaign": str(campaign.directory),
                     "trust_anchors": str(node.trust_anchors),
                 },
                 "declarations": _declarations(),

@@ -129,6 +129,8 @@ def unknown_identity(kind: str = "ec") -> ClientIdentity:
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "PS315 authority that nobody knows")])
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "PS315 client of an unknown authority")])
 
+    known = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
+
     def build(
         name: x509.Name, public: ec.EllipticCurvePublicKey | rsa.RSAPublicKey, *, authority: bool
     ) -> x509.CertificateBuilder:
@@ -141,6 +143,9 @@ def unknown_identity(kind: str = "ec") -> ClientIdentity:
             .not_valid_before(now - timedelta(days=1))
             .not_valid_after(now + timedelta(days=30))
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+            .add_extension(known, critical=False)
+            .add_extension(_usage(authority=authority), critical=True)
         )
 
     leaf = build(subject, key.public_key(), authority=False)
@@ -148,3 +153,18 @@ def unknown_identity(kind: str = "ec") -> ClientIdentity:
     root = build(issuer, authority_key.public_key(), authority=True)
     chain = tuple(builder.sign(authority_key, hashes.SHA256()).public_bytes(Encoding.DER) for builder in (leaf, root))
     return ClientIdentity(chain, key)
+
+
+def _usage(*, authority: bool) -> x509.KeyUsage:
+    """The key usage of an authority, or of one who signs handshakes."""
+    return x509.KeyUsage(
+        digital_signature=not authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        encipher_only=False,
+        decipher_only=False,
+    )
