@@ -41,7 +41,7 @@ def demo(
     quiet: option.Quiet = False,
     as_json: option.AsJson = False,
 ) -> int:
-    """Start the node for each current profile (or `profile`), judge it and write the report. Returns the exit status."""
+    """Start the node for each current profile (or `profile`), judge it, write the report. Returns the exit status."""
     from fixtures.pki import Pki
     from harness.commands._directory import check_directory
     from harness.commands._pipeline import perform

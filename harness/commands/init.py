@@ -48,6 +48,7 @@ def init(
     *,
     out: Annotated[Path, typer.Option("--out", help="File to write.")] = Path("sut.toml"),
     profile: Annotated[list[str] | None, typer.Option("--profile", help="Profile claimed; may be repeated.")] = None,
+    edition: option.Edition = None,
     protocol: Annotated[str, typer.Option("--protocol", help="dicom-tls or https.")] = "dicom-tls",
     host: Annotated[str | None, typer.Option("--host", help="Host name or address.")] = None,
     port: Annotated[int | None, typer.Option("--port", help="Port.")] = None,
@@ -68,6 +69,7 @@ def init(
     non_interactive: option.NonInteractive = False,
 ) -> int:
     """Write a SUT file from flags, asking on a terminal for what no flag gives. Returns the exit status."""
+    from harness.claims import default_edition
     from harness.errors import UsageProblem
 
     if out.exists() and not force:
@@ -91,7 +93,7 @@ def init(
         "protocol": protocol,
         "endpoint": "dimse" if protocol == "dicom-tls" else "dicomweb",
         "server_name": server_name,
-        "profiles": profile or ["B.12"],
+        "claims": [(name, edition or default_edition(name)) for name in profile or ["B.12"]],
         "paths": {"client_certificate": cert, "client_key": key, "trust_anchors": ca},
     }
     text = sut_file_text(values, folder=out.resolve().parent)
@@ -134,23 +136,21 @@ def sut_file_text(values: dict[str, Any], *, folder: Path) -> str:
 
     from harness.catalogue import load_catalogue
     from harness.commands.run import checked_catalogue
-    from harness.sut import DEFAULT_EDITION, Role, parse_sut
+    from harness.sut import Role, parse_sut
 
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701 - TOML
     environment.filters["toml"] = _toml
     catalogue = load_catalogue()
-    profiles = values["profiles"]
     protocol = values["protocol"]
     bound = [
         each
         for each in catalogue
-        if any(each.applies_to(profile, DEFAULT_EDITION, Role.TLS_SERVER, protocol) for profile in profiles)
+        if any(each.applies_to(profile, edition, Role.TLS_SERVER, protocol) for profile, edition in values["claims"])
     ]
     today = date.today()
     credentials = [(name, _path(values["paths"].get(name), folder), example) for name, example in _CREDENTIALS]
     text = environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
         **values,
-        edition=DEFAULT_EDITION,
         credentials=credentials,
         questions=[each for each in bound if each.judged == "by-declaration"],
         asks=[each for each in bound if each.judged == "by-operator"],

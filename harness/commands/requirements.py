@@ -13,6 +13,7 @@ from harness.commands import _options as option
 def requirements(
     *,
     profile: Annotated[str | None, typer.Option("--profile", help="Only what binds a claim of this profile.")] = None,
+    edition: Annotated[str | None, typer.Option("--edition", help="Only what binds it in this edition.")] = None,
     suite: option.Suites = None,
     as_json: option.AsJson = False,
 ) -> int:
@@ -20,14 +21,23 @@ def requirements(
     import json
 
     from harness.catalogue import load_catalogue
+    from harness.claims import edition_problem, held_by, profile_problem
     from harness.errors import UsageProblem
-    from harness.sut import unknown_profile
 
     catalogue = load_catalogue(*(folder.resolve() for folder in suite or ()))
-    profiles = sorted({of.profile for each in catalogue for of in each.applies})
-    if profile is not None and profile not in profiles:
-        raise UsageProblem(f"--profile: {unknown_profile(profile, profiles)}")
-    chosen = [each for each in catalogue if profile is None or any(of.profile == profile for of in each.applies)]
+    held = held_by(catalogue)
+    if edition and not profile:
+        raise UsageProblem("--edition is given without --profile; name the profile that it is an edition of")
+    if profile and (problem := profile_problem(profile, held)):
+        raise UsageProblem(f"--profile: {problem}")
+    if profile and edition and (problem := edition_problem(profile, edition, held)):
+        raise UsageProblem(f"--edition: {problem}")
+    chosen = [
+        each
+        for each in catalogue
+        if profile is None
+        or any(of.profile == profile and (not edition or of.holds_in(edition)) for of in each.applies)
+    ]
     if as_json:
         wanted = {each.id for each in chosen}
         rows = [row for row in catalogue.as_json() if row["id"] in wanted]
