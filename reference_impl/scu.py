@@ -17,6 +17,7 @@ from reference_impl.transport.client import (
     ClientChannel,
     ClientLimits,
     EndedError,
+    OnlineRevocation,
     SecureConnection,
     Trust,
     Verifier,
@@ -64,7 +65,8 @@ class Scu:
     """The reference client. Each call makes one connection (a fault may make more) and leaves nothing behind.
 
     `profile` is a TLS profile of PS3.15 in `edition`; `faults` are names of client faults. Without `trust_anchors` and
-    `identity` those of `pki` are used, or none. `crls` are revocation lists in DER. Raises ValueError for an unknown
+    `identity` those of `pki` are used, or none. `crls` are revocation lists in DER; with `asks_online` those
+    places are asked too that certificates name. Raises ValueError for an unknown
     protocol or fault, LookupError for an unknown profile. The calls never raise for what a server does.
     """
 
@@ -80,6 +82,7 @@ class Scu:
         identity: Identity | None = None,
         ae_title: str = "PS315-SCU",
         crls: Sequence[bytes] = (),
+        asks_online: bool = False,
         limits: ClientLimits | None = None,
     ) -> None:
         if protocol not in PROTOCOLS:
@@ -90,7 +93,8 @@ class Scu:
         self.faults = check_names(faults, role="tls-client")
         if trust_anchors is None:
             trust_anchors = [pki.issue(name).certificate for name in _ROOTS] if pki else []
-        self._trust = Trust(tuple(trust_anchors), tuple(map(x509.load_der_x509_crl, crls)))
+        online = OnlineRevocation() if asks_online else None
+        self._trust = Trust(tuple(trust_anchors), tuple(map(x509.load_der_x509_crl, crls)), online)
         self._identity = identity or (_identity_of(pki) if pki else None)
         self._limits = limits or ClientLimits()
         settings = settings_for(load_profile(profile, edition))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from reference_impl.transport.client.channel import ClientChannel
 from reference_impl.transport.client.connection import ClientLimits, EndedError, SecureConnection
 from reference_impl.transport.client.refusal import AlertDescription, RefusalError
+from reference_impl.transport.client.revocation_online import OnlineRevocation
 from reference_impl.transport.client.settings import Check, ClientSettings, settings_for
 from reference_impl.transport.client.verification import Trust, Verifier
 
@@ -15,6 +16,7 @@ __all__ = [
     "ClientLimits",
     "ClientSettings",
     "EndedError",
+    "OnlineRevocation",
     "RefusalError",
     "SecureConnection",
     "Trust",

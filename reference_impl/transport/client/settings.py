@@ -45,6 +45,7 @@ class Check(StrEnum):
     SIGNATURE_ALGORITHM = "signature algorithm"
     REVOCATION_LIST = "revocation list"
     STAPLED_STATUS = "stapled status"
+    RESPONDER = "status that a responder tells"
     SOME_CERTIFICATE = "some certificate"
 
     VERSION = "version offered"

@@ -21,10 +21,12 @@ from OpenSSL import crypto
 from reference_impl.transport.client.names import fits_name
 from reference_impl.transport.client.refusal import AlertDescription, RefusalError
 from reference_impl.transport.client.revocation import revoked_by_list, revoked_by_status
+from reference_impl.transport.client.revocation_online import OnlineRevocation
 from reference_impl.transport.client.settings import Check, ClientSettings, Dread
 
 MAX_CERTIFICATES = 20
 _MAX_OCTETS = 1 << 17
+_WITH_ISSUER = 2
 
 _CHECK_OF_ERROR: dict[int, Check] = {
     2: Check.TRUST,  # unable to get issuer certificate
@@ -56,6 +58,7 @@ _ALERTS: dict[Check, AlertDescription] = {
     Check.CRITICAL_EXTENSION: AlertDescription.UNSUPPORTED_CERTIFICATE,
     Check.REVOCATION_LIST: AlertDescription.CERTIFICATE_REVOKED,
     Check.STAPLED_STATUS: AlertDescription.CERTIFICATE_REVOKED,
+    Check.RESPONDER: AlertDescription.CERTIFICATE_REVOKED,
     Check.BASIC_CONSTRAINTS: AlertDescription.UNKNOWN_CA,
     Check.PATH_LENGTH: AlertDescription.UNKNOWN_CA,
 }
@@ -66,10 +69,11 @@ _WITHOUT_HASH = {SignatureAlgorithmOID.ED25519, SignatureAlgorithmOID.ED448}
 
 @dataclass(frozen=True)
 class Trust:
-    """Whom the client believes: `anchors`, and the revocation lists that it was given."""
+    """Whom the client believes: `anchors`, the revocation lists that it was given, and whether it asks for others."""
 
     anchors: tuple[x509.Certificate, ...]
     revocation_lists: tuple[x509.CertificateRevocationList, ...] = ()
+    online: OnlineRevocation | None = None
 
 
 @dataclass(frozen=True)
@@ -173,11 +177,19 @@ class Verifier:
     # -- revocation ----------------------------------------------------------------------------------------------
 
     def _revocation(self, path: list[x509.Certificate], stapled: bytes | None) -> None:
+        online = self.trust.online
         for certificate, issuer in pairwise(path):
-            if revoked_by_list(certificate, issuer, self.trust.revocation_lists):
+            lists = self.trust.revocation_lists + (online.lists(certificate) if online else ())
+            if revoked_by_list(certificate, issuer, lists):
                 self._refuse(Check.REVOCATION_LIST, "a revocation list names a certificate of the path")
-        if stapled and len(path) > 1 and revoked_by_status(path[0], path[1], stapled):
+        if len(path) < _WITH_ISSUER:
+            return
+        leaf, issuer = path[:_WITH_ISSUER]
+        if stapled and revoked_by_status(leaf, issuer, stapled):
             self._refuse(Check.STAPLED_STATUS, "the stapled status says that the certificate is revoked")
+        answer = online.status(leaf, issuer) if online and not stapled else None
+        if answer and revoked_by_status(leaf, issuer, answer):
+            self._refuse(Check.RESPONDER, "the responder says that the certificate is revoked")
 
 
 def _extension(certificate: x509.Certificate, kind: type[ExtensionT]) -> ExtensionT | None:

@@ -39,7 +39,7 @@ CLIENT_BEHAVIOURS: Mapping[str, ClientBehaviour] = {
     "ignores-server-certificate-signature": _without(Check.SIGNATURE),
     "ignores-server-name": _without(Check.HOST_NAME),
     "trusts-common-name": _without(Check.COMMON_NAME),
-    "ignores-server-revocation-list": _without(Check.REVOCATION_LIST),
+    "ignores-server-revocation": _without(Check.REVOCATION_LIST, Check.RESPONDER),
     "ignores-stapled-revocation": _without(Check.STAPLED_STATUS),
     "accepts-any-server-purpose": _without(Check.EXTENDED_KEY_USAGE),
     "ignores-server-key-usage": _without(Check.KEY_USAGE),
