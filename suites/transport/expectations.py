@@ -2,40 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from harness import TLS12, TLS13, Missing, NotApplicable, Reaction, ReactionKind, expect
 from reference_impl.transport.registry import SignatureScheme, signature_scheme, version_name
 from suites.transport.view import Endpoint, SeenCertificate, SuiteRule, TlsServer
 from suites.transport.words import shown, unanswered
 
+EndpointT = TypeVar("EndpointT")
 EndpointJudgement = Callable[[Endpoint], None]
 
 
 def at_every_endpoint(judge: EndpointJudgement) -> Callable[[TlsServer], None]:
-    """Make a judgement of one endpoint one of all endpoints of the claim; the worst outcome is the verdict.
+    """Make a judgement of one endpoint one of all endpoints of the claim; the worst outcome is the verdict."""
+
+    def judge_all(tls: TlsServer) -> None:
+        judged_everywhere(judge, tls.endpoints)
+
+    return named_as(judge, judge_all)
+
+
+def judged_everywhere(judge: Callable[[EndpointT], None], endpoints: Sequence[EndpointT]) -> None:
+    """Judge every one of `endpoints`; the worst outcome is raised.
 
     A deviation outranks what is missing, that outranks a pass; not applicable only where it is so everywhere.
     """
+    missing: list[Missing] = []
+    elsewhere: list[NotApplicable] = []
+    for endpoint in endpoints:
+        try:
+            judge(endpoint)
+        except Missing as reason:
+            missing.append(reason)
+        except NotApplicable as reason:
+            elsewhere.append(reason)
+    if missing:
+        raise missing[0]
+    if len(elsewhere) == len(endpoints):
+        raise elsewhere[0]
 
-    def judge_all(tls: TlsServer) -> None:
-        missing: list[Missing] = []
-        elsewhere: list[NotApplicable] = []
-        for server in tls.endpoints:
-            try:
-                judge(server)
-            except Missing as reason:
-                missing.append(reason)
-            except NotApplicable as reason:
-                elsewhere.append(reason)
-        if missing:
-            raise missing[0]
-        if len(elsewhere) == len(tls.endpoints):
-            raise elsewhere[0]
 
+FunctionT = TypeVar("FunctionT", bound=Callable[..., object])
+
+
+def named_as(judge: Callable[..., object], made: FunctionT) -> FunctionT:
+    """`made` under the name and the documentation of `judge`, which it stands for."""
     for attribute in ("__name__", "__qualname__", "__doc__", "__module__"):
-        setattr(judge_all, attribute, getattr(judge, attribute))
-    return judge_all
+        setattr(made, attribute, getattr(judge, attribute))
+    return made
 
 
 def expect_no_suite(tls: TlsServer, what: str, rule: SuiteRule, *versions: int) -> None:

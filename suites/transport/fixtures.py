@@ -1,10 +1,11 @@
-"""The pytest fixture of the judgements of secure transport."""
+"""The pytest fixtures of the judgements of secure transport."""
 
 from __future__ import annotations
 
 import pytest
 
 from harness import ClaimRecord, Endpoints, Observations, SutRecord
+from suites.transport.client_view import TlsClient
 from suites.transport.view import TlsServer
 
 
@@ -12,3 +13,9 @@ from suites.transport.view import TlsServer
 def tls(observations: Observations, endpoints: Endpoints, claim: ClaimRecord, sut: SutRecord) -> TlsServer:
     """The TLS server of the claim that is judged."""
     return TlsServer(observations, endpoints, claim, sut)
+
+
+@pytest.fixture
+def client(observations: Observations, endpoints: Endpoints, claim: ClaimRecord, sut: SutRecord) -> TlsClient:
+    """The TLS client of the claim that is judged."""
+    return TlsClient(observations, endpoints, claim, sut)

@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from harness import Missing, NotApplicable, expect, verifies
+from suites.transport.certificate_rules import (
+    EC_KEYS,
+    RSA_SIGNATURES,
+    are_signed_strongly,
+    key_bits,
+    key_lengths,
+    not_broken,
+)
 from suites.transport.expectations import expect_certificates
 from suites.transport.view import KEY_TYPES, SeenCertificate, TlsServer
 
 pytest_plugins = ("suites.transport.fixtures",)
 
-EC_KEYS = frozenset({"ec"})
-RSA_SIGNATURES = frozenset({"rsa", "rsa-pss"})
-WEAK_HASHES = frozenset({"md2", "md4", "md5", "ripemd160", "sha1", "sha224"})  # all of less than 256 bits
-BROKEN_HASHES = frozenset({"md2", "md4", "md5", "sha1"})
-STRONG_HASHES = frozenset({"sha256", "sha384", "sha512", "sha512_256", "sha3_256", "sha3_384", "sha3_512"})
-BUILT_IN_HASH = ""  # Ed25519 and Ed448 hash by themselves, more strongly than SHA-256
-
 
 def signed_by_others(tls: TlsServer) -> list[SeenCertificate]:
     """The certificates whose signature counts: all but trust anchors that were sent along."""
     return [each for each in tls.certificates if not each.anchor]
-
-
-def key_lengths(
-    certificates: list[SeenCertificate], what: str, bits: Callable[[SeenCertificate], int | None], least: int
-) -> None:
-    """Every key has `least` bits or more; `bits` tells the length, None where it is not known."""
-    known = [each for each in certificates if bits(each) is not None]
-    expect_certificates(known, what, lambda each: (bits(each) or 0) >= least, f"at least {least} bits")
-    if unknown := [each for each in certificates if bits(each) is None]:
-        raise Missing(
-            f"{what}: not to be told for {unknown[0]}",
-            "Let the server send its whole chain, the certificate of the issuer included.",
-            unknown[0].chain.exchange,
-        )
 
 
 @verifies("B.13-certificate-rsa-key-length")
@@ -83,50 +68,22 @@ def every_kind_was_seen(tls: TlsServer, found: list[SeenCertificate], kind: str)
     raise NotApplicable(f"no certificate of the server is signed with {kind}")
 
 
-def key_bits(certificate: SeenCertificate) -> int | None:
-    """Length of the subject's key."""
-    return certificate.facts.key_bits
-
-
-def is_signed_strongly(tls: TlsServer) -> None:
-    """The signatures of certificates use SHA-256 or stronger hashes."""
-    judged = signed_by_others(tls)
-    expect_certificates(
-        judged,
-        "signatures of certificates",
-        lambda each: each.facts.signature_hash not in WEAK_HASHES,
-        "SHA-256 or stronger",
-    )
-    unknown = [each for each in judged if each.facts.signature_hash not in STRONG_HASHES | {BUILT_IN_HASH}]
-    if unknown:
-        raise Missing(
-            f"whether {unknown[0].facts.signature_hash} under {unknown[0]} is as strong as SHA-256 is not known",
-            "Have the certificate signed with SHA-256.",
-            unknown[0].chain.exchange,
-        )
-
-
 @verifies("B.13-certificate-hash")
 def test_hash_of_certificates(tls: TlsServer) -> None:
     """B.13: the hash function of certificates is SHA-256 or greater."""
-    is_signed_strongly(tls)
+    are_signed_strongly(signed_by_others(tls))
 
 
 @verifies("RFC9325-4.5-certificate-sha-256", "RFC7525-4.3-certificate-sha-256")
 def test_certificates_are_signed_with_sha_256(tls: TlsServer) -> None:
     """RFC 9325 4.5: certificates should be signed with SHA-256."""
-    is_signed_strongly(tls)
+    are_signed_strongly(signed_by_others(tls))
 
 
 @verifies("RFC9325-4.5-no-sha1-md5-certificates")
 def test_no_certificate_is_signed_with_sha_1_or_md5(tls: TlsServer) -> None:
     """RFC 9325 4.5: signatures of certificates use neither SHA-1 nor MD5."""
-    expect_certificates(
-        signed_by_others(tls),
-        "signatures of certificates",
-        lambda each: each.facts.signature_hash not in BROKEN_HASHES,
-        "neither SHA-1 nor MD5",
-    )
+    not_broken(signed_by_others(tls))
 
 
 @verifies("RFC9325-4.5-rsa-certificate-2048", "RFC7525-4.3-rsa-certificate-2048")

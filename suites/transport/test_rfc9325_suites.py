@@ -17,6 +17,7 @@ from harness import (
     verifies,
 )
 from reference_impl.transport.registry import CipherSuite, suite
+from suites.transport.algorithms import NULL_WITH_NULL_NULL, encrypts, is_anonymous
 from suites.transport.expectations import at_every_endpoint, expect_no_suite
 from suites.transport.view import Endpoint, TlsServer
 from suites.transport.words import shown, unanswered
@@ -24,21 +25,10 @@ from suites.transport.words import shown, unanswered
 pytest_plugins = ("suites.transport.fixtures",)
 
 BEFORE_TLS13 = (SSL3, TLS10, TLS11, TLS12)
-NULL_WITH_NULL_NULL = 0x0000
 RSA_AES_128_CBC_SHA = 0x002F
 RECOMMENDED = 0xC02F  # TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
 RECOMMENDED_RSA = (0xC02F, 0xC030)
 RECOMMENDED_ECDSA = (0xC02B, 0xC02C)
-
-
-def encrypts(each: CipherSuite) -> bool:
-    """Whether the suite encrypts, and is one that is known."""
-    return each.cipher not in {"NULL", ""}
-
-
-def is_anonymous(each: CipherSuite) -> bool:
-    """Whether nobody signs the key exchange, or no hash function is named."""
-    return each.authentication in {"anon", "NULL"}
 
 
 def is_weaker(each: CipherSuite) -> bool:

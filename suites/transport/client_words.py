@@ -1,0 +1,78 @@
+"""What a client did, in words."""
+
+from __future__ import annotations
+
+from harness import Missing
+from harness.observations.clients import ClientConnection, ClientTrial, DriverOutcome
+from reference_impl.transport.registry import alert_name, suite, version_name
+
+_LONGEST = 160
+_OPENINGS = {
+    "ssl2": "a hello in the format of SSL 2.0",
+    "dicom": "an unencrypted A-ASSOCIATE request",
+    "http": "an unencrypted HTTP request",
+    "syslog": "an unencrypted syslog message",
+    "other": "octets that are no protocol known here",
+    "nothing": "nothing",
+}
+_ENDS = {
+    "alert": "an alert",
+    "close_notify": "a close_notify",
+    "close": "connection closed without an alert",
+    "reset": "connection reset",
+    "silence": "nothing more before the deadline",
+    "harness": "the end of the trial",
+}
+_APPLICATIONS = {"association": "an association request", "http": "an HTTP request", "syslog": "a syslog message"}
+
+
+def shown(connection: ClientConnection) -> str:
+    """What the client did on a connection."""
+    if connection.opening not in {"tls", "ssl2"}:
+        return _OPENINGS[connection.opening]
+    said = []
+    if connection.version is not None:
+        chosen = [version_name(connection.version)]
+        chosen += [suite(connection.suite).name] if connection.suite is not None else []
+        said.append(f"in {' '.join(chosen)}")
+    if connection.application_octets:
+        said.append(_APPLICATIONS.get(connection.application, "application data"))
+    elif connection.progress == "completed":
+        said.append("the handshake completed")
+    elif connection.progress == "went-on":
+        said.append("the handshake continued")
+    if connection.alert is not None and connection.ended != "close_notify":
+        said.append(f"alert {alert_name(connection.alert)}")
+    else:
+        said.append(_ENDS[connection.ended])
+    return ", ".join(said)
+
+
+def absent(facts: ClientTrial, endpoint: str) -> Missing:
+    """The outcome of a trial to which the client never came, with what was done to make it come."""
+    driver = driven(facts.driver)
+    strangers = f"; turned away were {', '.join(facts.strangers[:3])}" if facts.strangers else ""
+    remedy = {
+        "operator": "Let the client connect while the harness waits.",
+        "none": "Let the client connect while the harness waits, or name a driver that makes it.",
+    }.get(facts.driver.kind, "See what the driver needs to make the client connect to the harness.")
+    if facts.strangers:
+        remedy = "Write the address from which the client connects as host of the endpoint."
+    return Missing(f"no connection came to {endpoint} in trial {facts.trial}: {driver}{strangers}", remedy)
+
+
+def driven(driver: DriverOutcome) -> str:
+    """How the attempt to make the client connect ended."""
+    if driver.problem:
+        return driver.problem.rstrip(".")
+    if driver.kind == "none":
+        return "nobody made it connect"
+    if driver.kind == "operator":
+        return f"{driver.confirmed_by} confirmed" if driver.confirmed_by else "the operator confirmed nothing"
+    last = next((line.strip() for line in reversed(driver.output.splitlines()) if line.strip()), "")
+    said = f" ({last[:_LONGEST]})" if last else ""
+    if driver.timed_out:
+        return f"its driver had not ended after {driver.seconds:.0f} s{said}"
+    if driver.exit_status:
+        return f"its driver ended with status {driver.exit_status}{said}"
+    return f"its driver ended{said}"
