@@ -45,7 +45,7 @@ def run(arguments: Sequence[str]) -> int:
     from harness.errors import HarnessError, UsageProblem
 
     try:
-        return _invoke(arguments)
+        return _invoke(_complete(arguments))
     except UsageProblem as problem:
         _say(*str(problem).splitlines())
     except HarnessError as problem:
@@ -57,6 +57,15 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as problem:
         _say(f"internal error: {type(problem).__name__}: {problem}; the traceback is in {_keep_traceback()}")
     return 2
+
+
+def _complete(arguments: Sequence[str]) -> Sequence[str]:
+    """`arguments` with the value of an option that may stand without one; typer knows no such option."""
+    if "--operator-page" not in arguments:
+        return arguments
+    from harness.operator_page.address import with_default
+
+    return with_default(arguments)
 
 
 def _invoke(arguments: Sequence[str]) -> int:

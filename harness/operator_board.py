@@ -56,6 +56,16 @@ class Board:
         self.fronts = 0
         self.version = 0
 
+    def join(self) -> None:
+        """There is one more place that shows the tasks."""
+        with self._lock:
+            self.fronts += 1
+
+    def leave(self) -> None:
+        """There is one place less."""
+        with self._lock:
+            self.fronts -= 1
+
     def on_change(self, call: Callable[[], None]) -> None:
         """Call `call` after every change, from whatever thread made it."""
         self._listeners.append(call)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from harness.errors import UsageProblem
 from harness.observations import Observation
@@ -21,6 +22,8 @@ from harness.record.models import (
     VerdictEvent,
 )
 from harness.version import version
+
+_CLIENT_TRIAL = "tls.client-trial"
 
 
 def judge_record(
@@ -103,19 +106,30 @@ def judge_record(
 
 
 def _nothing_judged(record: RunRecord) -> str:
-    """Why nothing could be judged (no claimed endpoint spoke TLS), or nothing."""
-    reasons = []
+    """Why nothing could be judged (no claimed endpoint spoke TLS, no client came), or nothing."""
+    reasons: dict[str, str] = {}
     for event in record.observations:
-        if event.observation.kind != "tls.reachability":
+        observation = event.observation
+        if observation.kind not in {"tls.reachability", _CLIENT_TRIAL}:
             continue
-        facts = event.observation.facts
-        if facts is None:
-            reasons.append(f"{event.observation.endpoint}: {event.observation.missing}")
-        elif facts.get("speaks") != "tls":
-            reasons.append(f"{event.observation.endpoint}: {facts.get('diagnosis')}")
+        if observation.facts is None:
+            reasons.setdefault(observation.endpoint, observation.missing)
+        elif observation.kind == _CLIENT_TRIAL:
+            if observation.facts["connections"]:
+                return ""
+            reasons.setdefault(observation.endpoint, _never_came(observation.facts))
+        elif observation.facts.get("speaks") != "tls":
+            reasons[observation.endpoint] = str(observation.facts.get("diagnosis"))
         else:
             return ""
-    return "; ".join(reasons) or "no endpoint was observed"
+    return "; ".join(f"{endpoint}: {reason}" for endpoint, reason in reasons.items()) or "no endpoint was observed"
+
+
+def _never_came(trial: Mapping[str, Any]) -> str:
+    """Why a SUT did not connect in a trial, as far as its driver or those turned away tell."""
+    strangers = ", ".join(trial.get("strangers", ()))
+    turned_away = f" Turned away, because it is not the SUT's address: {strangers}." if strangers else ""
+    return f"the SUT never connected. {trial.get('driver', {}).get('problem', '')}".strip() + turned_away
 
 
 def write_report(

@@ -11,6 +11,9 @@ DEFAULT_OUT = Path("ps315-report")
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for record and report.")]
 Profile = Annotated[str, typer.Option("--profile", help="PS3.15 profile to judge by.")]
+ProbedProfile = Annotated[
+    str | None, typer.Option("--profile", help="Profile to judge by (default: B.12, and A.6 for syslog).")
+]
 OtherProfile = Annotated[
     str | None, typer.Option("--profile", help="Judge by this profile instead of what was claimed.")
 ]
@@ -29,6 +32,14 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupte
 Force = Annotated[bool, typer.Option("--force", help="Replace what an earlier run left in the folder.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no summary.")]
 NonInteractive = Annotated[bool, typer.Option("--non-interactive", help="Never ask the operator.")]
+OperatorPage = Annotated[
+    str | None,
+    typer.Option(
+        "--operator-page",
+        help="Show what to do on a web page, too (without HOST:PORT: for this computer alone).",
+        metavar="[HOST:PORT]",
+    ),
+]
 AllowInconclusive = Annotated[
     bool, typer.Option("--allow-inconclusive", help="End with 0 although something stayed inconclusive.")
 ]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import platform
-import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,16 +14,25 @@ from typing import TYPE_CHECKING
 from harness.commands._apart import Apart, Tell, begin
 from harness.commands._directory import check_directory, clear_directory, make_directory
 from harness.commands._judging import judge_record, write_report
+from harness.commands._observing import (
+    Listening,
+    ask_operator,
+    interactive,
+    needs_operator,
+    observe,
+    page_of,
+    terminal_of,
+)
 from harness.commands._outcome import Outcome, conclude
 from harness.commands._settings import Settings, check_output_options
 from harness.commands._warm import prepare, warm
 from harness.errors import HarnessError, UsageProblem
 from harness.evidence import Redactor
 from harness.keylog import KeyLog
-from harness.observe import SECOND_OPINION, SECOND_OPINION_STEP, Conduct, Observer, OpinionProcess, SutRun, resolve
-from harness.operator_steps import ask
+from harness.observe import SECOND_OPINION, SECOND_OPINION_STEP, Conduct, SutRun, resolve
+from harness.operator_board import Board
 from harness.plan import Plan, plan_for
-from harness.probes.base import Probe, TlsTarget
+from harness.probes.base import Probe
 from harness.progress import Progress, progress_for
 from harness.record import RunRecord, SutRecord
 from harness.record.journal import FILE_NAME, Journal, drop_torn_line, read_record
@@ -64,12 +72,15 @@ def perform(suts: Sequence[Sut], settings: Settings, catalogue: Catalogue | None
     conduct = settings.conduct()
     probes = _probes(settings)
     keylog = KeyLog(settings.keylog) if settings.keylog else None
-    progress = progress_for(quiet=settings.quiet)
-    with _told(directories[suts[0].id], [secret for sut in suts for secret in sut.credentials.secrets]):
+    at_terminal = interactive(settings) and (settings.operator_page is not None or needs_operator(suts))
+    progress = progress_for(quiet=settings.quiet or at_terminal)
+    secrets = [secret for sut in suts for secret in sut.credentials.secrets]
+    with ExitStack() as stack, _told(directories[suts[0].id], secrets):
+        listening = Listening(suts, stack)
         jobs = [
             _open(
                 sut,
-                plan_for(sut, probes, catalogue),
+                plan_for(sut, probes, catalogue, trials=listening.trials),
                 directory=directories[sut.id],
                 settings=settings,
                 conduct=conduct,
@@ -79,10 +90,16 @@ def perform(suts: Sequence[Sut], settings: Settings, catalogue: Catalogue | None
             for sut in suts
         ]
         apart = None
+        board, runs = Board(), [job.run for job in jobs]
         try:
-            _ask(jobs, settings)
+            # A page has threads, and a process with threads is not forked: without one, judging is got ready first.
+            stack.enter_context(page_of(board, settings))
+            paged = at_terminal and settings.operator_page is not None
+            stack.enter_context(terminal_of(board, suts, wanted=paged))
+            ask_operator(runs, settings, board)
             apart = _judging_apart(jobs, settings)
-            _observe(jobs, settings, conduct, probes, progress)
+            with terminal_of(board, suts, wanted=at_terminal and not paged):
+                observe(runs, settings, conduct, probes=probes, progress=progress, domain=listening.domain, board=board)
             outcomes = [_judge(job, settings, progress, apart) for job in jobs]
         except KeyboardInterrupt:
             raise UsageProblem(
@@ -204,34 +221,6 @@ def tool() -> ToolRecord:
         platform=f"{platform.system()} {platform.machine()}",
         libraries=libraries(),
     )
-
-
-def _ask(jobs: Sequence[_Job], settings: Settings) -> None:
-    """The steps that an operator takes."""
-    prompt = None if settings.non_interactive or settings.quiet or not sys.stdin.isatty() else _prompt
-    for job in jobs:
-        ask(job.run, prompt)
-
-
-def _observe(
-    jobs: Sequence[_Job], settings: Settings, conduct: Conduct, probes: Sequence[Probe], progress: Progress
-) -> None:
-    """All contact with the SUTs."""
-    start: Callable[[TlsTarget], OpinionProcess] | None = None
-    if settings.asks_second_opinion:
-        from harness.second_opinion import start as start_sslyze
-
-        start = start_sslyze
-    observer = Observer(probes, conduct, progress, start)
-    for job in jobs:
-        observer.add(job.run)
-    observer.run()
-
-
-def _prompt(question: str) -> str:
-    sys.stderr.write(f"{question}\n> ")
-    sys.stderr.flush()
-    return sys.stdin.readline()
 
 
 def _judging_apart(jobs: Sequence[_Job], settings: Settings) -> Apart[int, Outcome] | None:

@@ -32,6 +32,7 @@ class Settings:
     sign: Path | None = None
     sign_certificate: Path | None = None
     json: bool = False
+    operator_page: tuple[str, int] | None = None
 
     @property
     def asks_second_opinion(self) -> bool:

@@ -27,6 +27,7 @@ def run(
     resume: option.Resume = False,
     force: option.Force = False,
     non_interactive: option.NonInteractive = False,
+    operator_page: option.OperatorPage = None,
     allow_inconclusive: option.AllowInconclusive = False,
     keylog: option.KeyLogFile = None,
     pcap: option.Pcap = False,
@@ -38,6 +39,7 @@ def run(
     """Judge all that SUT files claim, side by side. Returns the exit status."""
     from harness.commands._pipeline import perform
     from harness.commands._settings import Settings, check_output_options
+    from harness.operator_page.address import parse_address
     from harness.sut import load_suts
 
     suites = tuple(suite or ())
@@ -61,6 +63,7 @@ def run(
         sign=sign,
         sign_certificate=sign_cert,
         json=as_json,
+        operator_page=parse_address(operator_page) if operator_page is not None else None,
     )
     return perform(suts, settings, catalogue)
 

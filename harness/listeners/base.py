@@ -77,8 +77,8 @@ class Domain(Protocol):
     def trials(self) -> Mapping[str, Trial]:
         """Every trial by id, in playing order."""
 
-    def skipped(self, trial: Trial, ordinary: ClientConnection | None) -> str:
-        """Why `trial` cannot be played at the client that made the connection `ordinary`; empty if it can."""
+    def skipped(self, sut: Sut, endpoint: str, trial: Trial, ordinary: ClientConnection | None) -> str:
+        """Why `trial` cannot be played at `endpoint`, whose ordinary connection was `ordinary`; empty if it can."""
 
     def open(self, opening: Opening) -> TrialPlayer:
         """A server that listens, and accepts from `start` on. Raises `OSError` if it cannot have the port."""

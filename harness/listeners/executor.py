@@ -29,6 +29,7 @@ from harness.record.models import ExchangeEvent, NoteEvent, ObservationEvent
 
 ORDINARY = "ordinary"
 _SUTS_AT_ONCE = 8
+_LAST = 1.0
 _UNANSWERED = 3  # instructions in a row after which the operator is believed to have gone
 _GONE = "Nobody followed the last instructions; go on when somebody can."
 
@@ -198,7 +199,7 @@ class ListenExecutor:
 
     def _trial(self, entry: _Listening, step: ListenStep) -> ClientTrial:
         trial = self._domain.trials[step.subject]
-        why = self._domain.skipped(trial, entry.ordinary)
+        why = self._domain.skipped(entry.run.sut, entry.endpoint, trial, entry.ordinary)
         if not why and not entry.driver.busy and entry.unanswered >= _UNANSWERED:
             why = _GONE
         if why:
@@ -209,9 +210,11 @@ class ListenExecutor:
             driving = entry.driver.start(self._stimulus(entry, step, player.address[1]))
             try:
                 ended = entry.patience.wait(player, driving, step.seconds, busy=entry.driver.busy)
-                connections, strangers = player.result()
             finally:
                 outcome = driving.stop()
+            if ended == "deadline":  # what was under way ends with its maker
+                player.wait(_LAST, until=lambda: True, settle=0.0)
+            connections, strangers = player.result()
         entry.connections += len(connections)
         entry.patience.learn(came=bool(connections))
         entry.unanswered = entry.unanswered + 1 if outcome.timed_out and not connections else 0

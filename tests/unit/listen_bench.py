@@ -128,7 +128,7 @@ class PlainDomain:
     def trials(self) -> Mapping[str, Trial]:
         return {row.id: row for row in self.rows}
 
-    def skipped(self, trial: Trial, ordinary: ClientConnection | None) -> str:  # noqa: ARG002
+    def skipped(self, sut: Sut, endpoint: str, trial: Trial, ordinary: ClientConnection | None) -> str:  # noqa: ARG002
         return self.unplayable.get(trial.id, "")
 
     def open(self, opening: Opening) -> Player:

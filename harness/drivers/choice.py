@@ -1,0 +1,32 @@
+"""Which driver makes a SUT connect from an endpoint."""
+
+from __future__ import annotations
+
+from harness.drivers.base import Driver
+from harness.drivers.command import CommandDriver
+from harness.drivers.embedded import EmbeddedDriver
+from harness.drivers.operator import OperatorDriver
+from harness.errors import HarnessError
+from harness.operator_board import Board
+from harness.sut import Sut
+
+
+def driver_for(sut: Sut, endpoint: str, board: Board) -> Driver:
+    """The driver that the SUT file names for `endpoint`; without one, whoever looks at `board`.
+
+    Raises `HarnessError` where a SUT within this process comes without what makes it connect.
+    """
+    listen = sut.listen(endpoint)
+    table = sut.file.drivers.get(listen.driver) if listen else None
+    match sut.driver_kind(endpoint):
+        case "embedded":
+            if endpoint not in sut.embedded:
+                raise HarnessError(f"{endpoint}: nothing was given that makes the embedded SUT connect")
+            return EmbeddedDriver(sut.embedded[endpoint])
+        case "command" if table is not None and table.command is not None:
+            return CommandDriver(table.command, sut.folder)
+        case "dimse" if table is not None:
+            from harness.drivers.dimse import DimseDriver
+
+            return DimseDriver(sut.target(table.endpoint), table)
+    return OperatorDriver(board, sut.id, (table.operator if table else None) or "")
