@@ -21,6 +21,7 @@ from reference_impl.transport.trials.stack import (
     DECRYPT_ERROR,
     HANDSHAKE_FAILURE,
     NO_RENEGOTIATION,
+    NOTHING_TO_SELECT,
     UNEXPECTED_MESSAGE,
     FailureError,
     ServerStack,
@@ -114,8 +115,10 @@ class LegacyHandshake:
         return (entry.authentication == "ECDSA") == is_ecdsa(self._stack.server.shown.key)
 
     def _choose_suite(self) -> int:
-        chosen = self._script.suite(self._hello) if self._script.suite else None
-        if chosen is not None:
+        if self._script.suite is not None:
+            chosen = self._script.suite(self._hello)
+            if chosen is None:
+                raise FailureError(HANDSHAKE_FAILURE, NOTHING_TO_SELECT)
             return chosen
         forced = self._script.version is not None
         for code in (*AEAD_SUITES, *OLD_SUITES):

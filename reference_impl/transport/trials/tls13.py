@@ -15,6 +15,7 @@ from reference_impl.transport.trials.signing import choose_scheme, sign, signed_
 from reference_impl.transport.trials.stack import (
     DECRYPT_ERROR,
     HANDSHAKE_FAILURE,
+    NOTHING_TO_SELECT,
     UNEXPECTED_MESSAGE,
     FailureError,
     ServerStack,
@@ -104,8 +105,11 @@ class Handshake13:
     # -- hello -------------------------------------------------------------------------------------
 
     def _choose_suite(self) -> int:
-        chosen = self._script.suite(self._hello) if self._script.suite else None
-        if chosen is None:
+        if self._script.suite is not None:
+            chosen = self._script.suite(self._hello)
+            if chosen is None:
+                raise FailureError(HANDSHAKE_FAILURE, NOTHING_TO_SELECT)
+        else:
             chosen = next((suite for suite in SUITES if suite in self._hello.cipher_suites), None)
         if chosen is None:
             raise FailureError(HANDSHAKE_FAILURE, "the client offers no TLS 1.3 cipher suite that this server has")
