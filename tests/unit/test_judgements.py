@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from harness.catalogue import load_catalogue
 from harness.judging import judge
 from harness.record.models import ClaimRecord, EndpointRecord, SutRecord, VerdictKind
 from tests.unit.tls_observations import (
@@ -34,6 +35,9 @@ DIMSE = EndpointRecord(name="dimse", protocol="dicom-tls", host="127.0.0.1", por
 SUT = SutRecord(id="pacs", claims=(B12, B13), endpoints=(DIMSE,))
 Verdicts = dict[str, str]
 
+OF_CLIENT_CERTIFICATES = [
+    each.id for each in load_catalogue() if each.role == "tls-server" and "client-certificate-" in each.id
+]
 CONDITIONAL = {  # what does not apply to the conforming server
     "B.13-dhe-key-length",
     "RFC9325-4.5-dhe-2048",
@@ -274,7 +278,8 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     ),
     "client certificates not asked for": (
         {"tls.client-authentication": {"requested": {TLS12: False, TLS13: False}, "trials": ()}},
-        {f"{each} {each}-mutual-authentication-supported": "inconclusive" for each in ("B.12", "B.13")},
+        {f"{each} {each}-mutual-authentication-supported": "inconclusive" for each in ("B.12", "B.13")}
+        | both("not_applicable", *OF_CLIENT_CERTIFICATES),
     ),
     "any client certificate accepted": (
         {"tls.client-authentication": {"trials": (trial("given", TLS12, True), trial("unknown-authority", TLS12, True))}},

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from fixtures.pki.zoo import CASES
 from harness.observations import FACTS, Observation
+from harness.probes.transport.client_certificates import IN_TLS12_TOO
 from reference_impl.transport.profiles import load_profile
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
@@ -80,6 +82,27 @@ def trial(credential: str, version: int, admitted: bool) -> dict[str, Any]:
     return {"credential": credential, "version": version, "admitted": admitted, "reaction": reaction}
 
 
+def shown(case: str, version: int, admitted: bool | None) -> dict[str, Any]:
+    """A client certificate of the zoo, admitted (or not, or nobody knows) in `version`."""
+    kind = {True: "completed", False: "alert", None: "completed"}[admitted]
+    stage = {True: "application", False: "handshake", None: ""}[admitted]
+    reaction = {"kind": kind, "version": version, "exchange": f"dimse-{case}-{version & 0xF}"}
+    return {"case": case, "version": version, "admitted": admitted, "stage": stage, "reaction": reaction}
+
+
+def zoo_shown(**otherwise: bool | None) -> dict[str, Any]:
+    """Facts of a server that does with each case what it has to, but for those in `otherwise` (names with _ for -)."""
+    changes = {name.replace("_", "-"): admitted for name, admitted in otherwise.items()}
+    trials = [
+        shown(case.name, version, changes.get(case.name, case.client != "refuse"))
+        for case in CASES.values()
+        if case.client is not None and case.name != "good"
+        for version in ((TLS13, TLS12) if case.name in IN_TLS12_TOO else (TLS13,))
+    ]
+    controls = [shown("good", version, True) for version in (TLS13, TLS13, TLS12, TLS12)]
+    return {"requested": True, "campaign": True, "controls": tuple(controls), "trials": tuple(trials)}
+
+
 def conforming() -> dict[str, dict[str, Any]]:
     """The facts by kind of a server that warns of nothing and fails nothing under either profile."""
     table = load_profile("B.13").required
@@ -138,6 +161,7 @@ def conforming() -> dict[str, dict[str, Any]]:
             ),
             "credentials_given": True,
         },
+        "tls.client-certificates": zoo_shown(),
         "tls.integrity": {
             "reactions": {TLS12: alert(20), TLS13: alert(20)},
             "dropped": {TLS12: True, TLS13: True},
