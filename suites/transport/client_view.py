@@ -7,7 +7,7 @@ ordinary server was accepted. What was not obtained raises `Missing`; nothing he
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -24,7 +24,6 @@ from harness import (
     NotApplicable,
     Observations,
     SutRecord,
-    facts_of,
 )
 from harness.observations.clients import ClientConnection, ClientHelloFacts, ClientTrial
 from reference_impl.transport.profiles import Profile, load_profile
@@ -125,8 +124,7 @@ class ClientEndpoint:
 
     def skipped(self, trial: str) -> str:
         """Why `trial` was not played; empty where it was, or where nothing is on record."""
-        observed = self._observations.get(self.record, "tls.client-trial", trial)
-        facts = None if observed is None else facts_of(observed, ClientTrial)
+        facts = self._observations.obtained(self.record, ClientTrial, trial)
         return facts.skipped if facts is not None else ""
 
     def was_played(self, trial: str) -> bool:
@@ -139,8 +137,7 @@ class ClientEndpoint:
         known = trials()
         found = []
         for subject in self._observations.subjects(self.record, ClientTrial):
-            observed = self._observations.get(self.record, "tls.client-trial", subject)
-            facts = None if observed is None else facts_of(observed, ClientTrial)
+            facts = self._observations.obtained(self.record, ClientTrial, subject)
             if facts is not None and subject in known and facts.connections:
                 found.append(Played(known[subject], facts))
         return tuple(found)
@@ -255,11 +252,11 @@ class TlsClient:
         return load_profile(self.claim.profile, self.claim.edition)
 
 
-def trials() -> dict[str, Trial]:
+def trials() -> Mapping[str, Trial]:
     """The trials by id. Imported late: where no client is judged nobody needs them."""
     from harness.listeners.transport.trials import TRIALS
 
-    return dict(TRIALS)
+    return TRIALS
 
 
 def offered_suites(hello: ClientHelloFacts) -> Iterator[CipherSuite]:
