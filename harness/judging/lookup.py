@@ -42,6 +42,7 @@ class Observations:
     recorded: dict[tuple[str, str, str], Observation]
     observed_at: datetime
     consulted: list[Observation] = field(default_factory=list)
+    parsed: dict[int, tuple[Observation, Frozen]] = field(default_factory=dict, repr=False)  # by identity
 
     @classmethod
     def of(cls, observations: Iterable[Observation], observed_at: datetime) -> Observations:
@@ -56,15 +57,30 @@ class Observations:
 
     def fresh(self) -> Observations:
         """The same observations with nothing consulted yet, for another judgement."""
-        return Observations(self.recorded, self.observed_at)
+        return Observations(self.recorded, self.observed_at, parsed=self.parsed)
 
     def get(self, endpoint: EndpointRecord | str, kind: str, subject: str = "") -> Observation | None:
         """The observation of `kind` (about `subject`) at `endpoint`, or None if there is none in the record."""
         name = endpoint if isinstance(endpoint, str) else endpoint.name
         observation = self.recorded.get((name, kind, subject))
-        if observation is not None and observation not in self.consulted:
+        if observation is not None and not any(one is observation for one in self.consulted):
             self.consulted.append(observation)
         return observation
+
+    def obtained(self, endpoint: EndpointRecord | str, model: type[FactsT], subject: str = "") -> FactsT | None:
+        """The facts of `model` (about `subject`) observed at `endpoint`, None where there are none."""
+        observation = self.get(endpoint, kind_of(model), subject)
+        return None if observation is None else self._parse(observation, model)
+
+    def _parse(self, observation: Observation, model: type[FactsT]) -> FactsT | None:
+        """The facts of `observation`, validated once however many judgements read them."""
+        known = self.parsed.get(id(observation))
+        if known is not None and known[0] is observation and isinstance(known[1], model):
+            return known[1]
+        facts = facts_of(observation, model)
+        if facts is not None:
+            self.parsed[id(observation)] = (observation, facts)
+        return facts
 
     def subjects(self, endpoint: EndpointRecord | str, model: type[FactsT]) -> tuple[str, ...]:
         """What `model` was observed about at `endpoint`, in the order of the record."""
@@ -86,7 +102,7 @@ class Observations:
             raise Missing(f"{what} was not observed at {name}", "Run the observation again.")
         if observation.missing.startswith(HARNESS_ERROR):
             raise HarnessError(observation.missing.removeprefix(HARNESS_ERROR))
-        facts = facts_of(observation, model)
+        facts = self._parse(observation, model)
         if facts is None:
             why = observation.missing or f"{what} was not obtained at {name}"
             raise Missing(why, observation.remedy, observation.exchanges)
