@@ -18,7 +18,7 @@ from harness.observations.clients import ClientConnection, ClientHelloFacts
 from reference_impl.transport.protection.keys import GROUPS_TLS13
 from reference_impl.transport.registry import version_name
 from reference_impl.transport.trials import EPHEMERAL_SUITES, offered_class
-from reference_impl.transport.wire import SSL3, TLS11, TLS12, TLS13, ExtensionType
+from reference_impl.transport.wire import SSL3, TLS12, TLS13, ExtensionType
 
 Treatment = Literal["accept", "refuse", "either"]
 
@@ -159,8 +159,8 @@ def _without(trial: str, hello: ClientHelloFacts) -> str:
         return f"the client does not send {ExtensionType(_TURNS_ON[trial]).name.lower()}"
     if trial == "downgrade-to-tls-1.2" and not hello.offers(TLS13):
         return "the client does not offer TLS 1.3, so that TLS 1.2 is no downgrade"
-    if trial == "downgrade-to-tls-1.1" and not (hello.offers(TLS11) and hello.highest_version >= TLS12):
-        return "the client does not offer TLS 1.1 beside a newer version"
+    if trial == "downgrade-to-tls-1.1" and hello.highest_version < TLS12:
+        return "the client offers no version above TLS 1.1"
     if trial == "only-ssl-3.0" and hello.highest_version < SSL3:
         return "the client offers nothing but SSL 2.0"
     return _without_groups(trial, hello)

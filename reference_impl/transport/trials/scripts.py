@@ -223,7 +223,7 @@ SERVER_SCRIPTS: Mapping[str, Script] = {
     "record-corrupt-handshake": Script(corrupt="handshake"),
     "record-corrupt-application": Script(corrupt="application"),
     # cipher suites
-    "suite-not-offered-1.3": replace(ONLY_1_3, suite=_not_offered(0x1305, 0x1304, 0x1303, 0x1301, 0x1302)),
+    "suite-not-offered-1.3": replace(ONLY_1_3, suite=_not_offered(0x1305, 0x1304, 0x1303, 0x1301, 0x1302, 0xC0B4)),
     "suite-not-offered-1.2": replace(ONLY_1_2, suite=_not_offered(0xC077, 0xC013, 0x0033, 0xC012)),
     "suite-integrity-only": replace(ONLY_1_3, suite=_one_of("integrity-only")),
     **{
