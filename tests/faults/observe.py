@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 from fixtures.pki.campaign import Campaign
 from harness.catalogue import load_catalogue
@@ -30,22 +31,25 @@ _CONDUCT = Conduct(
 )
 
 
-class _Collecting(Journal):
+class Collecting(Journal):
     """A journal that also keeps the observations at hand."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self.observations: dict[str, Observation] = {}
+        self.observations: dict[tuple[str, str], Observation] = {}
 
     def append(self, event: Frozen) -> None:
         if isinstance(event, ObservationEvent):
-            self.observations[event.observation.kind] = event.observation
+            self.observations[event.observation.kind, event.observation.subject] = event.observation
         super().append(event)
+
+    def __enter__(self) -> Self:
+        return self
 
 
 @dataclass(frozen=True)
 class Run:
-    """One node, observed and judged."""
+    """One node or client, observed and judged."""
 
     faults: tuple[str, ...]
     sut: SutRecord
@@ -66,7 +70,7 @@ def run_node(directory: Path, campaign: Campaign, *faults: str, protocol: str = 
     """Start a node that serves both profiles with `faults`; observe it once, with `campaign`; judge it under both."""
     directory.mkdir(parents=True, exist_ok=True)
     begun = datetime.now(UTC)
-    journal = _Collecting(directory / "run.jsonl")
+    journal = Collecting(directory / "run.jsonl")
     endpoint = ENDPOINTS[protocol]
     serving = Node(
         "B.13",
@@ -100,7 +104,7 @@ def run_node(directory: Path, campaign: Campaign, *faults: str, protocol: str = 
                     "campaign": str(campaign.directory),
                     "trust_anchors": str(node.trust_anchors),
                 },
-                "declarations": _declarations(),
+                "declarations": declarations(),
             },
             source="kill matrix",
             folder=directory,
@@ -113,7 +117,7 @@ def run_node(directory: Path, campaign: Campaign, *faults: str, protocol: str = 
     return Run(faults, sut.record, observations, judgement, (datetime.now(UTC) - begun).total_seconds())
 
 
-def _declarations() -> dict[str, str]:
+def declarations() -> dict[str, str]:
     """Every question answered as a conforming vendor would."""
     answers = {"yes": "yes", "text": "as the conformance statement says"}
     return {one.id: answers[one.answer] for one in load_catalogue() if one.judged == "by-declaration"}
