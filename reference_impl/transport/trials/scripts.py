@@ -63,6 +63,10 @@ def _plain_cbc(entry: registry.CipherSuite) -> bool:
     return _usual(entry) and entry.mode == "CBC" and entry.cipher == "AES" and entry.forward_secrecy
 
 
+def _usual_dhe(entry: registry.CipherSuite) -> bool:
+    return _usual(entry) and entry.key_exchange == "DHE" and entry.cipher in {"AES", "CHACHA20"}
+
+
 def _of_cipher(name: str) -> Callable[[registry.CipherSuite], bool]:
     return lambda entry: _usual(entry) and entry.cipher == name
 
@@ -78,7 +82,8 @@ _CLASSES: Mapping[str, Callable[[registry.CipherSuite], bool]] = {
     "static-ecdh": lambda entry: entry.key_exchange == "ECDH" and entry.cipher != "NULL",
     "cbc": _plain_cbc,
     "cbc-encrypt-then-mac": _plain_cbc,
-    "dhe": lambda entry: _usual(entry) and entry.key_exchange == "DHE" and entry.cipher in {"AES", "CHACHA20"},
+    "dhe": _usual_dhe,
+    "dhe-again": _usual_dhe,
 }
 """Classes of TLS 1.2 suites, by the word behind "suite-" in a trial's id."""
 
@@ -245,6 +250,7 @@ SERVER_SCRIPTS: Mapping[str, Script] = {
             "static-ecdh",
             "cbc",
             "dhe",
+            "dhe-again",
         )
     },
     "suite-cbc-encrypt-then-mac": _class("cbc-encrypt-then-mac", encrypt_then_mac=True),
