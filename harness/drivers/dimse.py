@@ -17,9 +17,12 @@ from harness.observations.clients import DriverOutcome
 from harness.probes.base import ClientCredentials, TlsTarget
 from harness.sut_clients import DriverTable
 
+_VERIFICATION = "1.2.840.10008.1.1"
 _MOVE = "1.2.840.10008.5.1.4.1.2.2.2"  # Study Root Query/Retrieve Information Model - MOVE
 _COMMITMENT, _COMMITMENT_INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"  # Storage Commitment Push Model
 _SUCCESS, _UNKNOWN_DESTINATION = 0x0000, 0xA801
+_MOVED = frozenset({_SUCCESS, 0xB000, 0xA702, 0xFE00})
+"""PS3.4 C.4.2.1.5: sub-operations were made; that they failed is what a trial may be about."""
 _PENDING = frozenset({0xFF00, 0xFF01})
 _CONNECT_SECONDS = 10.0
 
@@ -67,7 +70,9 @@ def send(request: Request, stimulus: Stimulus) -> DriverOutcome:
     entity = AE(ae_title=_calling(request, stimulus))
     entity.connection_timeout = _CONNECT_SECONDS
     entity.acse_timeout = entity.network_timeout = entity.dimse_timeout = stimulus.seconds
-    entity.add_requested_context(_MOVE if move else _COMMITMENT)
+    wanted = _MOVE if move else _COMMITMENT
+    entity.add_requested_context(wanted)
+    entity.add_requested_context(_VERIFICATION)  # an association without any context would tell less
     try:
         tls = None if request.table.plain else (tls_context(target), target.server_name or target.host)
     except (OSError, ValueError) as problem:
@@ -79,6 +84,9 @@ def send(request: Request, stimulus: Stimulus) -> DriverOutcome:
             why = f"The SUT rejected the association of {entity.ae_title} for the request."
         return DriverOutcome(kind="dimse", action=text, problem=f"{why} Check endpoint, AE titles and credentials.")
     try:
+        if wanted not in [context.abstract_syntax for context in association.accepted_contexts]:
+            why = "The SUT takes the association, but no such request on it; name another endpoint."
+            return DriverOutcome(kind="dimse", action=text, problem=why)
         output, why = _move(association, request, stimulus) if move else _commit(association, request)
     finally:
         association.release()
@@ -106,11 +114,12 @@ def _move(association: object, request: Request, stimulus: Stimulus) -> tuple[st
             break
     if status is None:
         return "", "The SUT did not answer the C-MOVE request."
+    problem = ""
     if status == _UNKNOWN_DESTINATION:
-        return _status(status), (
-            f"The SUT does not know the move destination {destination}; configure it with our address and port."
-        )
-    return _status(status), ""
+        problem = f"The SUT does not know the move destination {destination}; configure it with our address and port."
+    elif status not in _MOVED:
+        problem = f"The SUT did not begin to move the study ({_status(status)}); check that it holds it."
+    return _status(status), problem
 
 
 def _commit(association: object, request: Request) -> tuple[str, str]:
