@@ -10,16 +10,22 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from fixtures.pki import Pki
+from fixtures.pki import CertificateSpec, Pki, certify
 from fixtures.pki.recipes import RECIPES
-from fixtures.pki.revocation import Responder
+from fixtures.pki.revocation import Responder, answer_ocsp
 from fixtures.pki.zoo import CASES, NEEDS, RULES, Zoo, ZooCase, ZooRole
 from tests.missing import lacking
 from tests.unit.zoo_judges import ADDRESS, HOST, ask, installed, openssl, pem, run
 
 JUDGES = installed()
+AUTHORITY = Pki.create().issue("ca")
 DISAGREEMENTS = tomllib.loads(Path(__file__).with_name("zoo_disagreements.toml").read_text(encoding="utf-8"))
 SHOWN: list[tuple[str, ZooRole]] = [
     (case.name, role) for role in ("server", "client") for case in CASES.values() if case.treatment(role)
@@ -248,6 +254,43 @@ def test_certificates_lead_to_the_responder(tmp_path: Path) -> None:
             urlopen(f"{responder.url}/elsewhere", timeout=5)  # noqa: S310
         with urlopen(f"{responder.url}/ocsp/%%%", timeout=5) as answer:  # noqa: S310
             assert answer.read() == b"\x30\x03\x0a\x01\x01"  # malformedRequest
+
+
+def test_only_what_the_authority_issued_leads_to_its_responder() -> None:
+    zoo = Zoo(Pki.create(), revocation_url="http://127.0.0.1:1")
+    ours = zoo.pki.issue("ca").certificate.subject
+    for name, role in SHOWN:
+        for octets in zoo.present(name, role).chain:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                try:
+                    certificate = x509.load_der_x509_certificate(octets)
+                    points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+                except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+                    continue
+            assert points[0].full_name is not None
+            if "unreachable" not in points[0].full_name[0].value:
+                assert certificate.issuer == ours, name
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=50, deadline=None)
+def test_the_responder_answers_whatever_is_asked(octets: bytes) -> None:
+    response = ocsp.load_der_ocsp_response(answer_ocsp(AUTHORITY, octets))
+    assert response.response_status is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
+
+
+def test_the_responder_says_nothing_about_the_certificates_of_others() -> None:
+    stranger = certify(CertificateSpec(common_name="Stranger", key="ec-secp256r1", is_authority=True))
+    leaf = certify(CertificateSpec(common_name="Leaf", key="ec-secp256r1"), stranger)
+    for algorithm in (hashes.SHA1(), hashes.SHA256()):  # noqa: S303 - a lookup key
+        builder = ocsp.OCSPRequestBuilder().add_certificate(leaf.certificate, stranger.certificate, algorithm)
+        octets = builder.build().public_bytes(Encoding.DER)
+        status = ocsp.load_der_ocsp_response(answer_ocsp(AUTHORITY, octets)).response_status
+        assert status is ocsp.OCSPResponseStatus.UNAUTHORIZED
+        own = ocsp.load_der_ocsp_response(answer_ocsp(stranger, octets))
+        assert own.response_status is ocsp.OCSPResponseStatus.SUCCESSFUL
+        assert own.certificate_status is ocsp.OCSPCertStatus.GOOD
 
 
 def _as_pem_crl(der: bytes) -> bytes:
