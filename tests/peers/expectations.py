@@ -1,4 +1,6 @@
-"""Reads ``expectations.toml``: the verdicts to expect of each peer, umbrella requirements computed."""
+"""Reads the verdicts to expect of each peer, umbrella requirements computed: ``expectations.toml`` for servers,
+``client_expectations.toml`` for clients.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,11 @@ from typing import Any
 
 from harness.catalogue import Catalogue, Requirement, load_catalogue
 
-EDITION, ROLE = "2026c", "tls-server"
+EDITION = "2026c"
+FILES = {"tls-server": "expectations.toml", "tls-client": "client_expectations.toml"}
+"""Where the cases of a role stand."""
 PROFILES = {"B.12": "b12", "B.13": "b13"}
 VERDICTS = ("fail", "warning", "inconclusive", "not_applicable")
-_FILE = Path(__file__).parent / "expectations.toml"
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,13 @@ class Case:
     options: Mapping[str, str] = field(default_factory=dict)
     protocol: str = "dicom-tls"
     credentials: str = ""  # a case of the certificate zoo, empty: none given
+    role: str = "tls-server"
     named: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)  # part, verdict, patterns
 
     def expected(self, profile: str) -> dict[str, str]:
         """The verdict to expect per requirement under `profile`. Raises `ValueError` for names that match nothing."""
         catalogue = load_catalogue()
-        bound = catalogue.select(profile, EDITION, ROLE, self.protocol)
+        bound = catalogue.select(profile, EDITION, self.role, self.protocol)
         verdicts = {each.id: "pass" for each in bound if each.judged == "automatically"}
         derived = [each for each in bound if each.judged == "derived"]
         explicit: dict[str, str] = {}
@@ -52,7 +56,7 @@ class Case:
     ) -> dict[str, str]:
         found = {}
         for umbrella in derived:
-            members = catalogue.members_of(umbrella, profile, EDITION, ROLE, self.protocol)
+            members = catalogue.members_of(umbrella, profile, EDITION, self.role, self.protocol)
             reached = [(member.level, verdicts[member.id]) for member in members if member.id in verdicts]
             if umbrella.id in verdicts or not reached:
                 continue  # named itself, or all of its members are judged by declaration
@@ -74,14 +78,14 @@ def _matching(pattern: str, known: list[str], catalogue: Catalogue) -> Iterator[
 
 
 @cache
-def cases() -> tuple[Case, ...]:
-    """All cases, in the order of the file."""
-    with _FILE.open("rb") as file:
+def cases(role: str = "tls-server") -> tuple[Case, ...]:
+    """All cases of a role, in the order of the file."""
+    with (Path(__file__).parent / FILES[role]).open("rb") as file:
         content = tomllib.load(file)
-    return tuple(_case(row, content["sets"]) for row in content["case"])
+    return tuple(_case(row, content["sets"], role) for row in content["case"])
 
 
-def _case(row: Mapping[str, Any], sets: Mapping[str, list[str]]) -> Case:
+def _case(row: Mapping[str, Any], sets: Mapping[str, list[str]], role: str) -> Case:
     named: dict[str, dict[str, tuple[str, ...]]] = {}
     for part in ("both", *PROFILES.values()):
         named[part] = {
@@ -98,5 +102,6 @@ def _case(row: Mapping[str, Any], sets: Mapping[str, list[str]]) -> Case:
         options=row.get("options", {}),
         protocol=row.get("protocol", "dicom-tls"),
         credentials=row.get("credentials", ""),
+        role=role,
         named=named,
     )
