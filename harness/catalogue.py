@@ -91,8 +91,8 @@ class Requirement(_Entry):
 
     @property
     def imported(self) -> bool:
-        """Whether it is brought in by reference (BCP 195, TLS), not DICOM's own."""
-        return all(not source.document.startswith("PS3.") for source in self.sources)
+        """Whether it is brought in by reference (BCP 195, TLS), not the claimed profile's own (DICOM's, or IHE's)."""
+        return all(not source.document.startswith(("PS3.", "IHE ")) for source in self.sources)
 
     @property
     def condition(self) -> str:

@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 from harness.errors import UsageProblem
 
 DEFAULT_PORTS = {"dicom-tls": 2762, "https": 443, "syslog-tls": 6514}  # IANA service names and ports
+ENDPOINT_NAMES = {"dicom-tls": "dimse", "https": "dicomweb", "syslog-tls": "syslog"}
+"""What an endpoint without a SUT file is called, by its protocol."""
 _EXAMPLE = "write HOST:PORT, [IPV6]:PORT or a URL such as dicom-tls://host:2762?aet=PACS"
 
 
@@ -22,6 +24,11 @@ class Target:
     called_aet: str = ""
 
     @property
+    def profile(self) -> str:
+        """The profile to judge it by where none is named."""
+        return "A.6" if self.protocol == "syslog-tls" else "B.12"
+
+    @property
     def address(self) -> str:
         """``host:port``, with brackets around an IPv6 address."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -29,13 +36,7 @@ class Target:
 
 def parse_target(text: str) -> Target:
     """Parse TARGET. Raises `UsageProblem`."""
-    target = _parse_url(text) if "://" in text else _parse_pair(text)
-    if target.protocol == "syslog-tls":
-        raise UsageProblem(
-            f"TARGET {text!r}: syslog over TLS is judged by A.6, not by B.12 or B.13, and this version does not "
-            "hold A.6; name a dicom-tls or https endpoint"
-        )
-    return target
+    return _parse_url(text) if "://" in text else _parse_pair(text)
 
 
 def _port(text: str, whole: str) -> int:

@@ -12,9 +12,11 @@ from harness.commands import _options as option
 
 
 def probe(
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="HOST:PORT or a URL (dicom-tls://, https://).")],
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET", help="HOST:PORT or a URL (dicom-tls://, https://, syslog-tls://).")
+    ],
     *,
-    profile: option.Profile = "B.12",
+    profile: option.ProbedProfile = None,
     cert: option.Certificate = None,
     key: option.Key = None,
     ca: option.Authorities = None,
@@ -37,15 +39,18 @@ def probe(
     as_json: option.AsJson = False,
 ) -> int:
     """Judge one TLS endpoint. Returns the exit status."""
+    from pydantic import ValidationError
+
     from harness.commands._pipeline import perform
     from harness.commands._settings import Settings
     from harness.credentials import CredentialSources, load_credentials
     from harness.errors import UsageProblem
-    from harness.sut import Sut, SutFile, checked_ae_title
-    from harness.target import parse_target
+    from harness.sut import Sut, SutFile, checked_ae_title, sentence_of
+    from harness.target import ENDPOINT_NAMES, parse_target
 
     where = parse_target(target)
-    _check_profile(profile, suite)
+    profile = profile or where.profile
+    edition = _edition_of(profile, suite)
     titles = {"called_aet": called_aet or where.called_aet, "calling_aet": calling_aet}
     for name, title in titles.items():
         try:
@@ -58,7 +63,7 @@ def probe(
         raise UsageProblem(f"{given} is given without {other}; a client certificate needs both")
     named = {"client_certificate": cert, "client_key": key, "trust_anchors": ca}
     sources = CredentialSources(**{name: str(path) for name, path in named.items() if path is not None})
-    endpoint = "dimse" if where.protocol == "dicom-tls" else "dicomweb"
+    endpoint = ENDPOINT_NAMES[where.protocol]
     content: dict[str, Any] = {
         "schema": 1,
         "identity": {"id": re.sub(r"[^A-Za-z0-9.]+", "-", where.address).strip("-.")[:64]},
@@ -66,10 +71,14 @@ def probe(
             endpoint: {"protocol": where.protocol, "host": where.host, "port": where.port, "server_name": server_name}
             | {name: title for name, title in titles.items() if title}
         },
-        "claims": [{"profile": profile, "endpoint": endpoint}],
+        "claims": [{"profile": profile, "edition": edition, "endpoint": endpoint}],
     }
     credentials = load_credentials(sources, folder=Path(), source="", called=flags)
-    sut = Sut(SutFile.model_validate(content), "", credentials)
+    try:
+        sut = Sut(SutFile.model_validate(content), "", credentials)
+    except ValidationError as problem:
+        error = problem.errors(include_url=False)[0]
+        raise UsageProblem(sentence_of(f"TARGET {target!r}", error)) from None
     settings = Settings(
         command="probe",
         out=out,
@@ -91,17 +100,23 @@ def probe(
     return perform([sut], settings)
 
 
-def _check_profile(profile: str, suites: list[Path] | None) -> None:
-    """Raise `UsageProblem` for a profile that is not held; without reading the whole catalogue where that can be."""
+def _edition_of(profile: str, suites: list[Path] | None) -> str:
+    """The edition to judge `profile` by: the current one, or the last in which it is held.
+
+    Raises `UsageProblem` for a profile that is not held. The whole catalogue is read only where that is needed.
+    """
     from harness.errors import UsageProblem
-    from harness.sut import unknown_profile
+    from harness.sut import DEFAULT_EDITION, unknown_profile
     from reference_impl.transport.profiles import profiles
 
-    known = [name for name, _ in profiles()]
-    if profile not in known and suites:
+    held = list(profiles())
+    if profile not in {name for name, _ in held}:
         from harness.catalogue import load_catalogue
 
-        catalogue = load_catalogue(*(folder.resolve() for folder in suites))
-        known = sorted({of.profile for requirement in catalogue for of in requirement.applies})
-    if profile not in known:
-        raise UsageProblem(f"--profile: {unknown_profile(profile, known)}")
+        catalogue = load_catalogue(*(folder.resolve() for folder in suites or ()))
+        applicable = [of for requirement in catalogue for of in requirement.applies]
+        held = sorted({(of.profile, edition) for of in applicable for edition in of.editions})
+    editions = [edition for name, edition in held if name == profile]
+    if not editions:
+        raise UsageProblem(f"--profile: {unknown_profile(profile, sorted({name for name, _ in held}))}")
+    return DEFAULT_EDITION if DEFAULT_EDITION in editions else editions[-1]

@@ -298,11 +298,15 @@ class RecordProtection(Frozen):
 
 
 class Plaintext(Frozen):
-    """kind ``tls.plaintext``: a plaintext A-ASSOCIATE-RQ sent to the TLS port."""
+    """kind ``tls.plaintext``: a plaintext A-ASSOCIATE-RQ (syslog: a plaintext message) sent to the TLS port.
+
+    Syslog answers nothing: what tells is that the connection is kept where that of a broken record is not.
+    """
 
     reaction: Reaction
     dicom_answer: bool  # a well-formed DICOM Upper Layer PDU came back
     answer: str = ""  # hex of the first octets
+    broken_record: Reaction | None = None  # syslog-tls: to a record whose ClientHello is cut
 
 
 class Application(Frozen):
@@ -321,6 +325,7 @@ class Application(Frozen):
     detail: str = ""
     http_answer: bool | None = None  # an HTTP response came to an HTTP request on this port
     http_status_line: str = ""
+    closing: Reaction | None = None  # syslog-tls: to our close_notify; CLOSE with the detail "close_notify" if answered
     exchanges: tuple[str, ...] = ()
 
 

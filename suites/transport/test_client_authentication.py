@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from harness import ClientAuthentication, Missing, expect, verifies
 from reference_impl.transport.registry import version_name
+from suites.transport.mutual import BAD, GIVEN, not_told_apart
 from suites.transport.view import Endpoint, TlsServer
 
 pytest_plugins = ("suites.transport.fixtures",)
-
-GIVEN, BAD = "given", "unknown-authority"
 
 
 @verifies("B.12-mutual-authentication-supported", "B.13-mutual-authentication-supported")
@@ -62,18 +61,4 @@ def good_and_bad_are_told_apart(asking: list[Endpoint]) -> None:
                 "refused"
             )
             return
-    server, seen = facts[0]
-    if not seen.credentials_given:
-        raise Missing(
-            f"{server.name} asks for a client certificate, but the harness was given none that it should accept",
-            "Give the harness a client certificate and key that the server trusts.",
-        )
-    if any(each.credential == GIVEN and each.admitted is False for each in seen.trials):
-        raise Missing(
-            f"{server.name} refused the client certificate that the harness was given",
-            "Import the issuer of the given client certificate into the server's trusted authorities.",
-        )
-    raise Missing(
-        f"it was not established whether {server.name} tells good client certificates from bad ones",
-        "Run the observation again.",
-    )
+    raise not_told_apart(asking[0])

@@ -215,7 +215,7 @@ def test_the_https_node_takes_no_association_unless_it_shares_its_port(pki: Pki)
         assert exchange(faulty, request_for("/"))[1].startswith(b"HTTP/1.1 200")
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", ["dicom-tls", "https"])
 def test_the_node_stops_cleanly(pki: Pki, protocol: str) -> None:
     before = set(threading.enumerate())
     node = Node(protocol=protocol, faults=["http-on-dicom-port"], pki=pki)  # both applications
@@ -269,6 +269,8 @@ def test_wrong_arguments_are_named(pki: Pki) -> None:
         Node(faults=["tls-1.0"], pki=pki)
     with pytest.raises(ValueError, match="syslog-tls"):
         Node(protocol="syslog-tls", pki=pki)
+    with pytest.raises(ValueError, match="dicom-tls"):
+        Node("A.6", pki=pki)
     with pytest.raises(ValueError, match="client_auth"):
         Node(client_auth="perhaps", pki=pki)
 

@@ -251,6 +251,7 @@ def test_ae_titles_are_taken_as_the_value_representation_has_them(title: str) ->
         ("dicom-tls://pacs", Target("dicom-tls", "pacs", 2762)),
         ("dicom-tls://pacs:11112?aet=PACS", Target("dicom-tls", "pacs", 11112, "PACS")),
         ("https://pacs.example.org/dicom-web", Target("https", "pacs.example.org", 443)),
+        ("syslog-tls://logs.example.org", Target("syslog-tls", "logs.example.org", 6514)),
         ("https://[::1]:8443", Target("https", "::1", 8443)),
     ],
 )
@@ -273,7 +274,6 @@ def test_targets(text: str, target: Target) -> None:
         ("dicom-tls://pacs:x", "is no port"),
         ("dicom-tls://pacs?aet=A&x=1", "only"),
         ("https://user:secret@pacs", "leave them out"),
-        ("syslog-tls://pacs", "judged by A.6"),
     ],
 )
 def test_targets_that_are_none(text: str, told: str) -> None:

@@ -254,8 +254,9 @@ def _dialogues(context: ProbeContext, version: int) -> tuple[_Dialogue, ...]:
 
 
 def _drained(dialogue: _Dialogue, seconds: float) -> None:
+    """Say nothing but that nothing will come, and see how that is answered (RFC 5425 4.4)."""
     dialogue.reaction = dialogue.session.drain(seconds) or dialogue.reaction
-    dialogue.facts["detail"] = "nothing was sent to the application"
+    dialogue.facts |= {"detail": "nothing was sent to the application", "closing": dialogue.reaction}
 
 
 def _obstacle(context: ProbeContext, dialogue: _Dialogue) -> Obstacle | None:

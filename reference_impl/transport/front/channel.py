@@ -168,7 +168,7 @@ def relay(
             if not joint.turn(left):
                 return
     finally:
-        joint.close()
+        joint.close(limits.linger)
 
 
 @dataclass
@@ -222,9 +222,12 @@ class _Joint:
         except ConnectionResetError:
             return b""
 
-    def close(self) -> None:
-        """Close the application's side."""
+    def close(self, seconds: float) -> None:
+        """Close the application's side, once it has taken, in at most `seconds`, what came before the end."""
         if self.application is not None:
+            with contextlib.suppress(OSError):
+                self.application.settimeout(seconds)
+                self.application.sendall(self.to_application)
             self.application.close()
 
 
