@@ -152,6 +152,8 @@ def test_that_a_client_takes_what_it_should_refuse_is_seen(
         reckless_clients.in_plaintext(bench)
     elif trial.decided == "went-on" and trial.id not in NEEDS_KEYS:
         reckless_clients.raw(bench, FORCED.get(trial.id, trial.version or TLS13))
+    elif trial.id in NEEDS_KEYS:
+        reckless_clients.session(bench, TLS13, suites=(0x1302,))
     else:
         reckless_clients.session(bench, trial.version or TLS13)
     connections = seen(bench)
