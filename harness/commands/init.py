@@ -19,6 +19,7 @@ _CREDENTIALS = (
     ("client_key", '"client.key"'),
     ("client_key_password", '{ env = "PS315_KEY_PASSWORD" }'),
     ("trust_anchors", '"ca.pem"'),
+    ("campaign", '"campaign"  # a folder made by `ps315 pki`; what is not given above comes from it'),
 )
 
 

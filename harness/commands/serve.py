@@ -13,6 +13,7 @@ from harness.commands import _options as option
 if TYPE_CHECKING:
     from fixtures.pki import Pki
     from reference_impl.node import Node
+    from reference_impl.transport.front import Identity
 
 
 def serve(
@@ -30,11 +31,24 @@ def serve(
     directory: Annotated[
         Path | None, typer.Option("--directory", help="Folder for certificates and stored instances.")
     ] = None,
+    acme: Annotated[
+        str | None, typer.Option("--acme", metavar="URL", help="Get the certificate from this ACME server (directory).")
+    ] = None,
+    acme_name: Annotated[
+        list[str] | None, typer.Option("--acme-name", metavar="DNS", help="Name to order for; may be repeated.")
+    ] = None,
+    acme_ca: Annotated[
+        Path | None, typer.Option("--acme-ca", metavar="FILE", help="Roots by which the ACME server is verified, PEM.")
+    ] = None,
+    acme_port: Annotated[
+        int, typer.Option("--acme-port", min=1, max=65535, help="Port where the proof is served (HTTP-01).")
+    ] = 80,
 ) -> int:
     """Serve until interrupted. Returns the exit status."""
     import threading
 
     try:
+        identity = _from_acme(acme, acme_name or [], acme_ca, host, acme_port)
         with make_node(
             profile,
             fault or [],
@@ -45,6 +59,7 @@ def serve(
             ae_title=ae_title,
             client_auth=client_auth,
             directory=directory,
+            identity=identity,
         ) as node:
             sys.stdout.write(_announcement(node, profile, fault or []))
             sys.stdout.flush()
@@ -55,16 +70,38 @@ def serve(
     return 0
 
 
+def _from_acme(
+    directory: str | None, names: list[str], authorities: Path | None, host: str, port: int
+) -> Identity | None:
+    """The identity that an ACME server issues, None where none is asked. Raises `UsageProblem`."""
+    from harness.errors import UsageProblem
+
+    if directory is None:
+        if names or authorities:
+            raise UsageProblem("--acme-name and --acme-ca belong to --acme; give it the URL of the ACME directory")
+        return None
+    if not names:
+        raise UsageProblem("--acme: orders need a name; add --acme-name")
+    if authorities is not None and not authorities.is_file():
+        raise UsageProblem(f"--acme-ca: {authorities} cannot be read; name a PEM file with the server's roots")
+    from reference_impl.transport.acme import AcmeError, AcmeOrder, obtain_identity
+
+    try:
+        return obtain_identity(AcmeOrder(directory, tuple(names), authorities, host, port))
+    except AcmeError as problem:
+        raise UsageProblem(f"--acme: {problem}") from None
+
+
 def _announcement(node: Node, profile: str, faults: list[str]) -> str:
     """Where the node is, and the command that probes it."""
     host, port = node.address
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     of_edition, option_of_edition = (f" ({node.edition})", f" --edition {node.edition}") if node.edition else ("", "")
     broken = f" with {', '.join(faults)}" if faults else ""
-    web = node.protocol == "https"
-    named = "for HTTPS" if web else f"as {node.ae_title}"
-    title = "" if web else f" --called-aet {node.ae_title}"
-    scheme = "https://" if web else ""
+    dicom = node.protocol == "dicom-tls"
+    named = f"as {node.ae_title}" if dicom else f"for {'HTTPS' if node.protocol == 'https' else 'syslog'}"
+    title = f" --called-aet {node.ae_title}" if dicom else ""
+    scheme = "" if dicom else f"{node.protocol}://"
     return (
         f"serving {profile}{of_edition} at {address} {named}{broken}\n"
         f"  ps315 probe {scheme}{address} --profile {profile}{option_of_edition}"
@@ -85,6 +122,7 @@ def make_node(
     client_auth: str = "required",
     directory: Path | None = None,
     pki: Pki | None = None,
+    identity: Identity | None = None,
 ) -> Node:
     """The reference node, not yet started; without `protocol` it is what `faults` belong to.
 
@@ -93,10 +131,10 @@ def make_node(
     from harness.errors import UsageProblem
     from harness.sut import checked_ae_title, closest, unknown_profile
     from reference_impl.faults import load_faults
-    from reference_impl.node import PROFILES, PROTOCOLS, Node
+    from reference_impl.node import BESIDE, PROFILES, PROTOCOLS, Node
 
-    if profile not in PROFILES:
-        raise UsageProblem(f"--profile: {unknown_profile(profile, PROFILES)}")
+    if profile not in (*PROFILES, *BESIDE):
+        raise UsageProblem(f"--profile: {unknown_profile(profile, (*PROFILES, *BESIDE))}")
     known = load_faults()
     for name in faults:
         if name not in known:
@@ -104,7 +142,7 @@ def make_node(
     if protocol not in (None, *PROTOCOLS):
         raise UsageProblem(f"--protocol: the node knows {' and '.join(PROTOCOLS)}, not {protocol!r}")
     belongs = {known[name].protocol for name in faults} - {PROTOCOLS[0]}
-    chosen = protocol or next(iter(belongs), PROTOCOLS[0])
+    chosen = protocol or next(iter(belongs), BESIDE.get(profile, PROTOCOLS)[0])
     for name in faults:
         if known[name].protocol not in (chosen, PROTOCOLS[0]):
             raise UsageProblem(f"--fault: {name} shows at an endpoint of {known[name].protocol} only; add --protocol")
@@ -121,6 +159,7 @@ def make_node(
             client_auth=client_auth,
             directory=directory,
             pki=pki,
+            identity=identity,
         )
     except ValueError as problem:
         raise UsageProblem(f"the node cannot be set up: {problem}") from None
