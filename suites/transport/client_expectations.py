@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from harness import TLS12, TLS13, Missing, NotApplicable, expect
 from harness.observations.clients import ClientConnection
-from reference_impl.transport.registry import GREASE, CipherSuite, suite
+from reference_impl.transport.registry import CipherSuite, suite
 from suites.transport.client_view import ORDINARY, ClientEndpoint, Played, TlsClient, broken_off
 from suites.transport.client_words import shown
 from suites.transport.expectations import judged_everywhere, named_as
@@ -149,56 +149,61 @@ def expect_no_suite_in_use(client: ClientEndpoint, what: str, rule: SuiteRule) -
 
 
 def settled_by_trial(client: ClientEndpoint, offered: CipherSuite) -> None:
-    """Raise `Missing` unless the client broke off where a server selected a suite of the class of `offered`."""
-    trial = class_trial(offered)
-    if not trial:
+    """Raise `Missing` unless it was seen what the client does when a server selects a suite of the class of `offered`.
+
+    One that it goes on with is in use, and judged as such.
+    """
+    trials = class_trials(offered)
+    if not trials:
         raise Missing(
             f"the client offers {offered.name} at {client.name}, and no trial selects it",
             "Remove the cipher suite from the client's configuration.",
             client.hello_exchange,
         )
-    played = client.played(trial)
-    selected = [each.suite for each in played.accepted]
-    if selected and offered.code not in selected:
-        named = suite(selected[0]).name if selected[0] is not None else "a suite that was not recorded"
+    selected: dict[int, Played] = {}
+    for trial in trials:
+        played = client.played(trial)
+        if not played.accepted:
+            client.control(played)
+            told(played)
+            return
+        selected |= {each.suite: played for each in played.accepted if each.suite is not None}
+    if offered.code not in selected:
+        named = ", ".join(suite(code).name for code in selected) or "a suite that was not recorded"
         raise Missing(
-            f"the client offers {offered.name} at {client.name}, but trial {trial} selected {named}",
+            f"the client offers {offered.name} at {client.name}, but trial {trials[0]} selected {named}",
             "Remove the cipher suite from the client's configuration.",
             played.exchanges,
         )
-    client.control(played)
-    told(played)
 
 
-def class_trial(offered: CipherSuite) -> str:
-    """The trial that selects a suite of the class of `offered`; "" where there is none."""
-    for trial, about in CLASS_TRIALS:
-        if about(offered):
-            return trial
-    return ""
+def class_trials(offered: CipherSuite) -> tuple[str, ...]:
+    """The trials that select a suite of a class to which `offered` belongs."""
+    from reference_impl.transport.trials import offered_class  # late: only offers of such suites need it
+
+    return tuple(f"suite-{name}" for name in SUITE_CLASSES if offered_class(name, (offered.code,)))
 
 
-CLASS_TRIALS: tuple[tuple[str, SuiteRule], ...] = (
-    ("suite-integrity-only", lambda each: each.versions == "tls1.3" and each.cipher == "NULL"),
-    ("", lambda each: each.versions == "tls1.3"),
-    ("suite-null", lambda each: each.cipher == "NULL"),
-    ("suite-anonymous", lambda each: each.authentication in {"anon", "NULL"}),
-    ("suite-export", lambda each: each.export),
-    ("suite-rc4", lambda each: each.cipher == "RC4"),
-    ("suite-des", lambda each: each.cipher == "DES"),
-    ("suite-3des", lambda each: each.cipher == "3DES"),
-    ("suite-idea", lambda each: each.cipher == "IDEA"),
-    ("suite-seed", lambda each: each.cipher == "SEED"),
-    ("suite-aria", lambda each: each.cipher == "ARIA"),
-    ("suite-gost", lambda each: "GOST" in each.name),
-    ("suite-static-rsa", lambda each: each.key_exchange == "RSA"),
-    ("suite-static-dh", lambda each: each.key_exchange == "DH"),
-    ("suite-static-ecdh", lambda each: each.key_exchange == "ECDH"),
-    ("suite-camellia", lambda each: each.cipher == "CAMELLIA"),
-    ("suite-cbc", lambda each: each.mode == "CBC" and each.key_exchange in {"DHE", "ECDHE"}),
-    ("suite-dhe", lambda each: each.key_exchange == "DHE"),
+SUITE_CLASSES = (
+    "integrity-only",
+    "null",
+    "anonymous",
+    "export",
+    "rc4",
+    "des",
+    "3des",
+    "idea",
+    "seed",
+    "aria",
+    "gost",
+    "static-rsa",
+    "static-dh",
+    "static-ecdh",
+    "camellia",
+    "cbc",
+    "dhe",
 )
-"""Which trial selects which suites of TLS 1.2, the first that fits."""
+"""The classes of suites that a trial of their own selects."""
 
 
 # -- conditions
@@ -218,15 +223,6 @@ def offers_tls13(client: ClientEndpoint) -> None:
 def offers_tls12(client: ClientEndpoint) -> None:
     """Raise `NotApplicable` unless the client offers TLS 1.2."""
     client.not_without(TLS12)
-
-
-def offers_another_group(client: ClientEndpoint) -> None:
-    """Raise `NotApplicable` unless the client offers TLS 1.3 and a group that it sends no key share of."""
-    client.not_without(TLS13)
-    if not set(client.hello.groups or ()) - set(client.hello.key_shares or ()) - set(GREASE):
-        raise NotApplicable(
-            f"the client sends a key share of every group that it offers at {client.name}", client.hello_exchange
-        )
 
 
 def offers_alpn(client: ClientEndpoint) -> None:

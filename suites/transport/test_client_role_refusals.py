@@ -12,7 +12,6 @@ from suites.transport.client_expectations import (
     at_every_client_endpoint,
     expect_refused,
     offers_alpn,
-    offers_another_group,
     offers_both_versions,
     offers_tls12,
     offers_tls13,
@@ -55,7 +54,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
 
 CONDITIONS: dict[str, Callable[[ClientEndpoint], None]] = {
     "RFC8446-4.1.3-client-downgrade-sentinel": offers_both_versions,
-    "RFC8446-4.1.4-client-second-retry-request": offers_another_group,
+    "RFC8446-4.1.4-client-second-retry-request": offers_tls13,
     "RFC8446-4.1.4-client-checks-retry-request": offers_tls13,
     "RFC8446-4.2.1-client-version-not-offered": offers_tls13,
     "RFC8446-4.4.3-client-no-pkcs1-signature": offers_tls13,
