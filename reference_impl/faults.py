@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from reference_impl.retired_faults import retired_faults, texts
 from reference_impl.transport.client_faults import CLIENT_BEHAVIOURS
 from reference_impl.transport.faults import BEHAVIOURS, missing_suite_faults
 from reference_impl.transport.profiles import load_profile
@@ -46,6 +47,7 @@ class Fault:
     "warning". `becomes` holds those whose verdict turns "inconclusive", "not_applicable" or "pass" where the untouched
     node's is another; `advice` says what newer or stricter rules would make of it. `protocol` is the kind of endpoint
     that the node has to be (or the client to talk to) for all this to hold, one of `reference_impl.node.PROTOCOLS`.
+    A `retired` fault shows only at a node that serves a retired profile or an older wording (`retired_faults`).
     """
 
     id: str
@@ -55,6 +57,7 @@ class Fault:
     advice: str = ""
     protocol: str = _PROTOCOLS[0]
     role: str = ROLES[0]
+    retired: bool = False
 
 
 @cache
@@ -65,6 +68,7 @@ def _loaded(role: str) -> dict[str, Fault]:
     if role == "tls-server":
         for name, code in missing_suite_faults().items():
             faults.setdefault(name, _missing_suite(name, code))
+        faults |= {name: _retired(name, text) for name, text in texts().items()}
     unknown = set(faults) ^ set(_BEHAVIOURS[role])
     if unknown:
         raise ValueError(f"{_FILES[role].name} and the behaviours disagree on {', '.join(sorted(unknown))}")
@@ -126,6 +130,15 @@ def _verdicts(name: str, table: dict[str, Any], allowed: tuple[str, ...]) -> Ver
             for profile in _PROFILES if scope == "both" else (scope,):
                 found[profile].update(dict.fromkeys(ids, verdict))
     return {profile: verdicts for profile, verdicts in found.items() if verdicts}
+
+
+def _retired(name: str, text: str) -> Fault:
+    """A fault under retired profiles, with what it breaks in the last edition of each."""
+    breaks: dict[str, dict[str, str]] = {}
+    for row in retired_faults():
+        for profile, requirement in sorted(row.breaks) if row.id == name and row.node != "B.13 2023b" else ():
+            breaks.setdefault(profile, {})[requirement] = row.turns[profile][requirement]
+    return Fault(name, text, breaks, advice="It shows where a retired profile is served.", retired=True)
 
 
 def _missing_suite(name: str, code: int) -> Fault:

@@ -6,13 +6,12 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from harness.claims import default_edition
 from harness.commands import _options as option
 
 if TYPE_CHECKING:
     from harness.catalogue import Catalogue
     from reference_impl.faults import Fault
-
-_EDITION = "2026c"
 
 
 def faults(*, as_json: option.AsJson = False) -> int:
@@ -65,9 +64,10 @@ def fault_as_json(fault: Fault, catalogue: Catalogue) -> dict[str, Any]:
 
 def _failed_umbrellas(catalogue: Catalogue, profile: str, fault: Fault, failed: set[str]) -> Iterable[str]:
     """The umbrella requirements of `profile` that fail because a member is in `failed`."""
-    for umbrella in catalogue.select(profile, _EDITION, fault.role, fault.protocol):
+    edition = default_edition(profile)
+    for umbrella in catalogue.select(profile, edition, fault.role, fault.protocol):
         if umbrella.judged != "derived":
             continue
-        members = catalogue.members_of(umbrella, profile, _EDITION, fault.role, fault.protocol)
+        members = catalogue.members_of(umbrella, profile, edition, fault.role, fault.protocol)
         if any(member.id in failed for member in members):
             yield umbrella.id

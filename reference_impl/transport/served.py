@@ -22,7 +22,7 @@ TLS_1_0 = 0x0301
 _ECDHE_GCM = (0xC02C, 0xC030, 0xC02B, 0xC02F)
 _WITH_DHE = (0xC02C, 0xC030, 0x009F, 0xC02B, 0xC02F, 0x009E)
 _MODERN = SUITES_TLS_1_3["B.12"]
-_TLSLITE_NAMES = {"AES": "aes128", "3DES": "3des", "NULL": "null"}
+_TLSLITE_NAMES = {"AES": "aes128", "3DES": "3des"}
 
 
 def serving(settings: FrontSettings, profile: str, edition: str = "") -> FrontSettings:
@@ -61,10 +61,10 @@ def _takes_legacy(hello: Hello, settings: FrontSettings) -> bool:
 
 
 def _serve_legacy(hello: Hello, router: Router) -> Channel:
-    del hello
+    chosen = next(code for code in router.settings.legacy_suites if code in hello.suites)  # the server's preference
     wanted = HandshakeSettings()
     wanted.minVersion, wanted.maxVersion = (3, 1), (3, 3)
-    wanted.cipherNames = [_TLSLITE_NAMES[suite(code).cipher] for code in router.settings.legacy_suites]
+    wanted.cipherNames = [_TLSLITE_NAMES[suite(chosen).cipher]]
     wanted.macNames, wanted.keyExchangeNames = ["sha"], ["rsa"]
     return TlsliteChannel(choose_identity("RSA", router.settings), wanted)
 

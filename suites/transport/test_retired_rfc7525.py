@@ -16,7 +16,8 @@ RECOMMENDED = (0x009E, 0xC02F, 0x009F, 0xC030)  # DHE_RSA and ECDHE_RSA with AES
 def offers_of_tls_1_2(server: Endpoint) -> list[Reaction]:
     """The reactions to hellos that offer TLS 1.2 or more; `Missing` where there are none."""
     facts = server.facts(Versions)
-    found = [reaction for reaction in (facts.reactions.get(TLS12), facts.all_offered) if reaction is not None]
+    asked = (facts.reactions.get(TLS12), facts.all_offered, facts.fallback_scsv)
+    found = [reaction for reaction in asked if reaction is not None]
     if not found:
         raise Missing(f"no hello of {version_name(TLS12)} was sent to {server.name}", "Run the observation again.")
     return found

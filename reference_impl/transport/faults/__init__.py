@@ -11,6 +11,7 @@ from reference_impl.transport.faults import client_certificates as clients
 from reference_impl.transport.faults.behaviour import Behaviour
 from reference_impl.transport.faults.flights import dhe
 from reference_impl.transport.faults.records import random_nonces, repeated_nonce
+from reference_impl.transport.faults.retired import RETIRED_BEHAVIOURS
 from reference_impl.transport.profiles import load_profile
 from reference_impl.transport.registry import suite
 
@@ -142,6 +143,8 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
     # at HTTPS endpoints
     "dicom-on-https-port": handshake.sharing_port(),
     "no-alpn": handshake.ignoring_alpn(),
+    # under retired profiles and older wordings
+    **RETIRED_BEHAVIOURS,
 }
 """Every fault of the TLS front by name."""
 
