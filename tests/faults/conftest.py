@@ -10,13 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.pki.campaign import Campaign
+from fixtures.pki.campaign import Campaign, Names
 from reference_impl.faults import load_faults
 from tests.faults.observe import Run, run_node
+from tests.faults.observe_client import NAME, run_client
 
 _SIDE_BY_SIDE = 3
-UNTOUCHED = {"dicom-tls": "", "https": "untouched-https"}
-"""What stands for the fault where there is none, by the protocol of the node."""
+UNTOUCHED = {
+    ("tls-server", "dicom-tls"): "",
+    ("tls-server", "https"): "untouched-https",
+    ("tls-client", "dicom-tls"): "untouched-client",
+    ("tls-client", "https"): "untouched-client-https",
+}
+"""What stands for the fault where there is none, by role and protocol."""
+_RUNNERS = {"tls-server": run_node, "tls-client": run_client}
 
 
 class Runs:
@@ -24,7 +31,10 @@ class Runs:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._campaign = Campaign.create(directory / "campaign")
+        self._campaigns = {
+            "tls-server": Campaign.create(directory / "campaign"),
+            "tls-client": Campaign.create(directory / "campaign-of-clients", names=Names(dns_names=(NAME,))),
+        }
         self._executor = ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="kill-matrix")
         self._futures: dict[str, Future[Run]] = {}
 
@@ -34,8 +44,9 @@ class Runs:
             if fault not in self._futures:
                 names = () if fault in UNTOUCHED.values() else (fault,)
                 folder = self._directory / (fault or "untouched")
+                role, protocol = kind_of(fault)
                 self._futures[fault] = self._executor.submit(
-                    run_node, folder, self._campaign, *names, protocol=protocol_of(fault)
+                    _RUNNERS[role], folder, self._campaigns[role], *names, protocol=protocol
                 )
 
     def __getitem__(self, fault: str) -> Run:
@@ -63,7 +74,7 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """All runs; what the selected tests will ask for is started at once."""
     made = Runs(tmp_path_factory.mktemp("faults"))
     faults = [fault for item in request.session.items if (fault := _fault_of(item))]
-    made.start([*sorted({UNTOUCHED[protocol_of(fault)] for fault in faults}), *faults])
+    made.start([*sorted({UNTOUCHED[kind_of(fault)] for fault in faults}), *faults])
     try:
         yield made
     finally:
@@ -72,11 +83,13 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         target.write_text(json.dumps(made.matrix(), indent=1, sort_keys=True), encoding="utf-8")
 
 
-def protocol_of(fault: str) -> str:
-    """The protocol of the node that `fault`, or one of `UNTOUCHED`, belongs to."""
-    return (
-        next((protocol for protocol, name in UNTOUCHED.items() if name == fault), "") or load_faults()[fault].protocol
-    )
+def kind_of(fault: str) -> tuple[str, str]:
+    """Role and protocol of `fault`, or of one of `UNTOUCHED`."""
+    kind = next((kind for kind, name in UNTOUCHED.items() if name == fault), None)
+    if kind is not None:
+        return kind
+    found = load_faults(None)[fault]
+    return found.role, found.protocol
 
 
 def _fault_of(item: pytest.Item) -> str:

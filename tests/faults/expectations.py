@@ -6,28 +6,27 @@ from collections.abc import Mapping
 
 from harness.catalogue import Requirement, load_catalogue
 from harness.record.models import VerdictKind
-from tests.faults.observe import EDITION, ROLE, Run
+from tests.faults.observe import EDITION, Run
 
 Turned = dict[str, VerdictKind]
 
 
-def selected(profile: str, protocol: str) -> tuple[Requirement, ...]:
-    """The requirements of a claim of `profile` at a node of `protocol`."""
-    return load_catalogue().select(profile, EDITION, ROLE, protocol)
+def selected(profile: str, protocol: str, role: str) -> tuple[Requirement, ...]:
+    """The requirements of a claim of `profile` in `role`, where `protocol` is spoken."""
+    return load_catalogue().select(profile, EDITION, role, protocol)
 
 
-def expected(
-    profile: str, protocol: str, breaks: Mapping[str, str], becomes: Mapping[str, str], untouched: Run
-) -> Turned:
-    """Every verdict other than the untouched node's that a run has to show under `profile`.
+def expected(profile: str, breaks: Mapping[str, str], becomes: Mapping[str, str], untouched: Run) -> Turned:
+    """Every verdict other than that of `untouched` which a run has to show under `profile`.
 
     `breaks` and `becomes` name requirements that are no umbrellas; these are derived by the rule of the catalogue.
     """
+    claimed = selected(profile, untouched.protocol, untouched.role)
     before = untouched.kinds(profile)
     stated = {name: VerdictKind(kind) for name, kind in {**breaks, **becomes}.items()}
     after = before | stated
-    for umbrella in (one for one in selected(profile, protocol) if one.judged == "derived" and one.id in before):
-        members = load_catalogue().members_of(umbrella, profile, EDITION, ROLE, protocol)
+    for umbrella in (one for one in claimed if one.judged == "derived" and one.id in before):
+        members = load_catalogue().members_of(umbrella, profile, EDITION, untouched.role, untouched.protocol)
         kinds = {after[one.id] for one in members if one.level == "shall" and one.id in after}
         order = (VerdictKind.FAIL, VerdictKind.ERROR, VerdictKind.INCONCLUSIVE, VerdictKind.PASS)
         after[umbrella.id] = next((kind for kind in order if kind in kinds), VerdictKind.NOT_APPLICABLE)
@@ -35,7 +34,7 @@ def expected(
 
 
 def turned(profile: str, run: Run, untouched: Run) -> Turned:
-    """Every verdict of `run` under `profile` that differs from the untouched node's."""
+    """Every verdict of `run` under `profile` that differs from the untouched one's."""
     before = untouched.kinds(profile)
     return {name: kind for name, kind in run.kinds(profile).items() if before.get(name) is not kind}
 

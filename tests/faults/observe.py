@@ -56,6 +56,8 @@ class Run:
     observations: tuple[Observation, ...]
     judgement: Judgement
     seconds: float
+    role: str = ROLE
+    protocol: str = "dicom-tls"
 
     def of(self, profile: str) -> dict[str, VerdictRecord]:
         """The verdicts under one profile, by requirement."""
@@ -114,7 +116,8 @@ def run_node(directory: Path, campaign: Campaign, *faults: str, protocol: str = 
         observer.run()
     observations = tuple(journal.observations.values())
     judgement = judge(sut.record, observations, observed_at=begun, command="run")
-    return Run(faults, sut.record, observations, judgement, (datetime.now(UTC) - begun).total_seconds())
+    seconds = (datetime.now(UTC) - begun).total_seconds()
+    return Run(faults, sut.record, observations, judgement, seconds, protocol=protocol)
 
 
 def declarations() -> dict[str, str]:

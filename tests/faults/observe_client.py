@@ -22,7 +22,6 @@ from harness.plan import plan_for
 from harness.probes.base import Deadlines
 from harness.progress import Silent
 from harness.sut import make_sut
-from reference_impl.faults import load_faults
 from reference_impl.scu import Scu
 from reference_impl.transport.client import ClientLimits
 from tests.faults.observe import EDITION, PROFILES, Collecting, Run, declarations
@@ -87,9 +86,5 @@ def run_client(directory: Path, campaign: Campaign, *faults: str, protocol: str 
             executor.stop()
         observations = tuple(journal.observations.values())
     judgement = judge(sut.record, observations, observed_at=begun, command="run")
-    return Run(faults, sut.record, observations, judgement, (datetime.now(UTC) - begun).total_seconds())
-
-
-def faults_of(protocol: str) -> tuple[str, ...]:
-    """The client's faults that show where it speaks `protocol`."""
-    return tuple(name for name, fault in load_faults(ROLE).items() if fault.protocol == protocol)
+    seconds = (datetime.now(UTC) - begun).total_seconds()
+    return Run(faults, sut.record, observations, judgement, seconds, ROLE, protocol)
