@@ -25,6 +25,7 @@ from harness import (
     verifies,
 )
 from reference_impl.transport.registry import suite, version_name
+from suites.transport.beside import APPROPRIATE, MANDATORY, MANDATORY_TLS13, PATH_RULES
 from suites.transport.client_certificates import Shown, cases
 from suites.transport.expectations import at_every_endpoint, not_applicable_without
 from suites.transport.mutual import BAD, GIVEN, not_told_apart
@@ -33,16 +34,9 @@ from suites.transport.words import shown, unanswered
 
 pytest_plugins = ("suites.transport.fixtures",)
 
-MANDATORY, MANDATORY_TLS13 = 0x002F, 0x1301
 UP_TO_TLS12 = (SSL3, TLS10, TLS11, TLS12)
 CLOSE_NOTIFY = "close_notify"
-APPROPRIATE = frozenset({40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 71, 116})
-"""Alerts that tell why a peer does not meet a policy (RFC 8446 6.2): from handshake_failure to certificate_required."""
 OPEN_POLICY = "Let the server trust the authority of the site alone: RFC 5425 5.3 recommends against taking anybody."
-PATH_RULES = (
-    *("validity", "trust", "chain", "signature", "encoding", "basic-constraints", "version", "path-length"),
-    *("key-usage", "name-constraints", "critical-extension"),
-)
 
 
 @verifies("A.6-server-uses-tls")
