@@ -173,6 +173,8 @@ def _without_groups(trial: str, hello: ClientHelloFacts) -> str:
         return "the client sends a share of every group that it offers"
     if trial == "retry-without-change" and not shares:
         return "the client sends no key share"
+    if trial == "group-not-offered-1.2" and hello.groups is None:
+        return "the client names no groups, so that any may be chosen"
     ephemeral = any(code in hello.suites for code in EPHEMERAL_SUITES)
     if trial in _EPHEMERAL and not ephemeral:
         return "the client offers no ECDHE_RSA cipher suite of TLS 1.2"

@@ -40,6 +40,7 @@ _UNRECOGNIZED_NAME = 112
 _WEEK = 7 * 86_400
 EPHEMERAL_SUITES = (0xC02F, 0xC030, 0xCCA8, 0xC013, 0xC014, 0xC027, 0xC028)
 """ECDHE_RSA suites that trials of the ServerKeyExchange select, the best first."""
+_SUITES_1_3 = (0x1305, 0x1304, 0x1303, 0x1301, 0x1302, 0xC0B4, 0xC0B5)
 _UNASSIGNED_VERSION = 0x0305
 _UNSOLICITED = extensions.max_fragment_length()
 GOOD = Script()
@@ -228,7 +229,7 @@ SERVER_SCRIPTS: Mapping[str, Script] = {
     "record-corrupt-handshake": Script(corrupt="handshake"),
     "record-corrupt-application": Script(corrupt="application"),
     # cipher suites
-    "suite-not-offered-1.3": replace(ONLY_1_3, suite=_not_offered(0x1305, 0x1304, 0x1303, 0x1301, 0x1302, 0xC0B4)),
+    "suite-not-offered-1.3": replace(ONLY_1_3, suite=_not_offered(*_SUITES_1_3)),
     "suite-not-offered-1.2": replace(ONLY_1_2, suite=_not_offered(0xC077, 0xC013, 0x0033, 0xC012)),
     "suite-integrity-only": replace(ONLY_1_3, suite=_one_of("integrity-only")),
     **{
