@@ -91,10 +91,5 @@ def own_certificate_verify(
 
 def check_request(channel: ClientChannel, request: CertificateRequest) -> None:
     """Any request is answered, with an empty list if need be; a client may be made to break off instead."""
-    if not channel.settings.dreads(Dread.USELESS_REQUEST):
-        return
-    identity = channel.identity
-    issuers = {one.issuer.public_bytes() for one in identity.chain} if identity else set()
-    foreign = bool(request.authorities) and issuers.isdisjoint(request.authorities)
-    if foreign or _usable(identity, channel.version, request) is None:
-        raise RefusalError(AlertDescription.HANDSHAKE_FAILURE, "there is no certificate for the server's request")
+    if not request.authorities and channel.settings.dreads(Dread.OPEN_REQUEST):
+        raise RefusalError(AlertDescription.HANDSHAKE_FAILURE, "the request names no authorities")

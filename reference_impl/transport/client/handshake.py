@@ -55,9 +55,11 @@ def take_server_hello(channel: ClientChannel, hello: ClientHello, message: Hands
         raise RefusalError(AlertDescription.UNEXPECTED_MESSAGE, f"message {message.type} in the place of ServerHello")
     answer = parse_server_hello(message.body)
     version = answer.version
+    if version > TLS13 and not channel.settings.checks(Check.KNOWN_VERSION):
+        version = TLS13
     known = version in channel.settings.versions and (version < TLS13 or answer.legacy_version == TLS12)
-    refused = AlertDescription.PROTOCOL_VERSION
-    channel.require(Check.VERSION, known, refused, f"version 0x{version:04X} was not offered")
+    if not known:
+        raise RefusalError(AlertDescription.PROTOCOL_VERSION, f"version 0x{version:04X} was not offered")
     if answer.is_hello_retry_request and version < TLS13:
         raise RefusalError(_ILLEGAL, "a HelloRetryRequest below TLS 1.3")
     channel.version = version
@@ -77,7 +79,7 @@ def _suite(channel: ClientChannel, hello: ClientHello, answer: ServerHello) -> N
     offered = (offered and not chosen.signalling) or channel.version < deviations.any_below
     channel.require(Check.SUITE, offered, _ILLEGAL, f"{chosen.name} was not offered")
     needed = {"tls1.3": (TLS13,), "tls1.2": (TLS12,), "any": (0x0300, 0x0301, 0x0302, TLS12)}[chosen.versions]
-    if channel.version not in needed and channel.settings.checks(Check.VERSION):
+    if channel.version not in needed:
         raise RefusalError(_ILLEGAL, f"{chosen.name} belongs to another version")
     channel.suite = answer.cipher_suite
 

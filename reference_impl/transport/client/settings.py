@@ -48,7 +48,7 @@ class Check(StrEnum):
     RESPONDER = "status that a responder tells"
     SOME_CERTIFICATE = "some certificate"
 
-    VERSION = "version offered"
+    KNOWN_VERSION = "version known"
     SUITE = "suite offered"
     COMPRESSION = "compression offered"
     EXTENSIONS = "extensions offered"
@@ -75,7 +75,7 @@ class Dread(StrEnum):
     TICKETS = "session tickets"
     KEY_UPDATES = "key updates"
     NO_PURPOSE = "no extended key usage"
-    USELESS_REQUEST = "a request for certificates that the client has none for"
+    OPEN_REQUEST = "a request for certificates that names no authorities"
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Deviations:
     any_below: int = 0
     pretended: frozenset[int] = frozenset()
     implied_groups: frozenset[int] = frozenset()
-    pretended_groups: frozenset[int | None] = frozenset()
+    pretended_groups: frozenset[int] = frozenset()
     reuses_dhe_key: bool = False
     seals: Protect | None = None
     opens: Protect | None = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from cryptography import x509
 
-from reference_impl.transport.client import ClientSettings
+from reference_impl.transport.client import ClientChannel, ClientSettings
 from reference_impl.transport.client_faults.behaviour import Attempt, both, deviating, offering
 from reference_impl.transport.front import Channel, PassThrough
 from reference_impl.transport.registry import SSL2_CIPHER_KINDS
@@ -34,13 +34,25 @@ def in_old_version(version: int) -> Attempt:
     return Attempt(both(older, deviating(any_below=TLS12)))
 
 
-def without_tls_1_3() -> Attempt:
-    """An attempt whose highest version is TLS 1.2."""
+class _DroppedHello(ClientChannel):
+    """Says hello, and hangs up whatever the answer is."""
 
-    def adjust(settings: ClientSettings) -> ClientSettings:
-        return replace(settings, versions=tuple(one for one in settings.versions if one < TLS13))
+    def receive(self, data: bytes) -> None:
+        """Give up."""
+        del data
+        self.problem = "the client has changed its mind"
+        self.finished = True
 
-    return Attempt(adjust)
+
+def dropped_tls_1_2() -> Attempt:
+    """An attempt whose highest version is TLS 1.2, given up after the hello."""
+
+    def channel(settings: ClientSettings, name: str) -> Channel:
+        versions = tuple(one for one in settings.versions if one < TLS13)
+        suites = tuple(one for one in settings.suites if one >> 8 != 0x13)
+        return _DroppedHello(replace(settings, versions=versions, suites=suites), lambda _shown, _stapled: None, name)
+
+    return Attempt(channel=channel)
 
 
 @dataclass

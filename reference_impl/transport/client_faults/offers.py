@@ -9,9 +9,10 @@ from reference_impl.transport.client.settings import P_256, X25519
 from reference_impl.transport.client_faults.attempts import early_data_extensions
 from reference_impl.transport.client_faults.behaviour import Adjust, ClientBehaviour, both, deviating, offering
 from reference_impl.transport.protection.records import key_shape
+from reference_impl.transport.registry import suite
 from reference_impl.transport.wire import TLS12, TLS13
 
-_RECOMMENDED = (0xC02F, 0xC02B, 0xC030, 0xC02C)
+_STATIC = {"DH", "ECDH"}
 
 
 def using(code: int, *, first: bool = False) -> Adjust:
@@ -19,7 +20,8 @@ def using(code: int, *, first: bool = False) -> Adjust:
 
     def adjust(settings: ClientSettings) -> ClientSettings:
         suites = (code, *settings.suites) if first else (*settings.suites, code)
-        pretended = settings.deviations.pretended if key_shape(code) else settings.deviations.pretended | {code}
+        spoken = key_shape(code) is not None and suite(code).key_exchange not in _STATIC
+        pretended = settings.deviations.pretended | (frozenset() if spoken else {code})
         return replace(settings, suites=suites, deviations=replace(settings.deviations, pretended=pretended))
 
     return adjust
@@ -56,6 +58,15 @@ def proposing_first(code: int) -> ClientBehaviour:
     return ClientBehaviour(adjust)
 
 
+def with_tls_1_2_only_by(code: int) -> ClientBehaviour:
+    """Offer TLS 1.3 as usual, and for TLS 1.2 one suite alone."""
+
+    def adjust(settings: ClientSettings) -> ClientSettings:
+        return replace(settings, suites=(*(one for one in settings.suites if one >> 8 == 0x13), code))
+
+    return ClientBehaviour(adjust)
+
+
 def without_suites(*codes: int) -> ClientBehaviour:
     """Leave suites out."""
 
@@ -65,9 +76,9 @@ def without_suites(*codes: int) -> ClientBehaviour:
     return ClientBehaviour(adjust)
 
 
-def only_suites(*codes: int, versions: tuple[int, ...] = (TLS12,)) -> ClientBehaviour:
-    """Offer these suites and versions alone."""
-    return ClientBehaviour(offering(suites=codes, versions=versions))
+def only_suites(*codes: int) -> ClientBehaviour:
+    """Offer TLS 1.2 and these suites alone."""
+    return ClientBehaviour(offering(suites=codes, versions=(TLS12,)))
 
 
 def only_version(version: int) -> ClientBehaviour:
