@@ -86,9 +86,9 @@ class ClientConnection(Frozen):
     """One connection that the SUT made to a listener.
 
     `progress` is how far the client went: "nothing" (TCP only), "hello", "went-on" (after the server's flight it sent
-    more than an alert: ClientKeyExchange, its Certificate, Finished), "completed" (its Finished was verified, or what
-    a stack calls established). `ended` is who ended it and how, seen from the client: its "alert", "close_notify",
-    "close", "reset", "silence" (nothing more until the deadline), or "harness" (the trial ended it).
+    more than an alert: ClientKeyExchange or Finished, in TLS 1.3 also its Certificate), "completed" (its Finished was
+    verified, or what a stack calls established). `ended` is who ended it and how, seen from the client: its "alert",
+    "close_notify", "close", "reset", "silence" (nothing more until the deadline), or "harness" (the trial ended it).
     """
 
     exchange: str

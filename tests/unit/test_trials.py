@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import socket
 import ssl
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -17,7 +18,18 @@ from harness.probes.transport.session import Session
 from reference_impl.transport.protection.records import Aead12, Aead13, ProtectionError, RecordProtection
 from reference_impl.transport.trials import SERVER_SCRIPTS
 from reference_impl.transport.trials.exchanges import ephemeral
-from reference_impl.transport.wire import TLS10, TLS11, TLS12, TLS13, HandshakeMessage, HandshakeType, Record
+from reference_impl.transport.wire import (
+    TLS10,
+    TLS11,
+    TLS12,
+    TLS13,
+    CertificateMessage,
+    ContentType,
+    HandshakeMessage,
+    HandshakeType,
+    Record,
+    encode_record,
+)
 from tests.unit import reckless_clients
 from tests.unit.trial_bench import ASSOCIATE, Bench, client_context, trial_bench
 
@@ -232,3 +244,16 @@ def test_what_cannot_be_played_says_why(trial: str, ordinary: ClientConnection, 
     reason = skipped(TRIALS[trial], ordinary)
     assert (why in reason) if why else not reason
     assert not skipped(TRIALS[trial], None)
+
+
+def test_a_certificate_before_the_alert_is_no_going_on(bench: Bench) -> None:
+    """Java's TLS 1.2 client sends its Certificate before it misses the ServerKeyExchange."""
+    bench.play("key-exchange-missing")
+    with socket.create_connection(bench.server.address, 10) as connection:
+        connection.sendall(reckless_clients.hello_of(TLS12).to_records())
+        reckless_clients.hear(connection)
+        certificate = CertificateMessage(()).encode()
+        connection.sendall(encode_record(ContentType.HANDSHAKE, certificate) + encode_record(21, b"\x02\x50"))
+        reckless_clients.drain(connection)
+    connection_seen = seen(bench)[0]
+    assert (connection_seen.progress, connection_seen.ended, connection_seen.alert) == ("hello", "alert", 80)

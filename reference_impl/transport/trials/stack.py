@@ -42,6 +42,8 @@ _MAXIMUM_EARLY_OCTETS = 1 << 16
 _APPLICATION_RECORD = 1 << 14
 _RECORD_TYPES = frozenset(int(kind) for kind in ContentType)
 
+_TELLING = frozenset({int(HandshakeType.CLIENT_KEY_EXCHANGE), int(HandshakeType.FINISHED)})
+
 Steps: TypeAlias = Generator[None, HandshakeMessage, None]
 """A handshake: it waits for one message after the other."""
 
@@ -199,12 +201,17 @@ class ServerStack:
             if self.afterwards is not None:
                 self.afterwards(message)
             return
-        if self.flight_sent and message.type != HandshakeType.CLIENT_HELLO:
+        if self.flight_sent and message.type in self._telling():
             self.notes.went_on()
         try:
             self._steps.send(message)
         except StopIteration:
             self.established = True
+
+    def _telling(self) -> frozenset[int]:
+        """Messages that tell that the client goes on: below TLS 1.3 some send a Certificate before they have looked."""
+        thirteen = (self.notes.version or 0) >= TLS13
+        return _TELLING | {HandshakeType.CERTIFICATE} if thirteen else _TELLING
 
     def _converse(self) -> Steps:
         message = yield
