@@ -242,4 +242,6 @@ def test_titles_and_contexts_of_any_kind_are_accepted(bench: Bench, pki: Pki) ->
     bench.play("ordinary")
     request = associate_rq("SCU", "SOMEBODY", "1.2.840.10008.1.20.1")
     assert bench.handshake(client_context(pki), request) == "answered"
-    assert bench.came("ordinary").association_accepted
+    seen = bench.came("ordinary")
+    assert seen.association_accepted
+    assert "SOMEBODY" in seen.detail

@@ -29,6 +29,7 @@ class Application(Protocol):
     accepted: bool
     operations: list[str]
     over: bool
+    remark: str
 
     def feed(self, data: bytes) -> bytes:
         """The answer to `data`. Never raises for what the client does."""
@@ -42,6 +43,7 @@ class Sink:
     accepted: bool = False
     operations: list[str] = field(default_factory=list)
     over: bool = False
+    remark: str = ""
 
     def feed(self, data: bytes) -> bytes:
         """See `Application.feed`."""
@@ -57,6 +59,7 @@ class WebServer:
     accepted: bool = False
     operations: list[str] = field(default_factory=list)
     over: bool = False
+    remark: str = ""
     _head: bytearray = field(default_factory=bytearray)
     _left: int = -1  # octets of the body that are still to come; -1: the head is not complete
     _tail: bytes = b""
@@ -98,14 +101,17 @@ class WebServer:
 
 @dataclass
 class UpperLayer:
-    """Accepts every association and answers every request as done (PS3.8 9.3, PS3.7 9, 10); data sets are dropped."""
+    """Accepts every association and answers every request as done (PS3.8 9.3, PS3.7 9, 10); data sets are dropped.
+
+    That another title than `called_aet` was called is remarked, and makes no difference: it is no matter of transport.
+    """
 
     called_aet: str = ""
     kind: Kind = "association"
     accepted: bool = False
     operations: list[str] = field(default_factory=list)
     over: bool = False
-    title: str = ""
+    remark: str = ""
     _reader: PduReader = field(default_factory=PduReader)
     _command: bytearray = field(default_factory=bytearray)
     _waiting: tuple[int, dict[int, bytes]] | None = None
@@ -137,7 +143,9 @@ class UpperLayer:
 
     def _accept(self, body: bytes) -> bytes:
         request = dicom_ul.parse_associate_rq(body)
-        self.accepted, self.title = True, request.called
+        self.accepted = True
+        if self.called_aet and request.called != self.called_aet:
+            self.remark = f"the client calls the AE title {request.called!r}, not {self.called_aet!r}"
         items = dicom_ul.item(0x10, request.application_context.encode("ascii", "replace"))
         for context, _abstract, syntaxes in request.contexts:
             syntax = syntaxes[0] if syntaxes else dicom_ul.IMPLICIT_LITTLE_ENDIAN

@@ -283,7 +283,7 @@ class Conversation:
             operations=tuple(application.operations) if application else (),
             dhe_public=notes.dhe_public.hex(),
             explicit_nonces=tuple(nonce.hex() for nonce in notes.explicit_nonces),
-            detail=self._detail or notes.detail,
+            detail=self._detail or notes.detail or (application.remark if application else ""),
         )
 
     def _evidence(self) -> Exchange:
