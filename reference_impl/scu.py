@@ -153,12 +153,17 @@ class Scu:
         return self.echo(host, port, called_aet, server_name)
 
     def _attempt(self, place: _Place, talk: Talk, success: str) -> Outcome:
+        """The one attempt of a conforming client, and those that faults make beside it."""
         outcome = Outcome(False, "no attempt was made", "tcp")
         before = [one for behaviour in self._behaviours for one in behaviour.before]
         for attempt in (*before, Attempt()):
             outcome = self._once(attempt, place, talk, success)
             if outcome.ok:
-                return outcome
+                break
+        if outcome.ok:
+            for attempt in (one for behaviour in self._behaviours for one in behaviour.after_success):
+                self._once(attempt, place, talk, success)
+            return outcome
         for attempt in (one for behaviour in self._behaviours for one in behaviour.after_failure):
             if outcome.stage != "tls" or outcome.refused:
                 break

@@ -62,7 +62,7 @@ CLIENT_BEHAVIOURS: Mapping[str, ClientBehaviour] = {
     "offers-no-tls-1.3": offers.only_version(TLS12),
     "falls-back-to-tls-1.0": ClientBehaviour(after_failure=(attempts.in_old_version(TLS10),)),
     "falls-back-to-tls-1.1": ClientBehaviour(after_failure=(attempts.in_old_version(TLS11),)),
-    "tries-tls-1.2-first": ClientBehaviour(before=(attempts.dropped_tls_1_2(),)),
+    "tries-tls-1.2-afterwards": ClientBehaviour(after_success=(attempts.dropped_tls_1_2(),)),
     "falls-back-to-ssl-2.0": ClientBehaviour(after_failure=(attempts.in_ssl2_format(),)),
     "falls-back-to-plaintext": ClientBehaviour(after_failure=(attempts.in_plain_text(),)),
     "begins-in-plaintext": ClientBehaviour(before=(attempts.in_plain_text(),)),
