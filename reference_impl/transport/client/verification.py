@@ -43,7 +43,7 @@ _CHECK_OF_ERROR: dict[int, Check] = {
     79: Check.BASIC_CONSTRAINTS,
     32: Check.BASIC_CONSTRAINTS,  # key usage does not include certificate signing
     25: Check.PATH_LENGTH,
-    76: Check.SIGNATURE_ALGORITHM,  # the algorithms named inside and outside differ
+    78: Check.SIGNATURE_ALGORITHM,  # the algorithms named inside and outside differ
     34: Check.CRITICAL_EXTENSION,
     **dict.fromkeys(range(47, 54), Check.NAME_CONSTRAINTS),
 }

@@ -32,8 +32,8 @@ class ClientBehaviour:
     """A deviation of the client. `adjust` holds for every attempt.
 
     `before` are attempts that are made first, each next one if the one before failed; `after_failure` follow where the
-    server would not shake hands, `after_success` where all went well. `shows` is the certificate (and the authority of `fixtures.pki.Pki` that signs it)
-    that the client shows.
+    server would not shake hands, `after_success` where all went well. `shows` is the certificate (and the authority of
+    `fixtures.pki.Pki` that signs it) that the client shows.
     """
 
     adjust: Adjust = unchanged
