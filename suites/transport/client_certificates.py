@@ -14,7 +14,7 @@ from suites.transport.view import Endpoint
 INSTALL = (
     "Make a test authority with ps315 pki, let the server trust it, and name its folder as campaign in [credentials]."
 )
-TRUST = "Let the server trust the authority of the test campaign, as the page in its folder says, and run again."
+TRUST = "Let the server trust the authority of the test campaign and know the AE titles that are used, and run again."
 TITLES = "Let the server know the AE titles that the harness uses, so that it accepts associations, and run again."
 AGAIN = "Run the observation again."
 SHUT_OUT = (
@@ -47,7 +47,7 @@ class Shown:
         self._facts = server.facts(ClientCertificates)
         self._versions = self._demanding(versions or (TLS12, TLS13))
 
-    def _demanding(self, versions: Iterable[int]) -> tuple[int, ...]:
+    def _demanding(self, versions: tuple[int, ...]) -> tuple[int, ...]:
         """Of `versions`, those in which nobody without a certificate is admitted."""
         name = self.server.name
         if not self._facts.requested:
@@ -56,6 +56,8 @@ class Shown:
         asking = [version for version in versions if seen.requested.get(version)]
         if not asking:
             called = " or ".join(version_name(version) for version in versions)
+            if any(version not in seen.requested and self.server.accepts(version) for version in versions):
+                raise Missing(f"it was not established whether {name} asks for a client certificate in {called}", AGAIN)
             raise NotApplicable(f"{name} asks for no client certificate in {called}")
         without = {each.version for each in seen.trials if each.credential == "none" and each.admitted}
         if without.issuperset(asking):

@@ -40,7 +40,7 @@ class _Show:
     def in_version(self, version: int, cases: Iterable[ZooCase]) -> None:
         """Show `cases`, some of them at a time, with the control before, between and after.
 
-        A control that is refused ends it: the server has shut us out, or never trusted the authority.
+        A control that is not let through ends it: the server has shut us out, or never trusted the authority.
         """
         waiting = [case.name for case in cases]
         if not waiting or not self._control(version):
@@ -71,7 +71,7 @@ class _Show:
         self.controls.append(seen)
         if before is not None:
             return (seen.admitted, seen.stage) == (before.admitted, before.stage)
-        return seen.admitted is not False and seen.reaction.kind is ReactionKind.COMPLETED
+        return bool(seen.admitted) or (seen.admitted is None and seen.stage == "association")
 
     def _trial(self, case: str, version: int) -> CertificateTrial:
         return _trial(self.context, case, version, identity_of(self.zoo.present(case, "client")))
@@ -97,6 +97,13 @@ def identity_of(presentation: Presentation) -> ClientIdentity | None:
 
 
 def _trial(context: ProbeContext, case: str, version: int, identity: ClientIdentity | None) -> CertificateTrial:
+    """What the server makes of a certificate; once more, where it was neither refused nor answered in time."""
+    seen = _one_trial(context, case, version, identity)
+    mute = seen.admitted is None and not seen.stage and seen.reaction.kind is not ReactionKind.SERVER_HELLO
+    return _one_trial(context, case, version, identity) if mute else seen
+
+
+def _one_trial(context: ProbeContext, case: str, version: int, identity: ClientIdentity | None) -> CertificateTrial:
     with Session(context, offer_of(context, version, identity=identity), f"client certificate: {case}") as session:
         seen = admission(session, session.handshake(), case)
     return CertificateTrial(

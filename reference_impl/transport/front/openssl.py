@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import dh
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import dh, ec, rsa
 from OpenSSL import SSL, crypto
 from tlslite.mathtls import RFC7919_GROUPS
 
@@ -51,8 +52,10 @@ _VERIFY = {
     "required": SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT,
 }
 _SESSION_SECONDS = 7200
-_REVOCATION_UNKNOWN = frozenset({3, 11, 12, 33, 44})
-"""No list, none that is valid now, none of this issuer: errors after which a certificate counts as not revoked."""
+_FORGIVEN = frozenset({0, 3, 11, 12, 33, 44})
+"""No error, and those after which a certificate counts as not revoked: no list, none that is valid now, or for this."""
+_LEAF_KEY_TOO_SMALL, _ISSUER_KEY_TOO_SMALL, _DIGEST_TOO_WEAK = 66, 67, 68
+_LEAST_RSA_BITS, _LEAST_CURVE_BITS = 2048, 224
 
 
 def build_context(settings: FrontSettings, security_level: int | None = None) -> SSL.Context:
@@ -133,11 +136,27 @@ def _ask_for_client_certificate(context: SSL.Context, settings: FrontSettings) -
     for anchor in settings.client_anchors:
         context.add_client_ca(anchor)
 
-    def judge(_c: SSL.Connection, certificate: crypto.X509, error: int, depth: int, good: int) -> bool:
-        otherwise = settings.path_verdict and settings.path_verdict(PathStep(error, depth, certificate))
-        return bool(good) or error in _REVOCATION_UNKNOWN if otherwise is None else otherwise
+    def judge(_c: SSL.Connection, certificate: crypto.X509, error: int, depth: int, _good: int) -> bool:
+        # At a low security level, which single suites and server certificates need, OpenSSL lets weak clients pass.
+        step = PathStep(error or weakness(certificate, depth), depth, certificate)
+        otherwise = settings.path_verdict and settings.path_verdict(step)
+        return step.error in _FORGIVEN if otherwise is None else otherwise
 
     context.set_verify(_VERIFY[settings.client_auth], judge)
+
+
+def weakness(certificate: crypto.X509, depth: int) -> int:
+    """OpenSSL's error for a key or a digest that is too weak (RFC 9325 4.5), 0 for others and what cannot be read."""
+    try:
+        seen = certificate.to_cryptography()
+        key, digest = seen.public_key(), seen.signature_hash_algorithm
+        of_anchor = seen.issuer == seen.subject  # how an anchor signed itself is nobody's concern
+    except (ValueError, UnsupportedAlgorithm):
+        return 0
+    weak_rsa = isinstance(key, rsa.RSAPublicKey) and key.key_size < _LEAST_RSA_BITS
+    if weak_rsa or (isinstance(key, ec.EllipticCurvePublicKey) and key.key_size < _LEAST_CURVE_BITS):
+        return _ISSUER_KEY_TOO_SMALL if depth else _LEAF_KEY_TOO_SMALL
+    return _DIGEST_TOO_WEAK if isinstance(digest, (hashes.MD5, hashes.SHA1)) and not of_anchor else 0
 
 
 def _staple(context: SSL.Context, settings: FrontSettings) -> None:
