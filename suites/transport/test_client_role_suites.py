@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from harness import TLS12, TLS13, Missing, NotApplicable, expect, verifies
-from reference_impl.transport.registry import SignatureScheme, signature_scheme
+from reference_impl.transport.registry import SignatureScheme, signature_scheme, suite
 from suites.transport.algorithms import (
     BY_FUNCTION,
     NULL_WITH_NULL_NULL,
@@ -17,7 +17,12 @@ from suites.transport.algorithms import (
     hashes,
     is_anonymous,
 )
-from suites.transport.client_expectations import at_every_client_endpoint, expect_no_suite_in_use, expect_refused
+from suites.transport.client_expectations import (
+    at_every_client_endpoint,
+    expect_no_suite_in_use,
+    expect_refused,
+    settled_by_trial,
+)
 from suites.transport.client_view import ClientEndpoint, TlsClient, before_tls13
 from suites.transport.expectations import judged_everywhere
 from suites.transport.view import JudgedRequirement, SuiteRule
@@ -63,9 +68,24 @@ def test_no_prohibited_suite_is_used(client: TlsClient, requirement: JudgedRequi
 def test_cbc_only_with_encrypt_then_mac(client: ClientEndpoint) -> None:
     """RFC 9325 4.2: CBC suites should not be used unless encrypt_then_mac was negotiated."""
     client.not_without(TLS12)
-    if not client.offered(lambda each: each.mode == "CBC"):
+    offered = client.offered(lambda each: each.mode == "CBC")
+    if not offered:
         raise NotApplicable(f"the client offers no CBC suite at {client.name}", client.hello_exchange)
-    expect_refused(client, ("suite-cbc",))
+    used = [
+        (suite(each.suite).name, each.exchange)
+        for played in client.all_played
+        if played.trial.id != ENCRYPT_THEN_MAC  # the others do not answer the extension
+        for each in played.accepted
+        if each.version == TLS12 and each.suite is not None and suite(each.suite).mode == "CBC"
+    ]
+    expect(
+        [name for name, _ in used], evidence=[at for _, at in used] or client.hello_exchange, what="suites in use"
+    ).to_be_empty(expected="no CBC suite without encrypt_then_mac")
+    for each in offered:
+        settled_by_trial(client, each)
+
+
+ENCRYPT_THEN_MAC = "suite-cbc-encrypt-then-mac"
 
 
 @verifies("B.13-client-tls-1.2-closed-set")
