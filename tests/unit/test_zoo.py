@@ -5,8 +5,11 @@ from __future__ import annotations
 import subprocess
 import tomllib
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from cryptography import x509
@@ -20,6 +23,7 @@ from hypothesis import strategies as st
 from fixtures.pki import CertificateSpec, Pki, certify
 from fixtures.pki.recipes import RECIPES
 from fixtures.pki.revocation import Responder, answer_ocsp
+from fixtures.pki.revocation_status import revocation_list
 from fixtures.pki.zoo import CASES, NEEDS, RULES, Zoo, ZooCase, ZooRole
 from tests.missing import lacking
 from tests.unit.zoo_judges import ADDRESS, HOST, ask, installed, openssl, pem, run
@@ -238,9 +242,6 @@ def test_the_responder_answers_openssl(name: str, status: str, tmp_path: Path) -
 
 def test_certificates_lead_to_the_responder(tmp_path: Path) -> None:
     """curl's and everybody's way: the list is fetched from the place that the certificate names."""
-    from urllib.error import HTTPError
-    from urllib.request import urlopen
-
     pki = Pki.create()
     with Responder(pki) as responder:
         zoo = Zoo(pki, revocation_url=responder.url)
@@ -256,21 +257,82 @@ def test_certificates_lead_to_the_responder(tmp_path: Path) -> None:
             assert answer.read() == b"\x30\x03\x0a\x01\x01"  # malformedRequest
 
 
-def test_only_what_the_authority_issued_leads_to_its_responder() -> None:
-    zoo = Zoo(Pki.create(), revocation_url="http://127.0.0.1:1")
-    ours = zoo.pki.issue("ca").certificate.subject
-    for name, role in SHOWN:
-        for octets in zoo.present(name, role).chain:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                try:
-                    certificate = x509.load_der_x509_certificate(octets)
-                    points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-                except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+def test_the_list_that_a_certificate_names_is_of_its_issuer() -> None:
+    pki = Pki.create()
+    with Responder(pki) as responder:
+        zoo = Zoo(pki, revocation_url=responder.url)
+        fetched: dict[str, x509.CertificateRevocationList] = {}
+        for name, role in SHOWN:
+            for place, certificate in _places(zoo.present(name, role).chain):
+                if "unreachable" in place:
                     continue
-            assert points[0].full_name is not None
-            if "unreachable" not in points[0].full_name[0].value:
-                assert certificate.issuer == ours, name
+                if name in ("serial-zero", "chain-missing"):  # a number that is none; an issuer that is not shown
+                    continue
+                if place not in fetched:
+                    with urlopen(place, timeout=5) as answer:  # noqa: S310 - our own responder
+                        fetched[place] = x509.load_der_x509_crl(answer.read())
+                listed = fetched[place]
+                assert listed.issuer == certificate.issuer or name == "issuer-name-differs", (name, place)
+                if name == "serial-negative":  # which no list can hold
+                    continue
+                number = certificate.serial_number
+                revoked = listed.get_revoked_certificate_by_serial_number(number) is not None
+                assert not revoked or name in ("revoked-crl", "revoked-intermediate"), name
+        assert len(fetched) > 10
+        assert {each.issuer for each in fetched.values()} <= {
+            *zoo.intermediate_names(),
+            pki.issue("ca").certificate.subject,
+        }
+
+
+def _places(chain: tuple[bytes, ...]) -> Iterator[tuple[str, x509.Certificate]]:
+    """The first distribution point of every certificate that has one."""
+    for octets in chain:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                certificate = x509.load_der_x509_certificate(octets)
+                points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+            except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+                continue
+        assert points[0].full_name is not None
+        yield points[0].full_name[0].value, certificate
+
+
+def test_one_who_wants_the_list_of_every_authority_accepts_what_is_acceptable(zoo: Zoo, tmp_path: Path) -> None:
+    """OpenSSL's -crl_check_all, which nginx has with ssl_crl: with the lists that the zoo can make."""
+    key = zoo.pki.issue("zoo_authority").key
+    lists = [zoo.crl(), *(revocation_list(name, key) for name in zoo.intermediate_names())]
+    listed = tmp_path / "all.crl"
+    listed.write_bytes(b"".join(_as_pem_crl(each) for each in lists))
+    for name, role in SHOWN:
+        if CASES[name].treatment(role) != "accept" or CASES[name].needs:
+            continue
+        accepted, said = openssl(ask(zoo, CASES[name], role, tmp_path), "-crl_check_all", "-CRLfile", str(listed))
+        assert accepted, (name, said)
+    for name in ("revoked-crl", "revoked-intermediate"):
+        accepted, said = openssl(ask(zoo, CASES[name], "client", tmp_path), "-crl_check_all", "-CRLfile", str(listed))
+        assert not accepted
+        assert "certificate revoked" in said
+
+
+def test_the_responder_answers_about_what_intermediate_authorities_issued(tmp_path: Path) -> None:
+    pki = Pki.create()
+    with Responder(pki) as responder:
+        shown = Zoo(pki, revocation_url=responder.url).present("through-intermediate", "server")
+        for number, name in enumerate(("leaf.pem", "issuer.pem")):
+            (tmp_path / name).write_bytes(pem(shown.chain[number : number + 1]))
+        (tmp_path / "ca.pem").write_bytes(pki.issue("ca").certificate_pem)
+        accepted, said = run(
+            ["openssl", "ocsp", "-url", f"{responder.url}/ocsp", "-issuer", str(tmp_path / "issuer.pem"),
+             "-cert", str(tmp_path / "leaf.pem"), "-CAfile", str(tmp_path / "ca.pem"), "-timeout", "5",
+             "-verify_other", str(tmp_path / "issuer.pem")]
+        )  # fmt: skip
+        assert accepted, said
+        assert ": good" in said
+        assert "Response verify OK" in said
+        with pytest.raises(HTTPError, match="404"):
+            urlopen(f"{responder.url}/authority/PS315%20Test%20Root.crl", timeout=5)  # noqa: S310
 
 
 @given(st.binary(max_size=200))
