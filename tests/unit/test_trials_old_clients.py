@@ -12,11 +12,11 @@ from harness.probes.base import ProbeContext
 from harness.probes.transport.session import Session
 from harness.probes.transport.session_offers import offer_of
 from reference_impl.transport.registry import suite
-from reference_impl.transport.wire import TLS10, TLS12, TLS13
+from reference_impl.transport.wire import TLS10, TLS12, TLS13, ClientHello, ContentType
 from tests.unit.session_servers import context_of
 from tests.unit.trial_bench import ASSOCIATE, Bench, client_context, trial_bench
 
-PRE_SHARED_KEY, EARLY_DATA = 41, 42
+PRE_SHARED_KEY, EARLY_DATA, NO_RENEGOTIATION = 41, 42, 100
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +110,37 @@ def test_records_with_a_wrong_integrity_check_end_the_connection(bench: Bench) -
         client.read(1.0)
     seen = bench.came("ordinary")
     assert (seen.application_octets, seen.ended) == (0, "harness")
+
+
+@pytest.mark.parametrize("trial", ["silence", "only-tls-1.1", "ordinary-1.2", "plaintext-http"])
+def test_early_data_is_no_application_data(bench: Bench, trial: str) -> None:
+    """What a client sends to a server that it has verified before says nothing about this one."""
+    bench.play("ordinary")
+    context = _context(bench)
+    with Session(context, offer_of(context, TLS13), "first") as first:
+        first.handshake()
+        first.send(ASSOCIATE)
+        first.read(5.0)
+        ticket = first.resumable[0]
+    bench.play(trial)
+    with Session(context, offer_of(context, TLS13, resume=ticket, early_data=b"early" * 100), "second") as second:
+        second.handshake()
+    bench.server.wait(10.0, settle=0.0)
+    for seen in bench.server.result()[0]:
+        assert (seen.application_octets, seen.progress) == (0, "hello")
+
+
+def test_a_client_that_renegotiates_is_told_not_to(bench: Bench) -> None:
+    bench.play("hello-request")
+    context = _context(bench)
+    with Session(context, offer_of(context, TLS12), "renegotiating") as client:
+        client.handshake()
+        client.send(offer_hello(), content_type=ContentType.HANDSHAKE)
+        client.send(ASSOCIATE)
+        alerts = [client.read(5.0).alert for _ in range(3)]
+    assert NO_RENEGOTIATION in alerts
+    assert "renegotiation" in bench.came("hello-request").detail
+
+
+def offer_hello() -> bytes:
+    return ClientHello((0xC02F,), TLS12, ()).encode()

@@ -336,5 +336,5 @@ class LegacyHandshake:
     def _take_message(self, message: HandshakeMessage) -> None:
         if message.type != HandshakeType.CLIENT_HELLO:
             raise FailureError(UNEXPECTED_MESSAGE, f"handshake message {message.type} after the handshake")
-        self._notes.renegotiates = True
+        self._notes.detail = "the client began a renegotiation"
         self._stack.put(ContentType.ALERT, [Alert(1, NO_RENEGOTIATION).encode()])

@@ -33,7 +33,6 @@ class Notes:
     scheme: int | None = None
     dhe_public: bytes = b""
     explicit_nonces: list[bytes] = field(default_factory=list)
-    renegotiates: bool = False
     detail: str = ""
     secrets: list[str] = field(default_factory=list, repr=False)
 

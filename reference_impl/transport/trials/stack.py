@@ -19,6 +19,7 @@ from reference_impl.transport.wire import (
     Alert,
     ClientHello,
     ContentType,
+    ExtensionType,
     HandshakeMessage,
     HandshakeReader,
     HandshakeType,
@@ -216,13 +217,13 @@ class ServerStack:
     def _converse(self) -> Steps:
         message = yield
         hello = self.take_hello(message)
+        if find(hello.extensions or (), ExtensionType.EARLY_DATA) is not None:
+            self._early_left = _MAXIMUM_EARLY_OCTETS
         if self.script.mute or not self.script.handshake:
             self._answer_otherwise()
             while True:
                 yield
         version = self._choose_version(hello)
-        if find(hello.extensions or (), 42) is not None:
-            self._early_left = _MAXIMUM_EARLY_OCTETS
         self.notes.version = version
         if version >= TLS13:
             from reference_impl.transport.trials.tls13 import Handshake13
@@ -255,7 +256,7 @@ class ServerStack:
     def _choose_version(self, hello: ClientHello) -> int:
         if self.script.version is not None:
             return self.script.version
-        listed = hello.extension(43)
+        listed = hello.extension(ExtensionType.SUPPORTED_VERSIONS)
         if listed is not None:
             offered = set(parse_numbers(listed, 1, 2, "supported_versions"))
         else:
