@@ -27,6 +27,7 @@ from reference_impl.transport.client_faults import CLIENT_BEHAVIOURS, ClientBeha
 from reference_impl.transport.client_faults.behaviour import Attempt
 from reference_impl.transport.front import Channel, Identity
 from reference_impl.transport.profiles import load_profile
+from reference_impl.transport.wire import TLS12
 
 PROTOCOLS = ("dicom-tls", "https")
 _APPLICATION_PROTOCOLS: dict[str, tuple[str, ...]] = {"dicom-tls": (), "https": ("http/1.1",)}
@@ -99,6 +100,7 @@ class Scu:
         self._limits = limits or ClientLimits()
         settings = settings_for(load_profile(profile, edition))
         self.settings = replace(settings, protocols=_APPLICATION_PROTOCOLS[protocol])
+        self._last_version, self._began = 0, False
         self._behaviours: list[ClientBehaviour] = [CLIENT_BEHAVIOURS[name] for name in self.faults]
         for behaviour in self._behaviours:
             self.settings = behaviour.adjust(self.settings)
@@ -155,20 +157,26 @@ class Scu:
     def _attempt(self, place: _Place, talk: Talk, success: str) -> Outcome:
         """The one attempt of a conforming client, and those that faults make beside it."""
         outcome = Outcome(False, "no attempt was made", "tcp")
+        for attempt in self._beforehand():
+            self._once(attempt, place, talk, success)
         before = [one for behaviour in self._behaviours for one in behaviour.before]
         for attempt in (*before, Attempt()):
             outcome = self._once(attempt, place, talk, success)
             if outcome.ok:
-                break
-        if outcome.ok:
-            for attempt in (one for behaviour in self._behaviours for one in behaviour.after_success):
-                self._once(attempt, place, talk, success)
-            return outcome
+                return outcome
         for attempt in (one for behaviour in self._behaviours for one in behaviour.after_failure):
             if outcome.stage != "tls" or outcome.refused:
                 break
             outcome = self._once(attempt, place, talk, success)
         return outcome
+
+    def _beforehand(self) -> list[Attempt]:
+        """Attempts that faults make whatever becomes of them."""
+        began, self._began = self._began, True
+        found = [] if began else [one for behaviour in self._behaviours for one in behaviour.at_first]
+        if self._last_version == TLS12:
+            found += [one for behaviour in self._behaviours for one in behaviour.after_tls_1_2]
+        return found
 
     def _once(self, attempt: Attempt, place: _Place, talk: Talk, success: str) -> Outcome:
         """One connection from beginning to end."""
@@ -185,6 +193,7 @@ class Scu:
                 return Outcome(False, str(problem), stage, refused=connection.refused)
             except DicomError as problem:
                 return Outcome(False, str(problem), "dimse" if problem.stage == "dimse" else "association")
+        self._last_version = getattr(connection.channel, "version", 0)
         return Outcome(True, success, "dimse")
 
     def _channel(self, attempt: Attempt, reference: str) -> Channel:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from cryptography import x509
 
 from reference_impl.transport.client import ClientChannel, ClientSettings
-from reference_impl.transport.client_faults.behaviour import Attempt, both, deviating, offering
+from reference_impl.transport.client_faults.behaviour import Adjust, Attempt, both, deviating, offering
 from reference_impl.transport.front import Channel, PassThrough
 from reference_impl.transport.registry import SSL2_CIPHER_KINDS
 from reference_impl.transport.wire import TLS10, TLS11, TLS12, TLS13, Extension, Ssl2ClientHello, vector
@@ -44,15 +44,34 @@ class _DroppedHello(ClientChannel):
         self.finished = True
 
 
+def _dropping(adjust: Adjust) -> Attempt:
+    def channel(settings: ClientSettings, name: str) -> Channel:
+        return _DroppedHello(adjust(settings), lambda _shown, _stapled: None, name)
+
+    return Attempt(channel=channel)
+
+
+def _of_tls_1_3(code: int) -> bool:
+    return code >> 8 == 0x13
+
+
 def dropped_tls_1_2() -> Attempt:
     """An attempt whose highest version is TLS 1.2, given up after the hello."""
 
-    def channel(settings: ClientSettings, name: str) -> Channel:
+    def adjust(settings: ClientSettings) -> ClientSettings:
         versions = tuple(one for one in settings.versions if one < TLS13)
-        suites = tuple(one for one in settings.suites if one >> 8 != 0x13)
-        return _DroppedHello(replace(settings, versions=versions, suites=suites), lambda _shown, _stapled: None, name)
+        return replace(settings, versions=versions, suites=tuple(c for c in settings.suites if not _of_tls_1_3(c)))
 
-    return Attempt(channel=channel)
+    return _dropping(adjust)
+
+
+def dropped_tls_1_3_by(code: int) -> Attempt:
+    """An attempt that offers for TLS 1.3 one suite alone, given up after the hello."""
+
+    def adjust(settings: ClientSettings) -> ClientSettings:
+        return replace(settings, suites=(code, *(c for c in settings.suites if not _of_tls_1_3(c))))
+
+    return _dropping(adjust)
 
 
 @dataclass

@@ -32,14 +32,16 @@ class ClientBehaviour:
     """A deviation of the client. `adjust` holds for every attempt.
 
     `before` are attempts that are made first, each next one if the one before failed; `after_failure` follow where the
-    server would not shake hands, `after_success` where all went well. `shows` is the certificate (and the authority of
-    `fixtures.pki.Pki` that signs it) that the client shows.
+    server would not shake hands. Whatever becomes of them, `at_first` are made before the client's first attempt of
+    all, `after_tls_1_2` where the connection before was one of TLS 1.2. `shows` is the certificate (and the authority
+    of `fixtures.pki.Pki` that signs it) that the client shows.
     """
 
     adjust: Adjust = unchanged
     before: tuple[Attempt, ...] = ()
     after_failure: tuple[Attempt, ...] = ()
-    after_success: tuple[Attempt, ...] = ()
+    at_first: tuple[Attempt, ...] = ()
+    after_tls_1_2: tuple[Attempt, ...] = ()
     shows: tuple[CertificateSpec, str] | None = None
 
 

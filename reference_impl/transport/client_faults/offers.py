@@ -91,6 +91,11 @@ def only_version(version: int) -> ClientBehaviour:
     return ClientBehaviour(adjust)
 
 
+def only_old_version(version: int, *suites: int) -> ClientBehaviour:
+    """Offer TLS 1.0 or 1.1 alone, with these suites."""
+    return ClientBehaviour(offering(versions=(version,), suites=suites, schemes=(), certificate_schemes=()))
+
+
 def accepting_version(version: int) -> ClientBehaviour:
     """Offer an old version after the good ones, and take it with whatever suite the server chooses."""
 
