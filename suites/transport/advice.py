@@ -1,15 +1,13 @@
 """Advice on TLS servers, apart from verdicts: what newer rules than the claim, or good practice, would say.
 
-The words stand in ``advice.toml``; here stands when each is said. What was not observed is not advised on.
+The words stand in ``advice.toml``; here stands when each is said. What was not observed is not advised on. Clients have
+advice of their own: `suites.transport.client_advice`.
 """
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 
 from harness import (
@@ -21,67 +19,30 @@ from harness import (
     Endpoints,
     Extensions,
     Groups,
-    Missing,
     Observations,
     Renegotiation,
     Versions,
 )
 from reference_impl.transport.registry import CipherSuite, group
+from suites.transport.client_advice import advise_client
+from suites.transport.client_view import TlsClient
+from suites.transport.occasions import MOST_NAMED, Occasion, Rule, advice_on, listed
 from suites.transport.view import SeenCertificate, TlsServer
 
 SOON = timedelta(days=30)
 SERVER_PURPOSES = frozenset({"serverAuth", "anyExtendedKeyUsage"})
 RFC10015_KEY_EXCHANGES = frozenset({"RSA", "DH", "DHE"})
-_MOST_NAMED = 4
+CLIENT = "tls-client"
 
 
-@dataclass(frozen=True)
-class Occasion:
-    """An occasion to give advice: the id of the rule, what in particular, and the exchanges that witness it."""
-
-    rule: str
-    detail: str = ""
-    evidence: tuple[str, ...] = ()
-
-
-Rule = Callable[[TlsServer], Iterable[Occasion]]
+_WORDS = Path(__file__).with_suffix(".toml")
 
 
 def advise(endpoint: EndpointRecord, claims: tuple[ClaimRecord, ...], lookup: Observations) -> list[AdviceRecord]:
     """The advice on one endpoint, which `claims` are about, from what was observed there: each piece once."""
-    occasions: dict[str, list[Occasion]] = {}
-    for rule in RULES:
-        for claim in claims:
-            for occasion in _given(rule, TlsServer(lookup, Endpoints(endpoint), claim)):
-                told = occasions.setdefault(occasion.rule, [])
-                if occasion not in told:
-                    told.append(occasion)
-    return [_record(endpoint, rule, told) for rule, told in occasions.items()]
-
-
-def _record(endpoint: EndpointRecord, rule: str, told: list[Occasion]) -> AdviceRecord:
-    """One piece of advice for all occasions of a rule."""
-    said = _words()[rule]
-    return AdviceRecord(
-        id=rule,
-        endpoint=endpoint.name,
-        text=said["text"].replace("{detail}", "; ".join(each.detail for each in told)),
-        remedy=said["remedy"],
-        source=said["source"],
-        evidence=tuple(dict.fromkeys(exchange for each in told for exchange in each.evidence)),
-    )
-
-
-@cache
-def _words() -> dict[str, dict[str, str]]:
-    return tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-
-
-def _given(rule: Rule, server: TlsServer) -> list[Occasion]:
-    try:
-        return list(rule(server))
-    except Missing:
-        return []
+    servers = [TlsServer(lookup, Endpoints(endpoint), each) for each in claims if each.role != CLIENT]
+    clients = [TlsClient(lookup, Endpoints(endpoint), each) for each in claims if each.role == CLIENT]
+    return [*advice_on(endpoint, servers, RULES, _WORDS), *advise_client(endpoint, clients)]
 
 
 def validity(tls: TlsServer) -> Iterator[Occasion]:
@@ -100,7 +61,7 @@ def names(tls: TlsServer) -> Iterator[Occasion]:
     """Server certificates for other names."""
     for leaf in tls.leaves:
         if leaf.chain.name_matches is False:
-            covered = ", ".join((leaf.facts.names or (leaf.facts.common_name,))[:_MOST_NAMED])
+            covered = ", ".join((leaf.facts.names or (leaf.facts.common_name,))[:MOST_NAMED])
             yield about("certificate-name-mismatch", leaf, f"it is for {covered or 'no name at all'}")
 
 
@@ -116,7 +77,7 @@ def purpose(tls: TlsServer) -> Iterator[Occasion]:
     for leaf in tls.leaves:
         usage = leaf.facts.extended_key_usage
         if usage is not None and not SERVER_PURPOSES & set(usage):
-            yield about("certificate-purpose", leaf, ", ".join(usage[:_MOST_NAMED]) or "no purpose at all")
+            yield about("certificate-purpose", leaf, ", ".join(usage[:MOST_NAMED]) or "no purpose at all")
 
 
 def about(rule: str, leaf: SeenCertificate, detail: str) -> Occasion:
@@ -148,9 +109,8 @@ def accepted(tls: TlsServer, rule: str, about_suite: Callable[[CipherSuite], boo
     """The occasion that accepted TLS 1.2 suites give."""
     seen = tls.accepted(about_suite, TLS12)
     if seen:
-        more = f" and {len(seen) - _MOST_NAMED} more" if len(seen) > _MOST_NAMED else ""
-        listed = ", ".join(each.suite.name for each in seen[:_MOST_NAMED])
-        yield Occasion(rule, listed + more, tuple(each.exchange for each in seen[:_MOST_NAMED] if each.exchange))
+        evidence = tuple(each.exchange for each in seen[:MOST_NAMED] if each.exchange)
+        yield Occasion(rule, listed(each.suite.name for each in seen), evidence)
 
 
 def rfc9852(tls: TlsServer) -> Iterator[Occasion]:
@@ -187,7 +147,7 @@ def post_quantum(tls: TlsServer) -> Iterator[Occasion]:
             yield Occasion("no-post-quantum-group")
 
 
-RULES: tuple[Rule, ...] = (
+RULES: tuple[Rule[TlsServer], ...] = (
     validity,
     names,
     chains,
