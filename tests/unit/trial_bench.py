@@ -67,6 +67,8 @@ def trial_bench(
     deadlines: Deadlines = SHORT,
     sut_addresses: frozenset[str] = frozenset(),
     keep_secrets: bool = False,
+    address: str = "127.0.0.1",
+    port: int = 0,
 ) -> Iterator[Bench]:
     """A trial server on the loopback, anything of whose threads is gone afterwards."""
     counter, exchanges = itertools.count(1), list[Exchange]()
@@ -74,8 +76,8 @@ def trial_bench(
     server = TrialServer(
         endpoint="scu",
         protocol=protocol,
-        address="127.0.0.1",
-        port=0,
+        address=address,
+        port=port,
         zoo=Zoo(pki),
         sut_addresses=sut_addresses,
         called_aet="PS315-HARNESS",

@@ -233,7 +233,11 @@ class TrialServer:
                 target=self._serve, args=(playing, client, _peer(host, port)), name="trial-worker", daemon=True
             )
             self._workers.add(worker)
-        worker.start()
+        try:
+            worker.start()
+        except RuntimeError:  # no more threads: this one is not served
+            LOGGER.warning("no thread for a connection from %s", host)
+            self._leave(playing, client, worker)
 
     def _serve(self, playing: _Playing, client: socket.socket, peer: str) -> None:
         connection: ClientConnection | None = None
@@ -253,15 +257,25 @@ class TrialServer:
         except Exception:
             LOGGER.exception("a connection from %s in trial %s could not be recorded", peer, playing.trial.id)
         finally:
-            client.close()
-            with self._changed:
-                self._clients.discard(client)
-                self._workers.discard(threading.current_thread())
-                playing.open -= 1
-                playing.last = time.monotonic()
-                if connection is not None:
-                    playing.connections.append(connection)
-                self._changed.notify_all()
+            self._leave(playing, client, threading.current_thread(), connection)
+
+    def _leave(
+        self,
+        playing: _Playing,
+        client: socket.socket,
+        worker: threading.Thread,
+        connection: ClientConnection | None = None,
+    ) -> None:
+        """The connection is over; `connection` is what it showed."""
+        client.close()
+        with self._changed:
+            self._clients.discard(client)
+            self._workers.discard(worker)
+            playing.open -= 1
+            playing.last = time.monotonic()
+            if connection is not None:
+                playing.connections.append(connection)
+            self._changed.notify_all()
 
 
 def _plain(address: str) -> str:

@@ -27,7 +27,6 @@ from reference_impl.transport.wire import (
     RecordReader,
     WireError,
     encode_record,
-    encode_records,
     parse_alert,
     parse_client_hello,
 )
@@ -69,14 +68,13 @@ class Server:
 
 @dataclass
 class ServerStack:
-    """One connection of the server. It has the shape of `reference_impl.transport.front.Channel`."""
+    """One connection of the server: octets of the wire in and out, plaintext in and out."""
 
     server: Server
     script: Script = field(default_factory=Script)
     notes: Notes = field(default_factory=Notes)
     established: bool = False
     finished: bool = False
-    peer_certificate: None = None
 
     def __post_init__(self) -> None:
         self._reader = RecordReader(MAXIMUM_OCTETS, _MAXIMUM_RECORDS)
@@ -350,8 +348,3 @@ class ServerStack:
         if not self.finished and not self.script.bare_close and self.established:
             self.put(ContentType.ALERT, [Alert(1, CLOSE_NOTIFY).encode()])
         self.finished = True
-
-
-def alert_alone(alert: Alert, version: int) -> bytes:
-    """An unprotected alert in its record."""
-    return encode_records(ContentType.ALERT, alert.encode(), version)
