@@ -65,10 +65,10 @@ class _Place:
 class Scu:
     """The reference client. Each call makes one connection (a fault may make more) and leaves nothing behind.
 
-    `profile` is a TLS profile of PS3.15 in `edition`; `faults` are names of client faults. Without `trust_anchors` and
-    `identity` those of `pki` are used, or none. `crls` are revocation lists in DER; with `asks_online` those
-    places are asked too that certificates name. Raises ValueError for an unknown
-    protocol or fault, LookupError for an unknown profile. The calls never raise for what a server does.
+    `profile` is a TLS profile of PS3.15 in `edition` (by default the last that holds it); `faults` are names of client
+    faults. Without `trust_anchors` and `identity` those of `pki` are used, or none. `crls` are revocation lists in DER;
+    with `asks_online` those places are asked too that certificates name. Raises ValueError for an unknown protocol or
+    fault, LookupError for an unknown profile. The calls never raise for what a server does.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Scu:
         profile: str = "B.12",
         faults: Iterable[str] = (),
         *,
-        edition: str = "2026c",
+        edition: str = "",
         protocol: str = "dicom-tls",
         pki: Pki | None = None,
         trust_anchors: Sequence[x509.Certificate] | None = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,8 +36,15 @@ _CONDUCT = Conduct(
 _LIMITS = ClientLimits(connect=5.0, handshake=1.0, answer=1.0, linger=0.2)
 
 
-def run_client(directory: Path, campaign: Campaign, *faults: str, protocol: str = "dicom-tls") -> Run:
-    """The client of both profiles with `faults`, in every trial once; judged under both."""
+def run_client(
+    directory: Path,
+    campaign: Campaign,
+    *faults: str,
+    protocol: str = "dicom-tls",
+    kept: tuple[str, str] = ("B.13", EDITION),
+    claims: Sequence[tuple[str, str]] = tuple((profile, EDITION) for profile in PROFILES),
+) -> Run:
+    """The client that keeps the profile and edition `kept`, with `faults`, in every trial once."""
     directory.mkdir(parents=True, exist_ok=True)
     begun = datetime.now(UTC)
     sut = make_sut(
@@ -50,7 +58,9 @@ def run_client(directory: Path, campaign: Campaign, *faults: str, protocol: str 
                     "listen": {"driver": "embedded", "name": NAME, "seconds": 20},
                 }
             },
-            "claims": [{"profile": one, "edition": EDITION, "role": ROLE, "endpoint": "scu"} for one in PROFILES],
+            "claims": [
+                {"profile": profile, "edition": edition, "role": ROLE, "endpoint": "scu"} for profile, edition in claims
+            ],
             "credentials": {"campaign": str(campaign.directory)},
             "declarations": declarations(),
         },
@@ -61,8 +71,9 @@ def run_client(directory: Path, campaign: Campaign, *faults: str, protocol: str 
         anchors = domain.trust_anchors(sut)
         assert anchors is not None
         client = Scu(
-            "B.13",
+            kept[0],
             faults,
+            edition=kept[1],
             protocol=protocol,
             pki=campaign.pki,
             trust_anchors=load_pem_x509_certificates(anchors.read_bytes()),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias
 
 from reference_impl.transport.profiles import Profile
-from reference_impl.transport.protection.records import DirectionKeys, KeyShape, RecordProtection
+from reference_impl.transport.protection.records import DirectionKeys, KeyShape, RecordProtection, key_shape
 from reference_impl.transport.registry import suite
-from reference_impl.transport.wire import TLS12, TLS13, Extension
+from reference_impl.transport.wire import TLS10, TLS11, TLS12, TLS13, Extension
 
 Protect: TypeAlias = Callable[[KeyShape, int, DirectionKeys], RecordProtection]
 """Makes the protection of one direction from the suite's shape, the version and the keys."""
@@ -19,6 +19,7 @@ X25519, P_256, P_384, P_521, X448 = 0x001D, 0x0017, 0x0018, 0x0019, 0x001E
 
 _FIRST = 0xC02F  # the first proposal that RFC 9325 4.2.1 asks for
 _SUITES_TLS_1_2 = (0xC02F, 0xC02B, 0xC030, 0xC02C, 0xCCA8, 0xCCA9)
+_SUITES_DHE = (0x009E, 0x009F)
 _SUITES_TLS_1_3 = (0x1301, 0x1302, 0x1303)
 _SCHEMES = (0x0403, 0x0503, 0x0603, 0x0804, 0x0805, 0x0806, 0x0809, 0x080A, 0x080B, 0x0401, 0x0501, 0x0601)
 _EDWARDS = (0x0807, 0x0808)
@@ -149,19 +150,39 @@ class ClientSettings:
 
 
 def settings_for(profile: Profile) -> ClientSettings:
-    """What a conforming client of `profile` offers and accepts."""
-    permitted = {code for codes in (*profile.required.values(), *profile.optional.values()) for code in codes}
-    if not profile.closed:
+    """What a conforming client of `profile`, current, retired or of an older wording, offers and accepts."""
+    if "any" in profile.required or "any" in profile.derived:  # B.1 and B.3: the framework of TLS 1.0
+        legacy = profile.required.get("any") or profile.derived["any"]
+        spoken = tuple(code for code in legacy if suite(code).cipher != "NULL")
+        return ClientSettings(
+            versions=(TLS12, TLS11, TLS10), suites=(*_SUITES_TLS_1_2[:4], *spoken), encrypt_then_mac=True
+        )
+    if profile.closed:
+        return _closed(profile)
+    if 9325 in profile.bcp_195:
         return ClientSettings()
-    tls13 = (*_SUITES_TLS_1_3, *(code for code in profile.required["TLS 1.3"] if code not in _SUITES_TLS_1_3))
-    listed = [code for code in profile.required["TLS 1.2"] if code != _FIRST]
-    tls12 = (_FIRST, *listed) if _FIRST in permitted else tuple(listed)
-    return ClientSettings(
-        suites=(*tls13, *(code for code in tls12 if suite(code).forward_secrecy)),
+    return ClientSettings(suites=(*_SUITES_TLS_1_3, *_SUITES_TLS_1_2, *_SUITES_DHE))  # RFC 7525 4.2
+
+
+def _closed(profile: Profile) -> ClientSettings:
+    """What a client of a profile with a closed list of suites offers: every listed one whose records are spoken."""
+    listed = [*profile.required["TLS 1.2"], *profile.optional.get("TLS 1.2", ())]
+    allowed = {"ECDHE"} if 9325 in profile.bcp_195 else {"ECDHE", "DHE"}
+    older = [code for code in listed if code != _FIRST and key_shape(code) and suite(code).key_exchange in allowed]
+    newer = [code for code in profile.required.get("TLS 1.3", ()) if code not in _SUITES_TLS_1_3]
+    modern = (*_SUITES_TLS_1_3, *newer) if "any" not in profile.closed else ()
+    settings = ClientSettings(
+        versions=(TLS13, TLS12) if modern else (TLS12,),
+        suites=(*modern, _FIRST, *older),
+        minimum_dhe_bits=profile.minimum_bits.get("dhe", 2048),
+    )
+    if not profile.permitted:
+        return settings
+    return replace(
+        settings,
         schemes=tuple(scheme for scheme in _SCHEMES if scheme not in _SHA_512),
         certificate_schemes=_SCHEMES,
         minimum_rsa_bits=profile.minimum_bits.get("certificate_rsa", 2048),
         minimum_ec_bits=profile.minimum_bits.get("certificate_ecc", 256),
-        minimum_dhe_bits=profile.minimum_bits.get("dhe", 2048),
         certificate_hashes=profile.certificate_hashes,
     )
