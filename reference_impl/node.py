@@ -43,7 +43,7 @@ _APPLICATION_PROTOCOLS = {"https": (b"http/1.1",)}  # no ALPN name is registered
 _ROOTS = ("ca", "ca_ec")
 _SUITES_BESIDE: Mapping[str, tuple[int, ...]] = {
     "A.6": (0xC02F, 0xC030, 0xC02B, 0xC02C, 0x002F),  # RFC 9662 4 in its order, RFC 5425 4.2 last
-    "IHE-STX-TLS-1.2-Floor": (0xC030, 0xC02F, 0x009F, 0x009E),  # IHE ITI TF-2 3.19.6.2.3
+    "IHE-STX-TLS-1.2-Floor": (0xC02C, 0xC030, 0xC02B, 0xC02F, 0x009F, 0x009E),  # IHE ITI TF-2 3.19.6.2.3, and ECDSA
     "IHE-FQDN": SUITES_TLS_1_2["B.12"],
 }
 _STATIC_RSA = ("server_key_encipherment", "server_ec")
@@ -141,6 +141,7 @@ class Node:
     def trust_anchors(self) -> Path:
         """PEM file with the roots that the server's certificates lead to; the last of its chain for a given identity."""
         if self._identity is not None:
+            self.directory.mkdir(parents=True, exist_ok=True)
             path = self.directory / "issuer.pem"
             path.write_bytes(self._identity.chain[-1].public_bytes(serialization.Encoding.PEM))
             return path

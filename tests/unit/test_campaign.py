@@ -6,12 +6,15 @@ import json
 import shutil
 import stat
 import subprocess
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs12
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fixtures.pki.campaign import Campaign, CampaignError, Names
 from fixtures.pki.campaign_files import DEFAULT_PASSWORD, write_files
@@ -165,6 +168,24 @@ def test_a_broken_folder_is_one_sentence(
         (copy / file).write_text(content)
     with pytest.raises(CampaignError, match=says):
         Campaign.load(copy)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+_KEYS = st.sampled_from(["schema", "dns_names", "ip_addresses", "sut_names", "revocation_url", "client_name"])
+
+
+@given(content=_JSON | st.dictionaries(_KEYS, st.just(1) | _JSON), octets=st.none() | st.binary(max_size=30))
+@settings(max_examples=60, deadline=None)
+def test_whatever_stands_in_the_description_is_read_or_refused(content: object, octets: bytes | None) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "campaign.json").write_bytes(json.dumps(content).encode() if octets is None else octets)
+        with pytest.raises(CampaignError):  # the description alone is no campaign either
+            Campaign.load(folder)
 
 
 def test_a_key_of_another_certificate_is_noticed(folder: Path, tmp_path: Path) -> None:
