@@ -23,7 +23,6 @@ UNTOUCHED = {
     ("tls-client", "https"): "untouched-client-https",
 }
 """What stands for the fault where there is none, by role and protocol."""
-_RUNNERS = {"tls-server": run_node, "tls-client": run_client}
 
 
 class Runs:
@@ -45,8 +44,9 @@ class Runs:
                 names = () if fault in UNTOUCHED.values() else (fault,)
                 folder = self._directory / (fault or "untouched")
                 role, protocol = kind_of(fault)
+                run = run_client if role == "tls-client" else run_node
                 self._futures[fault] = self._executor.submit(
-                    _RUNNERS[role], folder, self._campaigns[role], *names, protocol=protocol
+                    run, folder, self._campaigns[role], *names, protocol=protocol
                 )
 
     def __getitem__(self, fault: str) -> Run:

@@ -30,6 +30,7 @@ from tests.faults.observe import EDITION, PROFILES, Collecting, Run, declaration
 ROLE = "tls-client"
 NAME = "harness.ps315.example"
 """How the client calls the harness: of three labels, as wildcards need; it is never looked up."""
+CLAIMS = tuple((profile, EDITION) for profile in PROFILES)
 _CONDUCT = Conduct(
     per_second=1000.0, deadlines=Deadlines(connect=5.0, exchange=5.0, silence=1.0, patience=1.0), seconds=110.0
 )
@@ -42,7 +43,7 @@ def run_client(
     *faults: str,
     protocol: str = "dicom-tls",
     kept: tuple[str, str] = ("B.13", EDITION),
-    claims: Sequence[tuple[str, str]] = tuple((profile, EDITION) for profile in PROFILES),
+    claims: Sequence[tuple[str, str]] = CLAIMS,
 ) -> Run:
     """The client that keeps the profile and edition `kept`, with `faults`, in every trial once."""
     directory.mkdir(parents=True, exist_ok=True)
