@@ -81,7 +81,8 @@ class ListenExecutor:
         self._domain, self._conduct, self._progress = domain, conduct, progress
         self._driver_for, self._budget_for = driver_for, budget_for
         self._entries: list[list[_Listening]] = []
-        self._threads: list[threading.Thread] = []
+        # Ends of threads are told by events: an interrupted join would take a thread for ended (Python 3.11).
+        self._ended: list[threading.Event] = []
         self._stopping = threading.Event()
         self._slots = threading.BoundedSemaphore(1 if conduct.gentle else _SUTS_AT_ONCE)
 
@@ -141,34 +142,37 @@ class ListenExecutor:
         for entries in self._entries:
             if entries:
                 name = f"listen {entries[0].run.sut.id}"
-                thread = threading.Thread(target=self._examine, args=(entries,), name=name, daemon=True)
-                self._threads.append(thread)
-                thread.start()
+                self._ended.append(threading.Event())
+                arguments = entries, self._ended[-1]
+                threading.Thread(target=self._examine, args=arguments, name=name, daemon=True).start()
 
     def wait(self) -> None:
         """Return when every trial is recorded. On `KeyboardInterrupt` call `stop`."""
-        for thread in self._threads:
-            while thread.is_alive():
-                thread.join(1.0)
+        for ended in self._ended:
+            while not ended.wait(1.0):
+                pass
 
     def stop(self) -> None:
         """End what is under way, with the drivers' processes, and release the ports. May be called more than once."""
         self._stopping.set()
-        for thread in self._threads:
-            thread.join(5.0)
+        for ended in self._ended:
+            ended.wait(5.0)
         for entries in self._entries:
             for entry in entries:
                 entry.ports.stop()
                 entry.run.connections += entry.connections
                 entry.connections = 0
 
-    def _examine(self, entries: Sequence[_Listening]) -> None:
+    def _examine(self, entries: Sequence[_Listening], ended: threading.Event) -> None:
         """All trials of one SUT."""
-        with self._slots:
-            for entry in entries:
-                entry.ports.start()
-                while entry.waiting and not self._stopping.is_set():
-                    self._step(entry, entry.next_step())
+        try:
+            with self._slots:
+                for entry in entries:
+                    entry.ports.start()
+                    while entry.waiting and not self._stopping.is_set():
+                        self._step(entry, entry.next_step())
+        finally:
+            ended.set()
 
     def _step(self, entry: _Listening, step: ListenStep) -> None:
         """Play the trial of one step and record it. Whatever happens, something is recorded, unless we are stopped."""

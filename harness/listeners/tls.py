@@ -183,8 +183,10 @@ def takes_trust_anchors(sut: Sut, endpoint: str) -> bool:
 
 def addresses_of(host: str) -> frozenset[str]:
     """Every address that the SUT may connect from."""
-    if is_loopback(host):
+    if host.lower() == "localhost":
         return _LOOPBACK
+    if _is_address(host):
+        return frozenset({host})
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     return frozenset(str(address[4][0]) for address in found)
 
