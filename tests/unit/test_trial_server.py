@@ -47,6 +47,10 @@ def test_an_ordinary_echo_of_dcmtk_is_answered_and_recorded(bench: Bench) -> Non
     assert exchange.id == seen.exchange
     assert exchange.segments[0][0] == "received"
     assert any(line.startswith("CLIENT_") for line in exchange.secrets)
+    said = [line for line in exchange.decoded if not line.startswith(" ")]
+    assert said[0].startswith("received client_hello")
+    assert any(line.startswith("received certificate_verify") and line.endswith("protected") for line in said)
+    assert any(line.startswith("received application data") for line in said)
 
 
 @pytest.mark.parametrize("trial", ["ordinary", "ordinary-1.2"])

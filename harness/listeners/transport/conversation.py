@@ -296,6 +296,7 @@ class Conversation:
             peer=self.peer,
             segments=tuple(self._segments),
             outcome=self._in_words(),
+            decoded=tuple(self._notes.lines),
             secrets=tuple(self._notes.secrets) if self.keep_secrets else (),
             truncated=self._truncated,
         )

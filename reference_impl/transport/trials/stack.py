@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from reference_impl.transport.protection.keys import KeyAgreementError
 from reference_impl.transport.protection.records import Aead13, ProtectionError, RecordProtection
-from reference_impl.transport.registry import suite
+from reference_impl.transport.registry import alert_name, suite
 from reference_impl.transport.trials.notes import MAXIMUM_NONCES, Notes
 from reference_impl.transport.trials.script import Presentation, Script
 from reference_impl.transport.wire import (
@@ -140,6 +140,7 @@ class ServerStack:
                 if self.finished:
                     return
         elif kind == ContentType.APPLICATION_DATA and self.established:
+            self.notes.line(f"received application data, {len(payload)} octets")
             self._plaintext += payload
         elif kind == ContentType.APPLICATION_DATA and self._early_left > 0:
             self._early_left -= len(payload)
@@ -184,6 +185,7 @@ class ServerStack:
         self.read_protection, self.pending_read = self.pending_read, None
 
     def _take_alert(self, alert: Alert) -> None:
+        self.notes.line(f"received alert {'fatal' if alert.fatal else 'warning'} {alert_name(alert.description)}")
         if alert.description == CLOSE_NOTIFY:
             self.notes.close_notify = True
             self.close()
@@ -196,6 +198,7 @@ class ServerStack:
     # -- messages ----------------------------------------------------------------------------------
 
     def _take_message(self, message: HandshakeMessage) -> None:
+        self.notes.message("received", message.encode(), protected=self.read_protection is not None)
         if self.established:
             if self.afterwards is not None:
                 self.afterwards(message)
@@ -236,6 +239,7 @@ class ServerStack:
         """Say what stands in place of a handshake; where that is no TLS, the client's answer to it is of interest."""
         opening = self.script.opening
         self._out += opening
+        self.notes.line(f"answered the ClientHello otherwise, by {len(opening)} octets")
         self._unprotected = bool(opening) and opening[0] != ContentType.ALERT
         if opening[:1] == bytes((ContentType.ALERT,)):
             self.notes.said = opening[-1]
@@ -268,6 +272,8 @@ class ServerStack:
         """Send handshake messages, changed as the script wants it, and keep them in the transcript."""
         changed = [self._changed(message) for message in messages]
         said = [message for message in changed if message]
+        for message in said:
+            self.notes.message("sent", message, protected=self.write_protection is not None)
         self.transcript += b"".join(said)
         self.put(ContentType.HANDSHAKE, self._cut(said))
 
@@ -316,6 +322,7 @@ class ServerStack:
             self.notes.detail = detail
         if not self.finished:
             self.notes.said = alert
+            self.notes.line(f"sent alert fatal {alert_name(alert)}: {detail}")
             self.put(ContentType.ALERT, [Alert(2, alert).encode()])
         self.finished = True
 
@@ -337,6 +344,7 @@ class ServerStack:
         """Protect application data for the client, cut as the script wants it."""
         if self.finished:
             return
+        self.notes.line(f"sent application data, {len(data)} octets")
         length = self.script.application_octets or _APPLICATION_RECORD
         for at in range(0, len(data), length):
             if self.script.application_empty:

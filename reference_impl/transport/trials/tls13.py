@@ -299,7 +299,6 @@ class Handshake13:
     # -- afterwards --------------------------------------------------------------------------------
 
     def _follow_up(self) -> None:
-        stack = self._stack
         if "ticket" in self._script.after:
             allowed: tuple[Extension, ...] = ()
             if self._script.early_data:
@@ -307,15 +306,20 @@ class Handshake13:
                 allowed = (Extension(ExtensionType.EARLY_DATA, octets),)
             age_add = int.from_bytes(os.urandom(4), "big")
             ticket = NewSessionTicket(self._script.ticket_seconds, os.urandom(64), age_add, b"\0", allowed)
-            stack.put(ContentType.HANDSHAKE, [ticket.encode(TLS13)])
+            self._say_later(ticket.encode(TLS13))
         if "key-update" in self._script.after:
             self._update_ours(asking=True)
+
+    def _say_later(self, message: bytes) -> None:
+        """Say what belongs to no transcript any more."""
+        self._notes.message("sent", message, protected=True)
+        self._stack.put(ContentType.HANDSHAKE, [message])
 
     def _update_ours(self, *, asking: bool) -> None:
         stack, shape = self._stack, self._shape
         assert shape is not None  # noqa: S101 - there is no key to update without
         message = HandshakeMessage(HandshakeType.KEY_UPDATE, bytes((asking,))).encode()
-        stack.put(ContentType.HANDSHAKE, [message])
+        self._say_later(message)
         self._server_secret = self._updated(self._server_secret)
         stack.write_protection = protection(shape, TLS13, self._schedule.traffic_keys(shape, self._server_secret))
 
