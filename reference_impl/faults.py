@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from reference_impl.faults_beside import broken_beside, texts_beside
 from reference_impl.retired_faults import retired_faults, texts
 from reference_impl.transport.client_faults import CLIENT_BEHAVIOURS
 from reference_impl.transport.faults import BEHAVIOURS, missing_suite_faults
@@ -47,7 +48,8 @@ class Fault:
     "warning". `becomes` holds those whose verdict turns "inconclusive", "not_applicable" or "pass" where the untouched
     node's is another; `advice` says what newer or stricter rules would make of it. `protocol` is the kind of endpoint
     that the node has to be (or the client to talk to) for all this to hold, one of `reference_impl.node.PROTOCOLS`.
-    A `retired` fault shows only at a node that serves a retired profile or an older wording (`retired_faults`).
+    A `retired` fault shows only at a node that serves a retired profile or an older wording (`retired_faults`), one
+    `beside` only at a node that serves A.6 or a profile of IHE (`faults_beside`).
     """
 
     id: str
@@ -58,6 +60,7 @@ class Fault:
     protocol: str = _PROTOCOLS[0]
     role: str = ROLES[0]
     retired: bool = False
+    beside: bool = False
 
 
 @cache
@@ -69,6 +72,7 @@ def _loaded(role: str) -> dict[str, Fault]:
         for name, code in missing_suite_faults().items():
             faults.setdefault(name, _missing_suite(name, code))
         faults |= {name: _retired(name, text) for name, text in texts().items()}
+        faults |= {name: _beside(name, text) for name, text in texts_beside().items()}
     unknown = set(faults) ^ set(_BEHAVIOURS[role])
     if unknown:
         raise ValueError(f"{_FILES[role].name} and the behaviours disagree on {', '.join(sorted(unknown))}")
@@ -139,6 +143,13 @@ def _retired(name: str, text: str) -> Fault:
         for profile, requirement in sorted(row.breaks) if row.id == name and row.node != "B.13 2023b" else ():
             breaks.setdefault(profile, {})[requirement] = row.turns[profile][requirement]
     return Fault(name, text, breaks, advice="It shows where a retired profile is served.", retired=True)
+
+
+def _beside(name: str, text: str) -> Fault:
+    """A fault that shows beside the profiles of Annex B."""
+    return Fault(
+        name, text, broken_beside(name), advice="It shows by A.6 or IHE, at a node that serves that.", beside=True
+    )
 
 
 def _missing_suite(name: str, code: int) -> Fault:

@@ -11,9 +11,9 @@ from tests.faults.observe import EDITION, Run
 Turned = dict[str, VerdictKind]
 
 
-def selected(profile: str, protocol: str, role: str) -> tuple[Requirement, ...]:
+def selected(profile: str, protocol: str, role: str, edition: str = EDITION) -> tuple[Requirement, ...]:
     """The requirements of a claim of `profile` in `role`, where `protocol` is spoken."""
-    return load_catalogue().select(profile, EDITION, role, protocol)
+    return load_catalogue().select(profile, edition, role, protocol)
 
 
 def expected(profile: str, breaks: Mapping[str, str], becomes: Mapping[str, str], untouched: Run) -> Turned:
@@ -21,12 +21,13 @@ def expected(profile: str, breaks: Mapping[str, str], becomes: Mapping[str, str]
 
     `breaks` and `becomes` name requirements that are no umbrellas; these are derived by the rule of the catalogue.
     """
-    claimed = selected(profile, untouched.protocol, untouched.role)
+    edition = next(claim.edition for claim in untouched.sut.claims if claim.profile == profile)
+    claimed = selected(profile, untouched.protocol, untouched.role, edition)
     before = untouched.kinds(profile)
     stated = {name: VerdictKind(kind) for name, kind in {**breaks, **becomes}.items()}
     after = before | stated
     for umbrella in (one for one in claimed if one.judged == "derived" and one.id in before):
-        members = load_catalogue().members_of(umbrella, profile, EDITION, untouched.role, untouched.protocol)
+        members = load_catalogue().members_of(umbrella, profile, edition, untouched.role, untouched.protocol)
         kinds = {after[one.id] for one in members if one.level == "shall" and one.id in after}
         order = (VerdictKind.FAIL, VerdictKind.ERROR, VerdictKind.INCONCLUSIVE, VerdictKind.PASS)
         after[umbrella.id] = next((kind for kind in order if kind in kinds), VerdictKind.NOT_APPLICABLE)

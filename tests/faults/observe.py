@@ -1,7 +1,8 @@
-"""Runs the reference node with a fault, observes it once with the real probes, judges it under both TLS profiles."""
+"""Runs the reference node with a fault, observes it once with the real probes, judges it under every claim."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,9 +24,10 @@ from harness.sut import make_sut
 from reference_impl.node import Node
 
 EDITION, ROLE = "2026c", "tls-server"
-ENDPOINTS = {"dicom-tls": "dimse", "https": "web"}
+ENDPOINTS = {"dicom-tls": "dimse", "https": "web", "syslog-tls": "syslog"}
 """The node's endpoint by its protocol."""
 PROFILES = ("B.12", "B.13")
+CLAIMS = tuple((profile, EDITION) for profile in PROFILES)
 _CONDUCT = Conduct(
     deadlines=Deadlines(connect=10.0, exchange=10.0, silence=1.5, patience=1.5), per_second=1000.0, seconds=110.0
 )
@@ -68,14 +70,21 @@ class Run:
         return {name: one.verdict for name, one in self.of(profile).items()}
 
 
-def run_node(directory: Path, campaign: Campaign, *faults: str, protocol: str = "dicom-tls") -> Run:
-    """Start a node that serves both profiles with `faults`; observe it once, with `campaign`; judge it under both."""
+def run_node(
+    directory: Path,
+    campaign: Campaign,
+    *faults: str,
+    protocol: str = "dicom-tls",
+    served: str = "B.13",
+    claims: Sequence[tuple[str, str]] = CLAIMS,
+) -> Run:
+    """Start a node that serves `served` with `faults`; observe it once, with `campaign`; judge it under each claim."""
     directory.mkdir(parents=True, exist_ok=True)
     begun = datetime.now(UTC)
     journal = Collecting(directory / "run.jsonl")
     endpoint = ENDPOINTS[protocol]
     serving = Node(
-        "B.13",
+        served,
         faults,
         protocol=protocol,
         client_auth="required",
@@ -100,7 +109,8 @@ def run_node(directory: Path, campaign: Campaign, *faults: str, protocol: str = 
                     }
                 },
                 "claims": [
-                    {"profile": profile, "edition": EDITION, "role": ROLE, "endpoint": endpoint} for profile in PROFILES
+                    {"profile": profile, "edition": edition, "role": ROLE, "endpoint": endpoint}
+                    for profile, edition in claims
                 ],
                 "credentials": {
                     "campaign": str(campaign.directory),

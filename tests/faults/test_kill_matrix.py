@@ -11,7 +11,7 @@ from tests.faults.conftest import UNTOUCHED, Runs, kind_of
 from tests.faults.expectations import compared, expected, selected, told, turned
 from tests.faults.observe import PROFILES
 
-FAULTS = {name: fault for name, fault in load_faults(None).items() if not fault.retired}
+FAULTS = {name: fault for name, fault in load_faults(None).items() if not (fault.retired or fault.beside)}
 ROLES = ("tls-server", "tls-client")
 
 

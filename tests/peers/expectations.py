@@ -18,6 +18,8 @@ EDITION = "2026c"
 FILES = {"tls-server": "expectations.toml", "tls-client": "client_expectations.toml"}
 """Where the cases of a role stand."""
 PROFILES = {"B.12": "b12", "B.13": "b13"}
+PARTS = {**PROFILES, "A.6": "a6"}
+"""What a row of the file calls a profile."""
 VERDICTS = ("fail", "warning", "inconclusive", "not_applicable")
 
 
@@ -42,7 +44,7 @@ class Case:
         verdicts = {each.id: "pass" for each in bound if each.judged == "automatically"}
         derived = [each for each in bound if each.judged == "derived"]
         explicit: dict[str, str] = {}
-        for part in ("both", PROFILES[profile]):
+        for part in ("both", PARTS[profile]):
             for verdict in VERDICTS:
                 for pattern in self.named.get(part, {}).get(verdict, ()):
                     for name in _matching(pattern, [*verdicts, *(each.id for each in derived)], catalogue):
@@ -87,7 +89,7 @@ def cases(role: str = "tls-server") -> tuple[Case, ...]:
 
 def _case(row: Mapping[str, Any], sets: Mapping[str, list[str]], role: str) -> Case:
     named: dict[str, dict[str, tuple[str, ...]]] = {}
-    for part in ("both", *PROFILES.values()):
+    for part in ("both", *PARTS.values()):
         named[part] = {
             verdict: tuple(
                 each for name in names for each in (sets[name.removeprefix("@")] if name.startswith("@") else [name])

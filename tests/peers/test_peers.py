@@ -17,7 +17,11 @@ from tests.peers.starters import PeerMissing
 
 pytestmark = pytest.mark.peer
 
-_CASES = [pytest.param(case, id=case.name, marks=pytest.mark.xdist_group(f"peer {case.name}")) for case in cases()]
+_CASES = [
+    pytest.param(case, id=case.name, marks=pytest.mark.xdist_group(f"peer {case.name}"))
+    for case in cases()
+    if case.protocol != "syslog-tls"
+]
 _MOST_CONNECTIONS = 250
 
 

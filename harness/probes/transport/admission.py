@@ -7,6 +7,7 @@ from typing import Literal
 
 from harness.dicom_ul import ABORT, ASSOCIATE_RJ, PDU_NAMES, abort
 from harness.observations import Reaction, ReactionKind
+from harness.observations.transport import ClientAuthentication
 from harness.probes.transport.http_answers import admitted_by_http, read_http_answer
 from harness.probes.transport.session import Incoming, Session
 from harness.probes.transport.session_offers import greeting
@@ -52,7 +53,7 @@ def _afterwards(session: Session, completed: Reaction, credential: str) -> Admis
         incoming = _next(session)  # who refuses us ends the connection without being told anything
         if incoming.end is not None and incoming.end.kind is ReactionKind.SILENCE:
             session.close_writing()  # a server that let us in closes in good order
-            return _closed(_next(session), completed)
+            return _closed(_next(session), completed, refuses_strangers=_refuses_strangers(session))
     if incoming.data is not None:
         return _answered(session, incoming.data, completed, credential)
     end = incoming.end or completed
@@ -71,8 +72,20 @@ def _next(session: Session) -> Incoming:
     return incoming
 
 
-def _closed(incoming: Incoming, completed: Reaction) -> Admission:
-    """Who kept the connection open until we closed it, and then closed it in good order, had let us in."""
+def _refuses_strangers(session: Session) -> bool:
+    """Whether a certificate of an unknown authority was seen to be refused, without being asked, in this version."""
+    facts = session.context.facts(ClientAuthentication)
+    return facts is not None and any(
+        each.credential == "unknown-authority" and each.version == session.version and each.admitted is False
+        for each in facts.trials
+    )
+
+
+def _closed(incoming: Incoming, completed: Reaction, *, refuses_strangers: bool) -> Admission:
+    """Who kept the connection open until we closed it, and then closed it in good order, had let us in.
+
+    A server that closes without close_notify had let us in if it refuses strangers, which it does at once.
+    """
     end = incoming.end
     if incoming.data is not None or (
         end is not None and end.kind is ReactionKind.CLOSE and end.detail == "close_notify"
@@ -80,6 +93,9 @@ def _closed(incoming: Incoming, completed: Reaction) -> Admission:
         return Admission(True, completed, "application")
     if end is not None and end.kind is ReactionKind.ALERT:
         return Admission(False, end, "handshake")
+    if end is not None and end.kind is ReactionKind.CLOSE:
+        kept = completed.model_copy(update={"detail": "kept the connection open until we closed it"})
+        return Admission(True, kept, "application") if refuses_strangers else Admission(None, kept)
     return Admission(None, end or completed)
 
 

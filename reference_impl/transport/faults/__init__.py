@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from reference_impl.transport.faults import certificates, handshake, suites, versions
 from reference_impl.transport.faults import client_certificates as clients
 from reference_impl.transport.faults.behaviour import Behaviour
+from reference_impl.transport.faults.beside import BESIDE_BEHAVIOURS
 from reference_impl.transport.faults.flights import dhe
 from reference_impl.transport.faults.records import random_nonces, repeated_nonce
 from reference_impl.transport.faults.retired import RETIRED_BEHAVIOURS
@@ -145,6 +146,7 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
     "no-alpn": handshake.ignoring_alpn(),
     # under retired profiles and older wordings
     **RETIRED_BEHAVIOURS,
+    **BESIDE_BEHAVIOURS,
 }
 """Every fault of the TLS front by name."""
 

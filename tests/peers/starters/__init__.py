@@ -12,6 +12,7 @@ from tests.peers.starters.openssl import s_server
 from tests.peers.starters.orthanc import orthanc
 from tests.peers.starters.process import Peer, PeerMissing, Starter
 from tests.peers.starters.python import pynetdicom_server
+from tests.peers.starters.rsyslog import rsyslog
 from tests.peers.starters.stunnel import stunnel
 
 STARTERS: dict[str, Starter] = {
@@ -21,6 +22,7 @@ STARTERS: dict[str, Starter] = {
     "gnutls-serv": gnutls_serv,
     "nginx": nginx,
     "stunnel": stunnel,
+    "rsyslog": rsyslog,
     "pynetdicom": pynetdicom_server,
     "dcmjs-dimse": dcmjs_dimse,
 }
