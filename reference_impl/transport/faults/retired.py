@@ -137,7 +137,6 @@ RETIRED_BEHAVIOURS: Mapping[str, Behaviour] = {
     "null-md5-only": _encrypting_nothing(),
     "tls-1.0-preferred": _choosing_old(_TLS_1_0),
     "tls-1.1-preferred": _choosing_old(_TLS_1_1),
-    "no-ecdsa-suites": suites.missing(0xC02B, 0xC02C),
     "dhe-1024-served": _dhe_of_1024_bits(),
     "curve-secp160r1": _over_secp160r1(),
     **_missing(),

@@ -1,0 +1,215 @@
+"""The kill matrix of retired profiles and older wordings: each at a node that serves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from fixtures.pki.campaign import Campaign
+from harness.catalogue import Requirement, load_catalogue
+from harness.judging import Judgement, exit_status, judge
+from harness.observations import Observation
+from harness.observations.base import Frozen
+from harness.observe import Conduct, Observer, SutRun
+from harness.plan import plan_for
+from harness.probes.base import Deadlines
+from harness.probes.transport import PROBES
+from harness.progress import Silent
+from harness.record.journal import Journal
+from harness.record.models import ObservationEvent, VerdictKind
+from harness.sut import make_sut
+from reference_impl.node import Node
+from reference_impl.retired_faults import NODES, RetiredFault, retired_faults, served
+
+ROLE = "tls-server"
+PROTOCOLS = ("dicom-tls", "https")
+ROWS = {f"{row.node}-{row.id}".replace(" ", "-"): row for row in retired_faults()}
+CLAIMS = [(node, profile, edition) for node, claims in NODES.items() for profile, edition in claims]
+_CONDUCT = Conduct(
+    deadlines=Deadlines(connect=10.0, exchange=10.0, silence=1.5, patience=1.5), per_second=1000.0, seconds=110.0
+)
+_CERTIFICATES = "client-certificate"  # those of clients have a matrix of their own, and take a campaign
+
+Kinds = dict[tuple[str, str], VerdictKind]
+
+
+class _Collecting(Journal):
+    """A journal that also keeps the observations at hand."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.observations: list[Observation] = []
+
+    def append(self, event: Frozen) -> None:
+        if isinstance(event, ObservationEvent):
+            self.observations.append(event.observation)
+        super().append(event)
+
+
+@dataclass
+class Nodes:
+    """Runs of the nodes, each once."""
+
+    directory: Path
+    campaign: Campaign
+    _made: dict[tuple[str, str, str], Judgement]
+
+    def judged(self, node: str, fault: str = "", protocol: str = "dicom-tls", *, campaign: bool = False) -> Judgement:
+        """What is judged of the node with `fault`; with `campaign` bad client certificates are shown to it as well."""
+        key = (node, fault, protocol + ("+" if campaign else ""))
+        if key not in self._made:
+            self._made[key] = self._run(node, fault, protocol, self.directory / "-".join(key), campaign)
+        return self._made[key]
+
+    def kinds(self, node: str, fault: str = "", protocol: str = "dicom-tls") -> Kinds:
+        """How each requirement ended that is no umbrella and not about certificates of clients."""
+        return {
+            (one.profile, one.requirement): one.verdict
+            for one in self.judged(node, fault, protocol).verdicts
+            if not one.derived and _CERTIFICATES not in one.requirement
+        }
+
+    def _run(self, node: str, fault: str, protocol: str, directory: Path, campaign: bool) -> Judgement:
+        directory.mkdir(parents=True)
+        profile, edition = served(node)
+        begun = datetime.now(UTC)
+        journal = _Collecting(directory / "run.jsonl")
+        serving = Node(
+            profile,
+            (fault,) if fault else (),
+            edition=edition,
+            protocol=protocol,
+            pki=self.campaign.pki,
+            client_anchors=[self.campaign.pinned["client"].certificate],
+            client_crls=[self.campaign.zoo().crl()],
+            directory=directory,
+        )
+        with journal, serving as one:
+            host, port = one.address
+            own = {"client_certificate": str(one.client_certificate), "client_key": str(one.client_key)}
+            credentials = {"campaign": str(self.campaign.directory)} if campaign else own
+            sut = make_sut(
+                {
+                    "schema": 1,
+                    "identity": {"id": "reference-node"},
+                    "endpoints": {
+                        "one": {
+                            "protocol": protocol,
+                            "host": host,
+                            "port": port,
+                            "called_aet": one.ae_title,
+                            "server_name": one.server_name,
+                        }
+                    },
+                    "claims": [
+                        {"profile": name, "edition": of, "role": ROLE, "endpoint": "one"} for name, of in NODES[node]
+                    ],
+                    "credentials": {**credentials, "trust_anchors": str(one.trust_anchors)},
+                    "declarations": _declarations(),
+                },
+                source="retired matrix",
+                folder=directory,
+            )
+            observer = Observer(PROBES, _CONDUCT, Silent())
+            observer.add(SutRun(sut, plan_for(sut, PROBES, leave_out=frozenset({"tls.second-opinion"})), journal))
+            observer.run()
+        return judge(sut.record, journal.observations, observed_at=begun, command="run")
+
+
+def _declarations() -> dict[str, str]:
+    answers = {"yes": "yes", "text": "as the conformance statement says"}
+    return {one.id: answers[one.answer] for one in load_catalogue() if one.judged == "by-declaration"}
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+    """The nodes, started on demand."""
+    directory = tmp_path_factory.mktemp("retired")
+    yield Nodes(directory, Campaign.create(directory / "campaign"), {})
+
+
+def selected(profile: str, edition: str, protocol: str = "dicom-tls") -> tuple[Requirement, ...]:
+    return load_catalogue().select(profile, edition, ROLE, protocol)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("node", NODES)
+def test_an_untouched_node_conforms_to_what_it_serves(nodes: Nodes, node: str, protocol: str) -> None:
+    with_certificates = any(_CERTIFICATES in one.id for claim in NODES[node] for one in selected(*claim, protocol))
+    judgement = nodes.judged(node, protocol=protocol, campaign=with_certificates)
+    wanted = {
+        (profile, one.id)
+        for profile, edition in NODES[node]
+        for one in selected(profile, edition, protocol)
+        if one.judged != "not-testable"
+    }
+    assert {(one.profile, one.requirement) for one in judgement.verdicts} == wanted
+    wrong = {
+        (one.profile, one.requirement): (one.verdict.value, one.reason)
+        for one in judgement.verdicts
+        if one.verdict not in {VerdictKind.PASS, VerdictKind.NOT_APPLICABLE}
+    }
+    assert wrong == {}
+    assert exit_status(judgement) == 0
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_fault_turns_exactly_what_it_says(nodes: Nodes, name: str) -> None:
+    row: RetiredFault = ROWS[name]
+    before, after = nodes.kinds(row.node, "", row.protocol), nodes.kinds(row.node, row.id, row.protocol)
+    stated = {
+        (profile, one): VerdictKind(kind) for profile, turned in row.turns.items() for one, kind in turned.items()
+    }
+    seen = {key: kind for key, kind in after.items() if before.get(key) is not kind}
+    newly_met = {
+        key for key, kind in seen.items() if kind is VerdictKind.PASS and before[key] is VerdictKind.NOT_APPLICABLE
+    }
+    seen = {key: kind for key, kind in seen.items() if key in stated or key not in newly_met}
+    reasons = {
+        (one.profile, one.requirement): one.reason for one in nodes.judged(row.node, row.id, row.protocol).verdicts
+    }
+    assert seen == stated, {key: reasons.get(key) for key in seen.keys() ^ stated.keys()}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row_names_known_requirements_with_their_level(name: str) -> None:
+    row = ROWS[name]
+    assert row.breaks, "a row that breaks nothing is none"
+    for profile, edition in NODES[row.node]:
+        known = {one.id: one for one in selected(profile, edition, row.protocol)}
+        for requirement, verdict in row.turns.get(profile, {}).items():
+            assert known[requirement].judged == "automatically", requirement
+            if verdict in {"fail", "warning"}:
+                assert verdict == ("fail" if known[requirement].level == "shall" else "warning"), requirement
+
+
+@pytest.mark.parametrize(("node", "profile", "edition"), CLAIMS)
+def test_every_automatic_requirement_of_a_retired_claim_has_a_fault(node: str, profile: str, edition: str) -> None:
+    broken = {one for row in ROWS.values() if row.node == node for of, one in row.breaks if of == profile}
+    automatic = {one.id for one in selected(profile, edition) if one.judged == "automatically"}
+    if profile in {"B.12", "B.13"}:  # what the current wording has too has its fault in the other matrix
+        automatic -= {one.id for one in selected(profile, "2026c")}
+    assert automatic - broken == set()
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_what_separates_a_node_from_the_current_profile_changes_no_verdict(nodes: Nodes, node: str) -> None:
+    judgement = nodes.judged(node)
+    assert [(one.profile, one.edition) for one in judgement.separations] == list(NODES[node])
+    for separation in judgement.separations:
+        assert (separation.against_profile, separation.against_edition) == ("B.12", "2026c")
+        assert separation.role == ROLE
+        told = {one.requirement: one.verdict for one in separation.deviations}
+        assert set(told.values()) <= {VerdictKind.FAIL, VerdictKind.WARNING}
+        assert all(one.profile == "B.12" and not one.derived for one in separation.deviations)
+        if node == "B.3":
+            assert told["RFC9325-3.1.1-no-tls-1.0"] is VerdictKind.FAIL
+            assert told["RFC9325-4.1-no-static-rsa"] is VerdictKind.WARNING
+        else:
+            assert told["RFC9325-4.1-no-dhe"] is VerdictKind.WARNING
+        assert separation.counts["fail"] == sum(kind is VerdictKind.FAIL for kind in told.values())
+    assert {(one.profile, one.edition) for one in judgement.verdicts} == set(NODES[node])
