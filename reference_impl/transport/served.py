@@ -72,6 +72,7 @@ def _serve_legacy(hello: Hello, router: Router) -> Channel:
 def _takes_flight(hello: Hello, settings: FrontSettings) -> bool:
     return (
         TLS_1_2 in hello.versions
+        and settings.minimum_version <= TLS_1_2
         and bool(set(settings.flight_suites) & set(hello.suites))
         and not in_common(hello, settings)
     )

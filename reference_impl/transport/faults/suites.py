@@ -94,7 +94,7 @@ def serving_only(*codes: int) -> Behaviour:
     """Serve nothing but these suites in TLS 1.2."""
 
     def adjust(settings: FrontSettings, _pki: Pki) -> FrontSettings:
-        return replace(settings, suites_tls_1_2=codes)
+        return replace(settings, suites_tls_1_2=codes, legacy_suites=(), flight_suites=())
 
     return Behaviour(adjust=adjust)
 
