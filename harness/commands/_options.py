@@ -28,6 +28,9 @@ NodeProtocol = Annotated[
     str | None,
     typer.Option("--protocol", help="What the node's port is for: dicom-tls or https (default: as the fault needs)."),
 ]
+CampaignFolder = Annotated[
+    Path | None, typer.Option("--campaign", help="Test campaign that ps315 pki made.", metavar="FOLDER")
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run in the folder.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what an earlier run left in the folder.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no summary.")]

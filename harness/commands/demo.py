@@ -13,6 +13,7 @@ import typer
 from harness.commands import _options as option
 
 if TYPE_CHECKING:
+    from fixtures.pki.campaign import Campaign
     from harness.sut import Sut
     from reference_impl.node import Node
 
@@ -42,7 +43,7 @@ def demo(
     as_json: option.AsJson = False,
 ) -> int:
     """Start the node for each current profile (or `profile`), judge it, write the report. Returns the exit status."""
-    from fixtures.pki import Pki
+    from fixtures.pki.campaign import Campaign
     from harness.commands._directory import check_directory
     from harness.commands._pipeline import perform
     from harness.commands._settings import Settings
@@ -72,17 +73,17 @@ def demo(
         json=as_json,
     )
     with ExitStack() as stack:
-        pki = Pki.create(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ps315-demo-"))))
+        campaign = Campaign.create(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ps315-demo-"))))
         nodes = {
-            name: stack.enter_context(make_node(name, fault or [], edition=edition, pki=pki))
+            name: stack.enter_context(make_node(name, fault or [], edition=edition, campaign=campaign))
             for name in ([profile] if profile else _CURRENT)
         }
-        sut = demo_sut(nodes)
+        sut = demo_sut(nodes, campaign)
         return perform([sut], settings, checked_catalogue([sut], suites))
 
 
-def demo_sut(nodes: dict[str, Node]) -> Sut:
-    """The SUT description of running `nodes`, by profile: one endpoint and claim each."""
+def demo_sut(nodes: dict[str, Node], campaign: Campaign) -> Sut:
+    """The SUT description of running `nodes`, by profile: one endpoint and claim each, examined with `campaign`."""
     from harness.credentials import CredentialSources, load_credentials
     from harness.sut import Sut, SutFile
     from harness.version import version
@@ -103,10 +104,6 @@ def demo_sut(nodes: dict[str, Node]) -> Sut:
         }
         content["claims"].append({"profile": profile, "edition": node.edition, "endpoint": name})
     first = next(iter(nodes.values()))
-    sources = CredentialSources(
-        client_certificate=str(first.client_certificate),
-        client_key=str(first.client_key),
-        trust_anchors=str(first.trust_anchors),
-    )
+    sources = CredentialSources(campaign=str(campaign.directory), trust_anchors=str(first.trust_anchors))
     credentials = load_credentials(sources, folder=Path(), source="demo")
     return Sut(SutFile.model_validate(content), "demo", credentials)

@@ -20,6 +20,7 @@ def probe(
     cert: option.Certificate = None,
     key: option.Key = None,
     ca: option.Authorities = None,
+    campaign: option.CampaignFolder = None,
     server_name: Annotated[str, typer.Option("--server-name", help="Name to ask for and to check.")] = "",
     calling_aet: Annotated[str, typer.Option("--calling-aet", help="AE title of this harness.")] = "",
     called_aet: Annotated[str, typer.Option("--called-aet", help="AE title of the device.")] = "",
@@ -57,11 +58,11 @@ def probe(
             titles[name] = checked_ae_title(title) if title else ""
         except ValueError as problem:
             raise UsageProblem(f"--{name.replace('_', '-')} {title!r}: {problem}") from None
-    flags = {"client_certificate": "--cert", "client_key": "--key", "trust_anchors": "--ca"}
+    flags = {"client_certificate": "--cert", "client_key": "--key", "trust_anchors": "--ca", "campaign": "--campaign"}
     if (cert is None) != (key is None):
         given, other = ("--cert", "--key") if key is None else ("--key", "--cert")
         raise UsageProblem(f"{given} is given without {other}; a client certificate needs both")
-    named = {"client_certificate": cert, "client_key": key, "trust_anchors": ca}
+    named = {"client_certificate": cert, "client_key": key, "trust_anchors": ca, "campaign": campaign}
     sources = CredentialSources(**{name: str(path) for name, path in named.items() if path is not None})
     endpoint = ENDPOINT_NAMES[where.protocol]
     content: dict[str, Any] = {

@@ -11,7 +11,7 @@ import typer
 from harness.commands import _options as option
 
 if TYPE_CHECKING:
-    from fixtures.pki import Pki
+    from fixtures.pki.campaign import Campaign
     from reference_impl.node import Node
     from reference_impl.transport.front import Identity
 
@@ -31,6 +31,7 @@ def serve(
     directory: Annotated[
         Path | None, typer.Option("--directory", help="Folder for certificates and stored instances.")
     ] = None,
+    campaign: option.CampaignFolder = None,
     acme: Annotated[
         str | None, typer.Option("--acme", metavar="URL", help="Get the certificate from this ACME server (directory).")
     ] = None,
@@ -59,6 +60,7 @@ def serve(
             ae_title=ae_title,
             client_auth=client_auth,
             directory=directory,
+            campaign=_campaign_of(campaign),
             identity=identity,
         ) as node:
             sys.stdout.write(_announcement(node, profile, fault or []))
@@ -68,6 +70,17 @@ def serve(
     except KeyboardInterrupt:
         sys.stderr.write("ps315: stopped\n")
     return 0
+
+
+def _campaign_of(folder: Path | None) -> Campaign | None:
+    """The campaign in `folder`, None where none is asked. Raises `UsageProblem`."""
+    from fixtures.pki.campaign import Campaign, CampaignError
+    from harness.errors import UsageProblem
+
+    try:
+        return None if folder is None else Campaign.load(folder)
+    except CampaignError as problem:
+        raise UsageProblem(f"--campaign: {problem}; make one with ps315 pki") from None
 
 
 def _from_acme(
@@ -121,11 +134,12 @@ def make_node(
     ae_title: str = "PS315-NODE",
     client_auth: str = "required",
     directory: Path | None = None,
-    pki: Pki | None = None,
+    campaign: Campaign | None = None,
     identity: Identity | None = None,
 ) -> Node:
     """The reference node, not yet started; without `protocol` it is what `faults` belong to.
 
+    With a `campaign` it is set up for that: it trusts the authority and the pinned client, and knows what is revoked.
     Raises `UsageProblem` for what it does not know or cannot bind, and for a fault that shows in another protocol only.
     """
     from harness.errors import UsageProblem
@@ -158,7 +172,9 @@ def make_node(
             ae_title=title,
             client_auth=client_auth,
             directory=directory,
-            pki=pki,
+            pki=campaign.pki if campaign else None,
+            client_anchors=[campaign.pinned["client"].certificate] if campaign else (),
+            client_crls=[campaign.zoo().crl()] if campaign else (),
             identity=identity,
         )
     except ValueError as problem:

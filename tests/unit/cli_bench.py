@@ -42,6 +42,11 @@ DECLARED = """
 """
 
 
+def campaign_of(node: Node) -> Path:
+    """The folder of the test campaign that a node of the fixtures is set up for."""
+    return node.trust_anchors.parent.parent
+
+
 def sut_text(node: Node, more: str = DECLARED, *, name: str = "pacs", port: int | None = None) -> str:
     return f"""
 schema = 1
@@ -57,6 +62,7 @@ server_name = "localhost"
 profile = "B.12"
 endpoint = "dimse"
 [credentials]
+campaign = "{campaign_of(node)}"
 client_certificate = "{node.client_certificate}"
 client_key = "{node.client_key}"
 trust_anchors = "{node.trust_anchors}"
@@ -84,6 +90,8 @@ def probe_arguments(node: Node, port: int | None = None) -> list[str | Path]:
         node.client_key,
         "--ca",
         node.trust_anchors,
+        "--campaign",
+        campaign_of(node),
         "--no-second-opinion",
     ]
 

@@ -17,6 +17,7 @@ from harness.schemas import FOLDER, generated, load, text_of
 from reference_impl.node import Node
 from tests.unit.cli_bench import (
     DECLARED,
+    campaign_of,
     document,
     finish,
     probe_arguments,
@@ -235,6 +236,8 @@ class TestInit:
             cli_node.client_certificate,
             "--key",
             cli_node.client_key,
+            "--campaign",
+            campaign_of(cli_node),
             cwd=tmp_path,
         )
         assert (written.status, written.err) == (0, "")

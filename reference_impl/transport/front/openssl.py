@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import dh, ec, rsa
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import dh
 from OpenSSL import SSL, crypto
 from tlslite.mathtls import RFC7919_GROUPS
 
@@ -55,7 +55,8 @@ _SESSION_SECONDS = 7200
 _FORGIVEN = frozenset({0, 3, 11, 12, 33, 44})
 """No error, and those after which a certificate counts as not revoked: no list, none that is valid now, or for this."""
 _LEAF_KEY_TOO_SMALL, _ISSUER_KEY_TOO_SMALL, _DIGEST_TOO_WEAK = 66, 67, 68
-_LEAST_RSA_BITS, _LEAST_CURVE_BITS = 2048, 224
+_TYPE_RSA_PSS = 912  # EVP_PKEY_RSA_PSS, which pyOpenSSL does not name
+_LEAST_BITS = {crypto.TYPE_RSA: 2048, _TYPE_RSA_PSS: 2048, crypto.TYPE_EC: 224}
 
 
 def build_context(settings: FrontSettings, security_level: int | None = None) -> SSL.Context:
@@ -148,15 +149,13 @@ def _ask_for_client_certificate(context: SSL.Context, settings: FrontSettings) -
 def weakness(certificate: crypto.X509, depth: int) -> int:
     """OpenSSL's error for a key or a digest that is too weak (RFC 9325 4.5), 0 for others and what cannot be read."""
     try:
-        seen = certificate.to_cryptography()
-        key, digest = seen.public_key(), seen.signature_hash_algorithm
-        of_anchor = seen.issuer == seen.subject  # how an anchor signed itself is nobody's concern
-    except (ValueError, UnsupportedAlgorithm):
+        key, signature = certificate.get_pubkey(), certificate.get_signature_algorithm().lower()
+        of_anchor = certificate.get_issuer() == certificate.get_subject()  # nobody's concern how it signed itself
+    except (crypto.Error, ValueError):
         return 0
-    weak_rsa = isinstance(key, rsa.RSAPublicKey) and key.key_size < _LEAST_RSA_BITS
-    if weak_rsa or (isinstance(key, ec.EllipticCurvePublicKey) and key.key_size < _LEAST_CURVE_BITS):
+    if key.bits() < _LEAST_BITS.get(key.type(), 0):
         return _ISSUER_KEY_TOO_SMALL if depth else _LEAF_KEY_TOO_SMALL
-    return _DIGEST_TOO_WEAK if isinstance(digest, (hashes.MD5, hashes.SHA1)) and not of_anchor else 0
+    return _DIGEST_TOO_WEAK if not of_anchor and any(digest in signature for digest in (b"md5", b"sha1")) else 0
 
 
 def _staple(context: SSL.Context, settings: FrontSettings) -> None:
@@ -203,8 +202,13 @@ class OpenSslChannel:
 
     @property
     def peer_certificate(self) -> x509.Certificate | None:
-        """The client's certificate, once presented."""
-        return self._connection.get_peer_certificate(as_cryptography=True)
+        """The client's certificate, once presented, if it can be read."""
+        try:
+            with warnings.catch_warnings():  # of odd certificates, which are none of the user's business
+                warnings.simplefilter("ignore")
+                return self._connection.get_peer_certificate(as_cryptography=True)
+        except ValueError:
+            return None
 
     @property
     def randoms(self) -> tuple[bytes, bytes]:
