@@ -14,7 +14,11 @@ import typer
 from harness.commands import _options as option
 
 _TEMPLATE = Path(__file__).resolve().parent.parent / "sut_template.toml.jinja"
+_INSTRUCTION = "Verify the connection to PS315, or send one object to it."
+_CLIENTS = {"dicom-tls": "scu", "https": "browser", "syslog-tls": "sender"}
+"""What an endpoint that connects is called, by its protocol."""
 _CREDENTIALS = (
+    ("campaign", '"campaign"'),
     ("client_certificate", '"client.pem"'),
     ("client_key", '"client.key"'),
     ("client_key_password", '{ env = "PS315_KEY_PASSWORD" }'),
@@ -55,6 +59,15 @@ def init(
     port: Annotated[int | None, typer.Option("--port", help="Port.")] = None,
     called_aet: Annotated[str | None, typer.Option("--called-aet", help="AE title of the device.")] = None,
     calling_aet: Annotated[str | None, typer.Option("--calling-aet", help="AE title of this harness.")] = None,
+    listen: Annotated[
+        int | None, typer.Option("--listen", help="Port at which it connects to us (0: any, with a command).")
+    ] = None,
+    listen_name: Annotated[
+        str, typer.Option("--listen-name", help="Host name or address under which it calls this computer.")
+    ] = "",
+    driver_command: Annotated[
+        str, typer.Option("--driver-command", help="Command that makes it connect, e.g. 'echoscu ... {host} {port}'.")
+    ] = "",
     server_name: Annotated[str, typer.Option("--server-name", help="Name to ask for and to check.")] = "",
     sut_id: Annotated[str | None, typer.Option("--id", help="Short name of the device.")] = None,
     vendor: Annotated[str | None, typer.Option("--vendor")] = None,
@@ -66,12 +79,16 @@ def init(
     cert: option.Certificate = None,
     key: option.Key = None,
     ca: option.Authorities = None,
+    campaign: Annotated[
+        Path | None, typer.Option("--campaign", help="Folder that `ps315 pki` made.", metavar="FOLDER")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     non_interactive: option.NonInteractive = False,
 ) -> int:
     """Write a SUT file from flags, asking on a terminal for what no flag gives. Returns the exit status."""
     from harness.claims import default_edition
     from harness.errors import UsageProblem
+    from harness.target import ENDPOINT_NAMES
 
     if out.exists() and not force:
         raise UsageProblem(f"{out}: exists already; give --out another file, or --force")
@@ -88,14 +105,30 @@ def init(
         "site": site,
         "tester": tester,
     }
-    _complete(given, ask=sys.stdin.isatty() and not non_interactive)
+    client = listen is not None or bool(driver_command)
+    served = port is not None or not client
+    if not served:
+        given["port"] = ""
+    asking = sys.stdin.isatty() and not non_interactive
+    _complete(given, ask=asking)
+    if asking and not client:
+        listen = _listen_port()
+        client = listen is not None
     values = given | {
         "file": out.name,
         "protocol": protocol,
-        "endpoint": "dimse" if protocol == "dicom-tls" else "dicomweb",
+        "endpoint": ENDPOINT_NAMES.get(protocol, "endpoint"),
+        "client_endpoint": _CLIENTS.get(protocol, "client"),
+        "served": served,
+        "client": client,
+        "listen": listen or 0,
+        "listen_name": listen_name,
+        "driver": "run" if driver_command else "people",
+        "driver_command": driver_command,
+        "instruction": _INSTRUCTION,
         "server_name": server_name,
         "claims": [(name, edition or default_edition(name)) for name in profile or ["B.12"]],
-        "paths": {"client_certificate": cert, "client_key": key, "trust_anchors": ca},
+        "paths": {"client_certificate": cert, "client_key": key, "trust_anchors": ca, "campaign": campaign},
     }
     text = sut_file_text(values, folder=out.resolve().parent)
     try:
@@ -122,10 +155,30 @@ def _complete(given: dict[str, Any], *, ask: bool) -> None:
         given[question.key] = answer or question.default
     if not given["host"]:
         raise UsageProblem("--host is missing; give the device's host name or address")
+    if given["port"] == "":
+        return  # it is the device that connects
     try:
         given["port"] = int(given["port"])
     except ValueError:
         raise UsageProblem(f"--port {given['port']!r}: is no number; write a number from 1 to 65535") from None
+
+
+def _listen_port() -> int | None:
+    """The port at which the device connects to us, asked for at the terminal; None if it does not."""
+    from harness.errors import UsageProblem
+
+    sys.stderr.write("Port at which it connects to this computer, if it is to be judged as a client too []: ")
+    sys.stderr.flush()
+    answer = sys.stdin.readline().strip()
+    if answer and not (answer.isascii() and answer.isdecimal()):
+        raise UsageProblem(f"--listen {answer!r}: is no number; write a number from 1 to 65535")
+    return int(answer) if answer else None
+
+
+def _roles(values: dict[str, Any]) -> list[tuple[str, str]]:
+    """The roles that are claimed, each with its endpoint."""
+    roles = [("tls-server", values["endpoint"])] if values["served"] else []
+    return [*roles, ("tls-client", values["client_endpoint"])] if values["client"] else roles
 
 
 def sut_file_text(values: dict[str, Any], *, folder: Path) -> str:
@@ -137,21 +190,27 @@ def sut_file_text(values: dict[str, Any], *, folder: Path) -> str:
 
     from harness.catalogue import load_catalogue
     from harness.commands.run import checked_catalogue
-    from harness.sut import Role, parse_sut
+    from harness.sut import parse_sut
 
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701 - TOML
     environment.filters["toml"] = _toml
     catalogue = load_catalogue()
     protocol = values["protocol"]
+    roles = _roles(values)
     bound = [
         each
         for each in catalogue
-        if any(each.applies_to(profile, edition, Role.TLS_SERVER, protocol) for profile, edition in values["claims"])
+        if any(
+            each.applies_to(profile, edition, role, protocol)
+            for profile, edition in values["claims"]
+            for role, _ in roles
+        )
     ]
     today = date.today()
     credentials = [(name, _path(values["paths"].get(name), folder), example) for name, example in _CREDENTIALS]
     text = environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
         **values,
+        roles=roles,
         credentials=credentials,
         questions=[each for each in bound if each.judged == "by-declaration"],
         asks=[each for each in bound if each.judged == "by-operator"],

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from harness.record.journal import read_record
+from harness.sut import load_sut, parse_sut
 from tests.unit.cli_bench import document, finish, ps315, start, unused_port, write_sut
 from tests.unit.listen_bench import eventually, trials_of
 
@@ -265,3 +266,61 @@ class Page:
         """Answer it."""
         told = {"task": task["id"], "said": said, "by": "R. Roe", "check": self._check}
         assert self._ask("POST", "/reply", json.dumps(told))[0] == 204
+
+
+class TestInit:
+    def init(self, tmp_path: Path, *more: str) -> tuple[int, str]:
+        ended = ps315("init", "--non-interactive", "--host", "127.0.0.1", *more, cwd=tmp_path)
+        return ended.status, ended.err
+
+    def test_what_is_written_for_a_client_is_taken(self, tmp_path: Path, client: str) -> None:
+        more = ("--listen", "0", "--listen-name", "localhost", "--driver-command", client, "--protocol", "https")
+        assert self.init(tmp_path, *more) == (0, "")
+        path = tmp_path / "sut.toml"
+        text = path.read_text(encoding="utf-8")
+        path.write_text(
+            text.replace('# trials = ["ordinary", "ordinary-1.2", "certificate/*"]', 'trials = ["ordinary"]')
+        )
+        ended = ps315("run", "sut.toml", "--no-second-opinion", "--out", "report", cwd=tmp_path)
+        assert ended.status in {0, 1, 3}, ended
+        (trial,) = trials_of(read_record(tmp_path / "report" / "run.jsonl")).values()
+        assert trial.connections[0].application == "http"
+
+    def test_a_device_may_be_server_and_client(self, tmp_path: Path) -> None:
+        assert self.init(tmp_path, "--port", "2762", "--listen", "11113", "--called-aet", "CT1") == (0, "")
+        record = load_sut(tmp_path / "sut.toml").record
+        assert [(claim.role, claim.endpoint) for claim in record.claims] == [
+            ("tls-server", "dimse"),
+            ("tls-client", "scu"),
+        ]
+        served, client = record.endpoints
+        assert (served.port, served.called_aet, served.calling_aet) == (2762, "CT1", "PS315-HARNESS")
+        assert client.listen is not None
+        assert (client.listen.port, client.listen.driver_kind) == (11113, "operator")
+        assert (client.called_aet, client.calling_aet) == ("PS315-HARNESS", "CT1")
+
+    @pytest.mark.parametrize(
+        ("more", "told"),
+        [
+            (("--listen", "0"), "endpoints.scu.listen: port is missing"),
+            (("--listen", "70000"), "endpoints.scu.listen.port"),
+            (("--driver-command", "scu {hots}"), "{hots} is no placeholder"),
+            (("--listen", "1", "--host", "192.0.2.7"), "listen.name is missing"),
+        ],
+    )
+    def test_what_no_file_may_have_is_told(self, tmp_path: Path, more: tuple[str, ...], told: str) -> None:
+        status, err = self.init(tmp_path, *more)
+        assert status == 2
+        assert told in err
+        assert not (tmp_path / "sut.toml").exists()
+
+    def test_examples_in_the_file_are_right(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whoever takes the comment signs away gets a file that is taken."""
+        monkeypatch.setenv("KEY_PASSWORD", "open sesame")
+        assert self.init(tmp_path, "--port", "2762")[0] == 0
+        text = (tmp_path / "sut.toml").read_text(encoding="utf-8")
+        begin, end = text.index("# [endpoints.scu]"), text.index("# What it says that it conforms to")
+        keys = re.compile(r"^# (\[|\w+ = )", re.MULTILINE)
+        uncommented = keys.sub(lambda match: match[1], text[begin:end])
+        sut = parse_sut(text[:begin] + uncommented + text[end:], source="sut.toml", folder=tmp_path)
+        assert set(sut.file.drivers) == {"echo", "move", "people"}
