@@ -234,6 +234,8 @@ MODERN = hello(supported_versions=(TLS13, TLS12), groups=(0x1D, 0x17), key_share
         ("downgrade-to-tls-1.1", hello(version=TLS11), "TLS 1.1"),
         ("downgrade-to-tls-1.1", hello(), ""),
         ("truncated-hmac", MODERN, "truncated_hmac"),
+        ("extension-unsolicited-1.2", hello(extensions=(1,)), "max_fragment_length"),
+        ("extension-unsolicited-1.2", MODERN, ""),
         ("signature-sha1", hello(suites=(0x009C,)), "ECDHE_RSA"),
         ("certificate/ed25519", MODERN, "signature scheme"),
         ("certificate/p-256", MODERN, ""),

@@ -157,6 +157,8 @@ def _without(trial: str, hello: ClientHelloFacts) -> str:
         return ""
     if trial in _TURNS_ON and _TURNS_ON[trial] not in hello.extensions:
         return f"the client does not send {ExtensionType(_TURNS_ON[trial]).name.lower()}"
+    if trial.startswith("extension-unsolicited") and ExtensionType.MAX_FRAGMENT_LENGTH in hello.extensions:
+        return "the client asks for max_fragment_length, with which the server was to come unasked"
     if trial == "downgrade-to-tls-1.2" and not hello.offers(TLS13):
         return "the client does not offer TLS 1.3, so that TLS 1.2 is no downgrade"
     if trial == "downgrade-to-tls-1.1" and hello.highest_version < TLS12:

@@ -129,7 +129,13 @@ def _ending_in(tail: bytes) -> ServerHelloHook:
 
 
 def _adding(*extra: Extension) -> ServerHelloHook:
-    return lambda said, _hello: replace(said, extensions=(*(said.extensions or ()), *extra))
+    types = {each.type for each in extra}
+
+    def change(said: ServerHello, _hello: ClientHello) -> ServerHello:
+        kept = (each for each in said.extensions or () if each.type not in types)
+        return replace(said, extensions=(*kept, *extra))
+
+    return change
 
 
 def _compressing(said: ServerHello, _hello: ClientHello) -> ServerHello:
@@ -167,8 +173,11 @@ def _drop(_message: bytes) -> bytes:
 
 
 def _encrypted_extensions(*extra: Extension) -> MessageHook:
+    types = {each.type for each in extra}
+
     def change(message: bytes) -> bytes:
-        listed = (*parse_encrypted_extensions(message[4:]), *extra)
+        kept = (each for each in parse_encrypted_extensions(message[4:]) if each.type not in types)
+        listed = (*kept, *extra)
         return HandshakeMessage(HandshakeType.ENCRYPTED_EXTENSIONS, encode_extensions(listed)).encode()
 
     return change
