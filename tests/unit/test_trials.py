@@ -236,7 +236,7 @@ MODERN = hello(supported_versions=(TLS13, TLS12), groups=(0x1D, 0x17), key_share
         ("truncated-hmac", MODERN, "truncated_hmac"),
         ("extension-unsolicited-1.2", hello(extensions=(1,)), "max_fragment_length"),
         ("extension-unsolicited-1.2", MODERN, ""),
-        ("signature-sha1", hello(suites=(0x009C,)), "ECDHE_RSA"),
+        ("signature-sha1", hello(suites=(0x009C,)), "ECDHE"),
         ("certificate/ed25519", MODERN, "signature scheme"),
         ("certificate/p-256", MODERN, ""),
         ("certificate/expired", MODERN, ""),

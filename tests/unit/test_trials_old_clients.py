@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from fixtures.pki import Pki
+from harness.listeners.transport.trials import TRIALS, Trial
 from harness.probes.base import ProbeContext
 from harness.probes.transport.session import Session
 from harness.probes.transport.session_offers import offer_of
@@ -144,3 +145,29 @@ def test_a_client_that_renegotiates_is_told_not_to(bench: Bench) -> None:
 
 def offer_hello() -> bytes:
     return ClientHello((0xC02F,), TLS12, ()).encode()
+
+
+@pytest.mark.parametrize("trial", ["ordinary", "ordinary-1.2", "finished-wrong-1.2"])
+def test_a_client_that_knows_no_rsa_is_shown_another_certificate(bench: Bench, trial: str) -> None:
+    context = _context(bench)
+    for version, suites in ((TLS13, (0x1302,)), (TLS12, (0xC02B,))):
+        if trial != "ordinary" and version == TLS13:
+            continue
+        bench.play(trial)
+        with Session(context, offer_of(context, version, suites=suites, schemes=(0x0403,)), "elliptic") as client:
+            client.handshake()
+            assert client.flight.scheme == 0x0403
+        bench.server.wait(10.0, settle=0.0)
+        assert bench.server.result()[0][-1].progress in {"completed", "went-on"}
+
+
+@pytest.mark.parametrize("trial", [t for t in TRIALS.values() if t.version == TLS12 and not t.case], ids=lambda t: t.id)
+def test_every_trial_of_tls_1_2_is_played_at_a_client_that_knows_no_rsa(bench: Bench, trial: Trial) -> None:
+    context = _context(bench)
+    bench.play(trial)
+    with Session(context, offer_of(context, TLS12, suites=(0xC02B,), schemes=(0x0403,)), "elliptic") as client:
+        client.handshake()
+    bench.server.wait(10.0, settle=0.0)
+    for seen in bench.server.result()[0]:
+        assert seen.hello is not None
+        assert "failed" not in seen.detail

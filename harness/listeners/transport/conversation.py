@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import select
 import socket
 import struct
@@ -23,6 +24,8 @@ from reference_impl.transport.wire import Ssl2ServerHello
 
 Opening = Literal["tls", "ssl2", "dicom", "http", "syslog", "other", "nothing"]
 Ended = Literal["alert", "close_notify", "close", "reset", "silence", "harness"]
+
+LOGGER = logging.getLogger(__name__)
 
 MAXIMUM_OCTETS = 1 << 28
 MAXIMUM_SECONDS = 600.0
@@ -93,6 +96,9 @@ class Conversation:
             self._ended = "reset"
         except OSError as problem:
             self._ended, self._detail = "reset", problem.strerror or str(problem)
+        except Exception:
+            LOGGER.exception("the listener failed at %s in trial %s", self.peer, self.part.trial)
+            self._ended, self._detail = "harness", "the listener itself failed"
         self._settle()
         self._finish()
         return self._facts(), self._evidence()

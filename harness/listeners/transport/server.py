@@ -35,6 +35,7 @@ _BACKLOG = 64
 _AT_ONCE = 16
 _TICK = 0.2
 _PROTOCOLS = {"https": ("http/1.1",)}
+_ELLIPTIC = "p-256"  # a good certificate of the zoo, for clients that verify no RSA signature
 _FOREIGN = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "PS315 Authority That Issued Nothing")]).public_bytes(),)
 
 
@@ -159,7 +160,8 @@ class TrialServer:
         script = GOOD if trial.case else SERVER_SCRIPTS[trial.id]
         if trial.case and trial.version is not None:
             script = replace(script, versions=(trial.version,))
-        server = Server(shown, self._authorities, _FOREIGN, _PROTOCOLS.get(self._protocol, ()))
+        other = None if trial.case else self._zoo.present(_ELLIPTIC, "server")
+        server = Server(shown, self._authorities, _FOREIGN, _PROTOCOLS.get(self._protocol, ()), other)
         return Part(
             trial=trial.id,
             server=server,

@@ -179,7 +179,7 @@ def _without_groups(trial: str, hello: ClientHelloFacts) -> str:
         return "the client names no groups, so that any may be chosen"
     ephemeral = any(code in hello.suites for code in EPHEMERAL_SUITES)
     if trial in _EPHEMERAL and not ephemeral:
-        return "the client offers no ECDHE_RSA cipher suite of TLS 1.2"
+        return "the client offers no ECDHE cipher suite of TLS 1.2"
     return ""
 
 

@@ -112,7 +112,16 @@ class LegacyHandshake:
         entry = registry.suite(code)
         if entry.authentication not in {"RSA", "ECDSA"}:
             return entry.authentication == "anon"
-        return (entry.authentication == "ECDSA") == is_ecdsa(self._stack.server.shown.key)
+        server = self._stack.server
+        keys = [each.key for each in (server.shown, server.alternate) if each is not None]
+        return any((entry.authentication == "ECDSA") == is_ecdsa(key) for key in keys)
+
+    def _present_for(self, authentication: str) -> None:
+        """Show the other certificate where the suite wants its kind of key."""
+        other = self._stack.server.alternate
+        wanted = authentication == "ECDSA"
+        if other is not None and authentication in {"RSA", "ECDSA"} and is_ecdsa(self._stack.shown.key) != wanted:
+            self._stack.shown = other
 
     def _choose_suite(self) -> int:
         if self._script.suite is not None:
@@ -121,11 +130,14 @@ class LegacyHandshake:
                 raise FailureError(HANDSHAKE_FAILURE, NOTHING_TO_SELECT)
             return chosen
         forced = self._script.version is not None
-        for code in (*AEAD_SUITES, *OLD_SUITES):
-            if code in self._hello.cipher_suites and self._fits(code) and self._speaks(code):
-                return code
+        usable = [c for c in (*AEAD_SUITES, *OLD_SUITES) if c in self._hello.cipher_suites and self._speaks(c)]
+        usual = "ECDSA" if is_ecdsa(self._stack.shown.key) else "RSA"
+        for code in sorted(
+            (c for c in usable if self._fits(c)), key=lambda c: registry.suite(c).authentication != usual
+        ):
+            return code
         if forced:  # a version that the client does not want: any suite will do for it to refuse
-            return 0xC009 if is_ecdsa(self._stack.server.shown.key) else 0xC013
+            return 0xC009 if is_ecdsa(self._stack.shown.key) else 0xC013
         raise FailureError(HANDSHAKE_FAILURE, "the client offers no cipher suite that this server has")
 
     def _speaks(self, code: int) -> bool:
@@ -139,6 +151,7 @@ class LegacyHandshake:
         self._random = said.random
         self._notes.suite = said.cipher_suite
         self._entry = registry.suite(said.cipher_suite)
+        self._present_for(self._entry.authentication)
         self._answered = frozenset(extension.type for extension in said.extensions or ())
         computable = self._version >= TLS10 and said.legacy_version == self._version and not said.compression_method
         known = ExtensionType.TRUNCATED_HMAC not in self._answered
@@ -168,12 +181,12 @@ class LegacyHandshake:
 
     def _stapled(self) -> bool:
         asked = self._hello.extension(ExtensionType.STATUS_REQUEST) is not None
-        return asked and bool(self._stack.server.shown.ocsp_response) and self._version >= TLS10
+        return asked and bool(self._stack.shown.ocsp_response) and self._version >= TLS10
 
     # -- the server's flight -----------------------------------------------------------------------
 
     def _say_flight(self) -> None:
-        shown, messages = self._stack.server.shown, list[bytes]()
+        shown, messages = self._stack.shown, list[bytes]()
         named = self._entry.authentication not in {"anon", "NULL", "PSK"}
         if named:
             messages.append(CertificateMessage(tuple(CertificateEntry(der) for der in shown.chain)).encode())
@@ -220,7 +233,7 @@ class LegacyHandshake:
         )  # fmt: skip
 
     def _signature(self, parameters: bytes) -> tuple[int, bytes]:
-        shown = self._stack.server.shown
+        shown = self._stack.shown
         leaf = shown.chain[0] if shown.chain else b""
         offered = self._hello.extension(ExtensionType.SIGNATURE_ALGORITHMS)
         schemes: Iterable[int] = parse_numbers(offered, 2, 2, "signature_algorithms") if offered is not None else ()
@@ -299,7 +312,7 @@ class LegacyHandshake:
         return self._pair.agree(peer)
 
     def _transported(self, reader: Reader) -> bytes | None:
-        key = self._stack.server.shown.key
+        key = self._stack.shown.key
         if not isinstance(key, rsa.RSAPrivateKey):
             return None
         sealed = reader.vector(2, "EncryptedPreMasterSecret")

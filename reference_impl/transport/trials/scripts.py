@@ -38,8 +38,11 @@ from reference_impl.transport.wire.extensions import encode_extensions
 
 _UNRECOGNIZED_NAME = 112
 _WEEK = 7 * 86_400
-EPHEMERAL_SUITES = (0xC02F, 0xC030, 0xCCA8, 0xC013, 0xC014, 0xC027, 0xC028)
-"""ECDHE_RSA suites that trials of the ServerKeyExchange select, the best first."""
+EPHEMERAL_SUITES = (
+    0xC02F, 0xC030, 0xCCA8, 0xC013, 0xC014, 0xC027, 0xC028,
+    0xC02B, 0xC02C, 0xCCA9, 0xC0AC, 0xC0AD, 0xC0AE, 0xC0AF, 0xC009, 0xC00A,
+)  # fmt: skip
+"""ECDHE suites that trials of the ServerKeyExchange select, the best first."""
 _SUITES_1_3 = (0x1305, 0x1304, 0x1303, 0x1301, 0x1302, 0xC0B4, 0xC0B5)
 _UNASSIGNED_VERSION = 0x0305
 _UNSOLICITED = extensions.max_fragment_length()

@@ -9,6 +9,8 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from cryptography.exceptions import UnsupportedAlgorithm
+
 from reference_impl.transport.protection.keys import KeyAgreementError
 from reference_impl.transport.protection.records import Aead13, ProtectionError, RecordProtection
 from reference_impl.transport.registry import alert_name, suite
@@ -58,12 +60,16 @@ class FailureError(Exception):
 
 @dataclass(frozen=True)
 class Server:
-    """What a server has besides its script: its certificate, what it asks client certificates of, its ALPN names."""
+    """What a server has besides its script: its certificate, what it asks client certificates of, its ALPN names.
+
+    `alternate` has the other kind of key (elliptic curve), for clients that verify no signature of the first.
+    """
 
     shown: Presentation
     authorities: tuple[bytes, ...] = ()
     foreign_authorities: tuple[bytes, ...] = ()
     protocols: tuple[str, ...] = ()
+    alternate: Presentation | None = None
 
 
 @dataclass
@@ -92,6 +98,7 @@ class ServerStack:
         self.blind = False  # what was selected cannot be computed here: only whether the client goes on is seen
         self.record_version = 0x0301
         self.afterwards: Callable[[HandshakeMessage], None] | None = None
+        self.shown = self.server.shown
         self._corrupt = self.script.corrupt
         self._steps = self._converse()
         next(self._steps)
@@ -122,6 +129,8 @@ class ServerStack:
             self.fail(DECODE_ERROR, str(problem))
         except KeyAgreementError as problem:
             self.fail(ILLEGAL_PARAMETER, str(problem))
+        except (UnsupportedAlgorithm, ValueError) as problem:
+            self.fail(INTERNAL_ERROR, f"the listener cannot sign what the trial wants: {problem}")
 
     def _take(self, record: Record) -> None:
         if record.content_type == ContentType.CHANGE_CIPHER_SPEC:

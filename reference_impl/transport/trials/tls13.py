@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from reference_impl.transport.protection.keys import GROUPS_TLS13, KeyPair, Schedule13, expand_label, key_pair
 from reference_impl.transport.protection.records import KeyShape, key_shape, protection
-from reference_impl.transport.trials.script import Retry
+from reference_impl.transport.trials.script import Presentation, Retry
 from reference_impl.transport.trials.signing import choose_scheme, sign, signed_content_1_3, usable_schemes
 from reference_impl.transport.trials.stack import (
     DECRYPT_ERROR,
@@ -85,6 +85,7 @@ class Handshake13:
         """The whole handshake, from the ClientHello `first`."""
         stack = self._stack
         stack.record_version = TLS12
+        self._choose_certificate()
         suite = self._choose_suite()
         stack.transcript = first.encode()
         yield from self._retry(suite)
@@ -114,6 +115,16 @@ class Handshake13:
         if chosen is None:
             raise FailureError(HANDSHAKE_FAILURE, "the client offers no TLS 1.3 cipher suite that this server has")
         return chosen
+
+    def _choose_certificate(self) -> None:
+        """Show the other certificate to a client that verifies no signature by the key of the first."""
+        stack, other = self._stack, self._stack.server.alternate
+        offered = self._hello.extension(ExtensionType.SIGNATURE_ALGORITHMS)
+        if other is None or offered is None or self._script.scheme is not None:
+            return
+        schemes = set(parse_numbers(offered, 2, 2, "signature_algorithms"))
+        if not schemes & set(usable_schemes(stack.shown.key, _leaf(stack.shown), TLS13)):
+            stack.shown = other
 
     def _retry(self, suite: int) -> Steps:
         offer = _Offer.of(self._hello)
@@ -237,7 +248,7 @@ class Handshake13:
         return CertificateRequest(extensions=tuple(asked)).encode(TLS13)
 
     def _certificate(self) -> bytes:
-        shown = self._stack.server.shown
+        shown = self._stack.shown
         entries = [CertificateEntry(der) for der in shown.chain]
         asked = self._hello.extension(ExtensionType.STATUS_REQUEST) is not None
         if entries and shown.ocsp_response and asked:
@@ -246,10 +257,10 @@ class Handshake13:
         return CertificateMessage(tuple(entries)).encode(TLS13)
 
     def _certificate_verify(self) -> bytes:
-        shown = self._stack.server.shown
+        shown = self._stack.shown
         offered = self._hello.extension(ExtensionType.SIGNATURE_ALGORITHMS)
         schemes: Iterable[int] = parse_numbers(offered, 2, 2, "signature_algorithms") if offered is not None else ()
-        leaf = shown.chain[0] if shown.chain else b""
+        leaf = _leaf(shown)
         scheme = self._script.scheme
         if scheme is None:
             scheme = choose_scheme(shown.key, leaf, TLS13, schemes)
@@ -339,6 +350,10 @@ class Handshake13:
         stack.read_protection = protection(shape, TLS13, self._schedule.traffic_keys(shape, self._client_secret))
         if asked == 1:
             self._update_ours(asking=False)
+
+
+def _leaf(shown: Presentation) -> bytes:
+    return shown.chain[0] if shown.chain else b""
 
 
 def _retry_group(retry: Retry, offer: _Offer) -> int | None:
