@@ -6,6 +6,8 @@ import contextlib
 import hashlib
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from reference_impl.transport.client.channel import ClientChannel
@@ -36,6 +38,24 @@ def leaf_of(shown: tuple[bytes, ...]) -> x509.Certificate | None:
     return None
 
 
+def key_of(leaf: x509.Certificate) -> PublicKey | None:
+    """The certified key, None where it is of a kind that signs no handshake, or cannot be read."""
+    with contextlib.suppress(ValueError, UnsupportedAlgorithm):
+        key = leaf.public_key()
+        return key if isinstance(key, PublicKey) else None
+    return None
+
+
+def check_kind(channel: ClientChannel, authentication: str) -> None:
+    """In TLS 1.2 and less the suite says what kind of key authenticates (RFC 8422 2, RFC 5246 7.4.2)."""
+    leaf = channel.peer_certificate
+    key = None if leaf is None else key_of(leaf)
+    if key is None or authentication not in {"RSA", "ECDSA"}:
+        return
+    if isinstance(key, rsa.RSAPublicKey) is not (authentication == "RSA"):
+        raise RefusalError(AlertDescription.ILLEGAL_PARAMETER, "the server's key does not suit the suite")
+
+
 def check_certificate_verify(channel: ClientChannel, verify: CertificateVerify, hash_name: str) -> None:
     """The server's CertificateVerify of TLS 1.3 over the transcript so far (RFC 8446 4.4.3)."""
     data = _SERVER_CONTEXT + hashlib.new(hash_name, channel.transcript).digest()
@@ -50,12 +70,12 @@ def check_signature(channel: ClientChannel, scheme: int, signature: bytes, data:
     leaf = channel.peer_certificate
     if leaf is None:  # no certificate, or none that can be read, has been let pass
         return
-    key, wrong = leaf.public_key(), AlertDescription.DECRYPT_ERROR
-    good = isinstance(key, PublicKey) and is_signed(key, scheme, signature, data)
+    key, wrong = key_of(leaf), AlertDescription.DECRYPT_ERROR
+    good = key is not None and is_signed(key, scheme, signature, data)
     reason = "the server's key did not sign the handshake"
     channel.heed(lambda: channel.require(Check.SERVER_SIGNATURE, good, wrong, reason))
     fits = channel.version < TLS13
-    if not fits and isinstance(key, PublicKey):
+    if not fits and key is not None:
         fits = scheme in schemes_of(key, TLS13, pss_only=is_pss_only(leaf))
     unfit = f"signature scheme 0x{scheme:04X} does not belong to TLS 1.3 and this key"
     channel.heed(lambda: channel.require(Check.SCHEME_OF_VERSION, fits, AlertDescription.ILLEGAL_PARAMETER, unfit))

@@ -20,7 +20,7 @@ def fits_name(leaf: x509.Certificate, name: str, address: Address | None) -> boo
         if address is not None:
             verify_certificate_ip_address(leaf, str(address))
         else:
-            verify_certificate_hostname(leaf, name.rstrip("."))
-    except (VerificationError, CertificateError):
+            verify_certificate_hostname(leaf, name.rstrip(".").encode("idna").decode("ascii"))
+    except (VerificationError, CertificateError, UnicodeError):
         return False
     return True

@@ -9,8 +9,10 @@ from functools import lru_cache
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from reference_impl.transport.client.authentication import (
+    check_kind,
     check_request,
     check_signature,
+    key_of,
     leaf_of,
     own_certificate,
     own_certificate_verify,
@@ -143,6 +145,7 @@ class _Handshake:
         if self.suite.authentication not in {"anon", "NULL"}:
             channel.heed(lambda: channel.verify(self.shown, self.stapled))
             channel.peer_certificate = leaf_of(self.shown)
+            check_kind(channel, self.suite.authentication)
         exchange = self.key_exchange
         if exchange is None:
             if self.suite.key_exchange != "RSA" and channel.suite not in channel.settings.deviations.pretended:
@@ -218,7 +221,7 @@ class _Handshake:
     def _encrypted_premaster(self) -> tuple[bytes, bytes]:
         premaster = self.hello.client_version.to_bytes(2, "big") + os.urandom(46)
         leaf = self.channel.peer_certificate
-        key = leaf.public_key() if leaf is not None else None
+        key = key_of(leaf) if leaf is not None else None
         if not isinstance(key, rsa.RSAPublicKey):
             raise RefusalError(AlertDescription.UNSUPPORTED_CERTIFICATE, "the server's key cannot encrypt")
         return premaster, vector(key.encrypt(premaster, padding.PKCS1v15()), 2)

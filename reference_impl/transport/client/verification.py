@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TypeVar
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, SignatureAlgorithmOID
@@ -28,6 +29,17 @@ MAX_CERTIFICATES = 20
 _MAX_OCTETS = 1 << 17
 _WITH_ISSUER = 2
 
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+    crypto.Error,
+)
+"""What the libraries raise for certificates that they cannot read."""
 _CHECK_OF_ERROR: dict[int, Check] = {
     2: Check.TRUST,  # unable to get issuer certificate
     18: Check.TRUST,  # self-signed certificate
@@ -97,7 +109,7 @@ class Verifier:
         try:
             certificates = [x509.load_der_x509_certificate(der) for der in shown]
             self._verify(certificates, stapled)
-        except (ValueError, TypeError, x509.DuplicateExtension, x509.InvalidVersion, crypto.Error) as problem:
+        except UNREADABLE as problem:
             reason = str(problem) or type(problem).__name__
             self._refuse(Check.ENCODING, f"a certificate cannot be read: {reason}")
 
