@@ -147,7 +147,8 @@ class Conversation:
         if answer:
             stack.send_plaintext(answer)
             self._answered = True
-        if self._application.over or (answer and self.part.script.bare_close):
+        over = self._application.over and not corrupting  # what it makes of a broken answer has to be heard
+        if over or (answer and self.part.script.bare_close):
             stack.close()
 
     def _note_application(self, data: bytes) -> None:
