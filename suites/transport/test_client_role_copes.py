@@ -25,7 +25,15 @@ BOUNDARIES = (
 PADDING = "padding"
 
 
-@verifies("B.12-client-integrity-failure-drops-connection", "B.13-client-integrity-failure-drops-connection")
+@verifies(
+    "B.12-client-integrity-failure-drops-connection",
+    "B.13-client-integrity-failure-drops-connection",
+    "B.1-client-integrity-failure-drops-connection",
+    "B.3-client-integrity-failure-drops-connection",
+    "B.9-client-integrity-failure-drops-connection",
+    "B.10-client-integrity-failure-drops-connection",
+    "B.11-client-integrity-failure-drops-connection",
+)
 @at_every_client_endpoint
 def test_a_failed_integrity_check_drops_the_connection(client: ClientEndpoint) -> None:
     """B.12, B.13: the connection is dropped when an integrity check fails, in the handshake and after it."""

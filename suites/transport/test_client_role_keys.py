@@ -36,7 +36,12 @@ def offers_dhe(client: ClientEndpoint) -> None:
         raise NotApplicable(f"the client offers no DHE suite at {client.name}", client.hello_exchange)
 
 
-@verifies("B.13-client-dhe-key-length", "RFC9325-4.5-client-dhe-2048")
+@verifies(
+    "B.13-client-dhe-key-length",
+    "B.11-client-dhe-key-length",
+    "RFC9325-4.5-client-dhe-2048",
+    "RFC7525-4.3-client-dhe-2048",
+)
 @at_every_client_endpoint
 def test_short_dhe_keys_are_refused(client: ClientEndpoint) -> None:
     """B.13 and RFC 9325 4.5: the key length of DHE is 2048 bits or more."""
@@ -78,7 +83,7 @@ def no_short_curves(client: ClientEndpoint, least: int) -> None:
         )
 
 
-@verifies("B.13-client-ecdhe-key-length")
+@verifies("B.13-client-ecdhe-key-length", "B.11-client-ecdhe-key-length")
 def test_ecdhe_keys_have_256_bits(client: TlsClient) -> None:
     """B.13: the key length of ECDHE is 256 bits or more. X25519 and hybrids have no ruling and are never failed."""
     least = client.profile.minimum_bits["ecdhe"]

@@ -29,6 +29,11 @@ STATUS_REQUEST = 5
 
 REFUSED: dict[str, tuple[str, ...]] = {
     "RFC9325-3.1.1-client-no-ssl-3.0": ("only-ssl-3.0",),
+    "RFC7525-3.1.1-client-no-ssl-3.0": ("only-ssl-3.0",),
+    "B.10-client-no-tls-1.0": ("only-tls-1.0",),
+    "B.11-client-no-tls-1.0": ("only-tls-1.0",),
+    "B.10-client-no-tls-1.1": ("only-tls-1.1", "downgrade-to-tls-1.1"),
+    "B.11-client-no-tls-1.1": ("only-tls-1.1", "downgrade-to-tls-1.1"),
     "RFC9325-3.1.1-client-no-tls-1.0": ("only-tls-1.0",),
     "RFC8996-4-client-no-tls-1.0": ("only-tls-1.0",),
     "RFC9325-3.1.1-client-no-tls-1.1": ("only-tls-1.1", "downgrade-to-tls-1.1"),
@@ -79,7 +84,7 @@ def test_the_client_breaks_off(client: TlsClient, requirement: JudgedRequirement
     judged_everywhere(breaks_off, client.endpoints)
 
 
-@verifies("RFC9325-3.1.1-client-no-ssl-2.0")
+@verifies("RFC9325-3.1.1-client-no-ssl-2.0", "RFC7525-3.1.1-client-no-ssl-2.0")
 @at_every_client_endpoint
 def test_no_hello_in_the_format_of_ssl_2_0(client: ClientEndpoint) -> None:
     """RFC 9325 3.1.1 and RFC 6176 3: no hello in the format of SSL 2.0, no answer in SSL 2.0 accepted."""
@@ -134,7 +139,7 @@ def test_a_server_without_secure_renegotiation_gets_handshake_failure(client: Cl
     answered_by(client, "no-renegotiation-info", HANDSHAKE_FAILURE, "fatal alert handshake_failure")
 
 
-@verifies("RFC9325-3.3-client-no-compression")
+@verifies("RFC9325-3.3-client-no-compression", "RFC7525-3.3-client-no-compression")
 @at_every_client_endpoint
 def test_no_compression(client: ClientEndpoint) -> None:
     """RFC 9325 3.3: TLS compression should not be supported; what a client offers it supports."""

@@ -49,6 +49,17 @@ PROHIBITED: dict[str, tuple[str, SuiteRule]] = {
         lambda each: encrypts(each) and each.strength_bits < 128,
     ),
     "RFC9325-4.1-client-no-static-rsa": ("suite with RSA key transport", lambda each: each.key_exchange == "RSA"),
+    "RFC7525-4.1-client-no-null": ("suite that does not encrypt", lambda each: each.cipher == "NULL"),
+    "RFC7525-4.1-client-no-rc4": ("suite with RC4", lambda each: each.cipher == "RC4"),
+    "RFC7525-4.1-client-no-below-112-bits": (
+        "suite of less than 112 bits",
+        lambda each: encrypts(each) and each.strength_bits < 112,
+    ),
+    "RFC7525-4.1-client-no-below-128-bits": (
+        "suite of less than 128 bits",
+        lambda each: encrypts(each) and each.strength_bits < 128,
+    ),
+    "RFC7525-4.1-client-no-static-rsa": ("suite with RSA key transport", lambda each: each.key_exchange == "RSA"),
     "RFC9325-4.1-client-no-static-dh": ("suite with static DH", lambda each: each.key_exchange == "DH"),
     "RFC9325-4.1-client-no-static-ecdh": ("suite with static ECDH", lambda each: each.key_exchange == "ECDH"),
     "RFC9325-4.1-client-no-dhe": ("TLS_DHE_ suite", lambda each: each.key_exchange == "DHE"),
