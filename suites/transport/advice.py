@@ -20,10 +20,12 @@ from harness import (
     Extensions,
     Groups,
     Observations,
+    Preferences,
     Renegotiation,
+    Resumption,
     Versions,
 )
-from reference_impl.transport.registry import CipherSuite, group
+from reference_impl.transport.registry import CipherSuite, group, suite
 from suites.transport.client_advice import advise_client
 from suites.transport.client_view import TlsClient
 from suites.transport.occasions import MOST_NAMED, Occasion, Rule, advice_on, listed
@@ -31,6 +33,7 @@ from suites.transport.view import SeenCertificate, TlsServer
 
 SOON = timedelta(days=30)
 SERVER_PURPOSES = frozenset({"serverAuth", "anyExtendedKeyUsage"})
+RFC9662_SUITE = 0xC02F  # TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
 RFC10015_KEY_EXCHANGES = frozenset({"RSA", "DH", "DHE"})
 CLIENT = "tls-client"
 
@@ -113,6 +116,29 @@ def accepted(tls: TlsServer, rule: str, about_suite: Callable[[CipherSuite], boo
         yield Occasion(rule, listed(each.suite.name for each in seen), evidence)
 
 
+def rfc9662(tls: TlsServer) -> Iterator[Occasion]:
+    """What RFC 9662 asks of a syslog receiver beyond RFC 5425, which A.6 names."""
+    if tls.claim.profile != "A.6":
+        return
+    if tls.accepts(TLS12) and not tls.has_suite(lambda each: each.code == RFC9662_SUITE, TLS12):
+        yield Occasion("rfc9662-ecdhe-suite")
+    for server in tls.endpoints:
+        if server.facts(Resumption).early_data_accepted:
+            yield Occasion("rfc9662-early-data", evidence=server.facts(Resumption).exchanges)
+
+
+def rfc9662_preference(tls: TlsServer) -> Iterator[Occasion]:
+    """The order that RFC 9662 asks a syslog receiver for: TLS 1.3, then ECDHE."""
+    for server in tls.endpoints if tls.claim.profile == "A.6" else ():
+        both = server.facts(Versions).all_offered
+        if both is not None and both.accepted and both.version != TLS13 and server.accepts(TLS13):
+            yield Occasion("rfc9662-preference", "TLS 1.3 is supported and not preferred", (both.exchange,))
+        order = server.facts(Preferences).forward_secrecy
+        if order is not None and order.selected is not None and not suite(order.selected).forward_secrecy:
+            name = suite(order.selected).name
+            yield Occasion("rfc9662-preference", f"{name} is preferred to ECDHE", (order.reaction.exchange,))
+
+
 def rfc9852(tls: TlsServer) -> Iterator[Occasion]:
     """TLS 1.3 missing."""
     if not tls.accepts(TLS13):
@@ -155,6 +181,8 @@ RULES: tuple[Rule[TlsServer], ...] = (
     renegotiation,
     dhe_under_b13,
     rfc10015,
+    rfc9662,
+    rfc9662_preference,
     rfc9852,
     heartbeat,
     fallback,

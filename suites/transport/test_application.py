@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from harness import Application, EndpointRecord, Missing, Plaintext, Reachability, ReactionKind, expect, verifies
+from harness import (
+    Application,
+    EndpointRecord,
+    Missing,
+    Plaintext,
+    Reachability,
+    ReactionKind,
+    expect,
+    facts_of,
+    verifies,
+)
 from suites.transport.expectations import at_every_endpoint
 from suites.transport.view import Endpoint, TlsServer
 from suites.transport.words import unanswered
@@ -66,23 +76,30 @@ def test_associations_work_over_the_secure_connection(server: Endpoint) -> None:
 )
 def test_dicomweb_and_dimse_use_different_ports(tls: TlsServer) -> None:
     """B.12, B.13: the TCP ports for DICOMweb over TLS differ from those for DIMSE over TLS."""
-    shared = [f"{one.name} and {other.name}: {one.host}:{one.port}" for one, other in same_port(tls)]
+    shared = [f"{one.name} and {other.name}: {where}" for one, other, where in same_port(tls)]
     expect(shared, what="endpoints of DIMSE and DICOMweb on one port").to_be_empty(expected="ports of their own")
     at_every_endpoint(is_not_shared)(tls)
 
 
-def same_port(tls: TlsServer) -> list[tuple[EndpointRecord, EndpointRecord]]:
-    """The pairs of a DIMSE and a DICOMweb endpoint of the SUT on one port, one of them in the claim."""
-    endpoints = tls.sut.endpoints if tls.sut else ()
+def same_port(tls: TlsServer) -> list[tuple[EndpointRecord, EndpointRecord, str]]:
+    """The pairs of a DIMSE and a DICOMweb endpoint of the SUT on one port, one of them in the claim, and where."""
+    endpoints = [each for each in tls.sut.endpoints if each.port] if tls.sut else []  # where the SUT is connected to
     claimed = {server.name for server in tls.endpoints}
-    return [
-        (one, other)
-        for one in endpoints
-        for other in endpoints
-        if (one.protocol, other.protocol) == ("dicom-tls", "https")
-        and (one.host, one.port) == (other.host, other.port)
-        and claimed & {one.name, other.name}
-    ]
+    found = []
+    for one in (each for each in endpoints if each.protocol == "dicom-tls"):
+        for other in (each for each in endpoints if each.protocol == "https"):
+            common = [where for where in places(tls, one) if where in places(tls, other)]
+            if common and claimed & {one.name, other.name}:
+                found.append((one, other, common[0]))
+    return found
+
+
+def places(tls: TlsServer, endpoint: EndpointRecord) -> tuple[str, ...]:
+    """Host and port of `endpoint` as the SUT file has them, and the address that was connected to."""
+    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host.lower()
+    observed = tls.observations.get(endpoint, "tls.reachability")
+    reach = facts_of(observed, Reachability) if observed is not None else None
+    return tuple(filter(None, [f"{host}:{endpoint.port}", reach.address if reach is not None else ""]))
 
 
 def is_not_shared(server: Endpoint) -> None:

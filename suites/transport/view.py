@@ -217,6 +217,7 @@ class TlsServer:
     ) -> None:
         self.claim = claim
         self.sut = sut
+        self.observations = observations
         self.observed_at = observations.observed_at
         self.endpoints = tuple(Endpoint(observations, record) for record in endpoints)
 

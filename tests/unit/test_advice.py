@@ -92,7 +92,8 @@ def test_advice_is_given_on_its_occasion_alone(occasion: str) -> None:
 
 
 def test_every_piece_of_advice_has_an_occasion() -> None:
-    assert set().union(*(expected for _, expected in OCCASIONS.values())) == set(WORDS)
+    told = {each for each in WORDS if not each.startswith("rfc9662")}  # of syslog receivers
+    assert set().union(*(expected for _, expected in OCCASIONS.values())) == told
 
 
 def test_a_conforming_server_and_an_unobserved_one_get_no_advice() -> None:
