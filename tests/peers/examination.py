@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fixtures.pki import Pki
+from fixtures.pki.campaign import Campaign
 from harness.observations import FactsT, facts_of
 from harness.record import RunRecord
 from harness.record.journal import read_record
@@ -58,27 +58,30 @@ def ps315(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def examine(case: Case, pki: Pki, directory: Path) -> Examination:
+def examine(case: Case, campaign: Campaign, directory: Path) -> Examination:
     """Start the peer of `case`, probe it under B.12, end it, and judge the record under B.13 as well.
+
+    A peer that is given the credentials of a client is shown the zoo of `campaign` with them.
 
     Raises `AssertionError` with what the program said where it does not end with a judgement.
     """
-    with STARTERS[case.family](pki, directory / "peer", case.options) as peer:
-        probed = ps315("probe", *_probe_arguments(case, peer, pki), directory=directory)
+    with STARTERS[case.family](campaign.pki, directory / "peer", case.options) as peer:
+        probed = ps315("probe", *_probe_arguments(case, peer, campaign), directory=directory)
     reports = {"B.12": _report(probed, directory / "out")}
     again = ps315("judge", str(directory / "out"), "--profile", "B.13", "--quiet", directory=directory)
     reports["B.13"] = _report(again, directory / "out")
     return Examination(case, directory / "out", reports, read_record(directory / "out" / "run.jsonl"))
 
 
-def _probe_arguments(case: Case, peer: Peer, pki: Pki) -> list[str]:
+def _probe_arguments(case: Case, peer: Peer, campaign: Campaign) -> list[str]:
+    pki = campaign.pki
     target = f"{case.protocol}://{peer.host}:{peer.port}"
     arguments = [target, "--profile", "B.12", "--out", "out", "--quiet", "--ca", str(pki.trust_anchors_file())]
     if case.protocol == "dicom-tls":
         arguments += ["--called-aet", peer.called_aet]
     if case.credentials:
         arguments += ["--cert", str(pki.certificate_file(case.credentials))]
-        arguments += ["--key", str(pki.key_file(case.credentials))]
+        arguments += ["--key", str(pki.key_file(case.credentials)), "--campaign", str(campaign.directory)]
     return arguments
 
 
