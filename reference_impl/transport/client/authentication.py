@@ -13,8 +13,15 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from reference_impl.transport.client.channel import ClientChannel
 from reference_impl.transport.client.refusal import AlertDescription, RefusalError
 from reference_impl.transport.client.settings import Check, Dread
-from reference_impl.transport.client.signing import PublicKey, choose_scheme, is_pss_only, is_signed, schemes_of, sign
 from reference_impl.transport.front.settings import Identity
+from reference_impl.transport.protection.signing import (
+    PublicKey,
+    choose_scheme,
+    is_pss_only,
+    is_signed,
+    schemes_of,
+    sign,
+)
 from reference_impl.transport.wire import (
     TLS12,
     TLS13,

@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 from cryptography.x509.oid import PublicKeyAlgorithmOID
 
-from reference_impl.transport.front.settings import IdentityKey
 from reference_impl.transport.wire import TLS12, TLS13
 
+SigningKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | ed448.Ed448PublicKey
 
 _HASH_OF_OCTET: dict[int, hashes.HashAlgorithm] = {
@@ -56,13 +56,13 @@ def is_pss_only(certificate: x509.Certificate) -> bool:
     return certificate.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS
 
 
-def choose_scheme(key: IdentityKey, version: int, accepted: Iterable[int]) -> int | None:
+def choose_scheme(key: SigningKey, version: int, accepted: Iterable[int]) -> int | None:
     """The first scheme of ours that the peer accepts, None if there is none."""
     theirs = set(accepted)
     return next((scheme for scheme in schemes_of(key.public_key(), version) if scheme in theirs), None)
 
 
-def sign(key: IdentityKey, scheme: int, data: bytes) -> bytes:
+def sign(key: SigningKey, scheme: int, data: bytes) -> bytes:
     """A signature over `data` under a scheme that `choose_scheme` gave."""
     if isinstance(key, rsa.RSAPrivateKey):
         if scheme in _RSA_PSS:
