@@ -10,7 +10,8 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,8 +20,11 @@ from harness.errors import UsageProblem
 from harness.operator_board import ANSWER_CHARACTERS, DONE, SKIP, Board, Reply, Task
 from harness.operator_page.address import DEFAULT, parse_address, with_default
 from harness.operator_page.server import BODY_OCTETS, OperatorPage
+from harness.operator_steps import ask
 from harness.operator_terminal import OperatorTerminal
-from tests.unit.listen_bench import eventually
+from harness.plan import AskStep, Plan
+from harness.record.journal import read_record
+from tests.unit.listen_bench import ListenBench, a_client, eventually
 
 
 @dataclass(frozen=True)
@@ -245,6 +249,22 @@ class TestBoard:
         assert board.ask(sut="ct", title="t", text="?", seconds=60) is None
 
 
+class TestAskSteps:
+    def test_they_are_answered_on_the_page_too(self, board: Board, page: OperatorPage, tmp_path: Path) -> None:  # noqa: ARG002
+        bench = ListenBench(tmp_path)
+        sut = a_client()
+        run = bench.begin(sut)
+        steps = tuple(
+            AskStep(id=f"ask/{name}", requirement=name, question="Is it so?") for name in ("ACME-1", "ACME-2")
+        )
+        asking = replace(run, plan=Plan(sut=sut.id, steps=steps))
+        always(board, lambda task: board.reply(task.id, "yes" if task.title == "ACME-1" else SKIP, "J. Doe"))
+        ask(asking, None, board=board)
+        run.journal.close()
+        (answer,) = read_record(bench.path(sut), unfinished=True).answers
+        assert (answer.requirement, answer.answer, answer.confirmed_by) == ("ACME-1", "yes", "J. Doe")
+
+
 class TestAddresses:
     @pytest.mark.parametrize(
         ("text", "address"),
@@ -320,7 +340,12 @@ class TestTerminal:
         typed, shown = Typed(), io.StringIO()
         terminal = OperatorTerminal(board, typed, shown, "J. Doe")
         terminal.start()
-        always(board, lambda _task: typed.type("It is so."))
+
+        def answer() -> None:
+            assert eventually(lambda: "Type the answer" in shown.getvalue())
+            typed.type("It is so.")
+
+        threading.Thread(target=answer, daemon=True).start()
         assert board.ask(sut="ct", title="ACME-1", text="Is it so?", seconds=20) == Reply("It is so.", "J. Doe")
         terminal.stop()
         typed.leave()
