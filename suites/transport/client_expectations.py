@@ -8,7 +8,7 @@ from harness import TLS12, TLS13, Missing, NotApplicable, expect
 from harness.observations.clients import ClientConnection
 from reference_impl.transport.registry import CipherSuite, suite
 from suites.transport.client_view import ORDINARY, ORDINARY_TLS12, ClientEndpoint, Played, TlsClient, broken_off
-from suites.transport.client_words import shown
+from suites.transport.client_words import shown, taken
 from suites.transport.expectations import judged_everywhere, named_as
 from suites.transport.view import SuiteRule
 
@@ -32,11 +32,12 @@ def expect_refused(client: ClientEndpoint, trials: Iterable[str]) -> None:
     that does not go on with an ordinary server either.
     """
     seen, missing, inapplicable = played_of(client, trials)
-    taken = [(each, connection) for each in seen for connection in each.accepted]
+    accepted = [(each, connection) for each in seen for connection in each.accepted]
     if seen:
         expect(
-            [f"{each}: went on ({shown(connection)})" for each, connection in taken],
-            evidence=[connection.exchange for _, connection in taken] or [at for each in seen for at in each.exchanges],
+            [f"{each}: {taken(connection)}" for each, connection in accepted],
+            evidence=[connection.exchange for _, connection in accepted]
+            or [at for each in seen for at in each.exchanges],
             what="trials that were to be broken off",
         ).to_be_empty(expected=REFUSALS)
     if missing:

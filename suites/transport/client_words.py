@@ -48,6 +48,13 @@ def shown(connection: ClientConnection) -> str:
     return ", ".join(said)
 
 
+def taken(connection: ClientConnection) -> str:
+    """How a client showed that it took what it should not have."""
+    if connection.application_octets:
+        return f"{_APPLICATIONS.get(connection.application, 'application data')} came"
+    return "it went on with the handshake"
+
+
 def absent(facts: ClientTrial, endpoint: str) -> Missing:
     """The outcome of a trial to which the client never came, with what was done to make it come."""
     driver = driven(facts.driver)

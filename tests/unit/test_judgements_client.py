@@ -131,6 +131,45 @@ def test_a_client_without_tls_1_2_suites_in_the_old_trial_is_failed_for_that_ver
     assert found["B.12 RFC5246-7.4.9-client-verifies-finished"] == "inconclusive"
 
 
+NOTHING_TO_TAKE = (  # nothing that a client could take comes from the server, or it takes an offer that is not there
+    "fallback-after-", "plaintext-", "garbage", "cut-after-", "reset", "silence", "ssl-2.0", "suite-", "dhe-1024",
+    "alpn-unknown", "certificate/revoked-stapled", "certificate/self-signed-pinned", "no-certificate-request",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name for name, known in TRIALS.items() if known.treatment != "either" and not name.startswith(NOTHING_TO_TAKE)],
+)
+def test_nothing_that_conforming_clients_do_goes_unjudged(name: str, untouched: Verdicts) -> None:
+    known = TRIALS[name]
+    refusing = known.treatment == "refuse"
+    opposite = accepted(known.version or 0x0304) if refusing else refused(known.version)
+    found = verdicts(conforming() | {name: trial(opposite)}, (B12,))
+    assert {verdict for key, verdict in found.items() if verdict != untouched[key]} & {"fail", "warning"}
+
+
+def test_a_conforming_client_of_dicomweb_passes_as_well() -> None:
+    https = SUT.model_copy(update={"endpoints": (SCU.model_copy(update={"protocol": "https"}),)})
+    record = {
+        name: facts
+        | {
+            "connections": tuple(
+                each
+                | ({"application": "http", "association_accepted": False} if each.get("application") else {})
+                | ({"operations": ("GET /",)} if each.get("operations") else {})
+                for each in facts["connections"]
+            )
+        }
+        for name, facts in conforming().items()
+    }
+    found = judged_by_the_engine(record, https)
+    assert "fail" not in found.values()
+    assert [key for key, verdict in found.items() if verdict == "inconclusive" and "statement" not in key] == []
+    polite = record | {"record-corrupt-application": trial(accepted(application_octets=0, operations=()))}
+    assert judged_by_the_engine(polite, https)["B.12 B.12-client-integrity-failure-drops-connection"] == "inconclusive"
+
+
 def test_the_engine_finds_the_same() -> None:
     record = taken("finished-wrong-1.2")
     assert judged_by_the_engine(record) == verdicts(record)
