@@ -71,8 +71,8 @@ def _loaded(role: str) -> dict[str, Fault]:
     if role == "tls-server":
         for name, code in missing_suite_faults().items():
             faults.setdefault(name, _missing_suite(name, code))
-        faults |= {name: _retired(name, text) for name, text in texts().items()}
         faults |= {name: _beside(name, text) for name, text in texts_beside().items()}
+    faults |= {name: _retired(name, text, role) for name, text in texts(role).items()}
     unknown = set(faults) ^ set(_BEHAVIOURS[role])
     if unknown:
         raise ValueError(f"{_FILES[role].name} and the behaviours disagree on {', '.join(sorted(unknown))}")
@@ -136,13 +136,13 @@ def _verdicts(name: str, table: dict[str, Any], allowed: tuple[str, ...]) -> Ver
     return {profile: verdicts for profile, verdicts in found.items() if verdicts}
 
 
-def _retired(name: str, text: str) -> Fault:
+def _retired(name: str, text: str, role: str) -> Fault:
     """A fault under retired profiles, with what it breaks in the last edition of each."""
     breaks: dict[str, dict[str, str]] = {}
-    for row in retired_faults():
+    for row in retired_faults(role):
         for profile, requirement in sorted(row.breaks) if row.id == name and row.node != "B.13 2023b" else ():
             breaks.setdefault(profile, {})[requirement] = row.turns[profile][requirement]
-    return Fault(name, text, breaks, advice="It shows where a retired profile is served.", retired=True)
+    return Fault(name, text, breaks, advice="It shows where a retired profile is claimed.", role=role, retired=True)
 
 
 def _beside(name: str, text: str) -> Fault:

@@ -1,7 +1,8 @@
-"""What faults of the reference node break under retired profiles and older wordings (``retired_faults.toml``).
+"""What faults break under retired profiles and older wordings.
 
-Such a claim is judged at a node that serves its own profile, so that the rows are kept by node: the same fault breaks
-other requirements there, and some show nowhere else.
+The tables are ``retired_faults.toml`` (the node) and ``retired_client_faults.toml`` (the client). Such a claim is
+judged at a node, or client, that keeps its own profile, so that the rows are kept by node: the same fault breaks other
+requirements there, and some show nowhere else.
 """
 
 from __future__ import annotations
@@ -13,10 +14,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from reference_impl.transport.client_faults.retired import RETIRED_CLIENT_BEHAVIOURS
 from reference_impl.transport.faults.retired import RETIRED_BEHAVIOURS
 from reference_impl.transport.profiles import default_edition
 
-_FILE = Path(__file__).with_name("retired_faults.toml")
+_FILES = {
+    "tls-server": Path(__file__).with_name("retired_faults.toml"),
+    "tls-client": Path(__file__).with_name("retired_client_faults.toml"),
+}
+_BEHAVIOURS: Mapping[str, Mapping[str, object]] = {
+    "tls-server": RETIRED_BEHAVIOURS,
+    "tls-client": RETIRED_CLIENT_BEHAVIOURS,
+}
 _OUTCOMES = ("fail", "warning", "inconclusive", "not_applicable", "pass")
 
 NODES: Mapping[str, tuple[tuple[str, str], ...]] = {
@@ -25,7 +34,7 @@ NODES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "B.11": (("B.11", "2022d"),),
     "B.13 2023b": (("B.12", "2023b"), ("B.13", "2023b")),
 }
-"""The nodes, by the profile (and edition) that they serve, with the claims to which they conform."""
+"""The nodes and clients, by the profile (and edition) that they keep, with the claims to which they conform."""
 
 
 @dataclass(frozen=True)
@@ -58,24 +67,24 @@ def served(node: str) -> tuple[str, str]:
 
 
 @cache
-def _table() -> dict[str, dict[str, Any]]:
-    with _FILE.open("rb") as file:
+def _table(role: str) -> dict[str, dict[str, Any]]:
+    with _FILES[role].open("rb") as file:
         return tomllib.load(file)
 
 
-def texts() -> dict[str, str]:
+def texts(role: str = "tls-server") -> dict[str, str]:
     """The faults that show at these nodes only, with what they are. Raises ValueError where one has no text."""
-    found: dict[str, str] = dict(_table()["texts"])
-    if found.keys() ^ RETIRED_BEHAVIOURS.keys():
-        raise ValueError(f"{_FILE.name} and the behaviours disagree on {found.keys() ^ RETIRED_BEHAVIOURS.keys()}")
+    found: dict[str, str] = dict(_table(role)["texts"])
+    if unknown := found.keys() ^ _BEHAVIOURS[role].keys():
+        raise ValueError(f"{_FILES[role].name} and the behaviours disagree on {', '.join(sorted(unknown))}")
     return found
 
 
 @cache
-def retired_faults() -> tuple[RetiredFault, ...]:
-    """Every row of the table. Raises ValueError for an unknown node, profile or verdict."""
+def retired_faults(role: str = "tls-server") -> tuple[RetiredFault, ...]:
+    """Every row of the table for `role`. Raises ValueError for an unknown node, profile or verdict."""
     return tuple(
-        _row(name, node, row) for node, rows in _table().items() if node != "texts" for name, row in rows.items()
+        _row(name, node, row) for node, rows in _table(role).items() if node != "texts" for name, row in rows.items()
     )
 
 
@@ -86,10 +95,10 @@ def _row(name: str, node: str, row: Mapping[str, Any]) -> RetiredFault:
         if scope == "protocol":
             continue
         if scope not in (*profiles, "all"):
-            raise ValueError(f"{_FILE.name}: {node}: {name}: unknown node or profile {scope!r}")
+            raise ValueError(f"{node}: {name}: unknown node or profile {scope!r}")
         for verdict, ids in by_verdict.items():
             if verdict not in _OUTCOMES:
-                raise ValueError(f"{_FILE.name}: {node}: {name}: {verdict!r} is none of {', '.join(_OUTCOMES)}")
+                raise ValueError(f"{node}: {name}: {verdict!r} is none of {', '.join(_OUTCOMES)}")
             for profile in profiles if scope == "all" else (scope,):
                 turns[profile].update(dict.fromkeys(ids, verdict))
     return RetiredFault(name, node, turns, row.get("protocol", "dicom-tls"))

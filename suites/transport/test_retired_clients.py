@@ -7,7 +7,6 @@ from reference_impl.transport.profiles import load_profile
 from reference_impl.transport.registry import group, suite, version_name
 from suites.transport.client_expectations import at_every_client_endpoint, expect_no_suite_in_use
 from suites.transport.client_view import ClientEndpoint, TlsClient, before_tls13, offered_suites, offers_curves
-from suites.transport.client_words import shown
 from suites.transport.expectations import judged_everywhere
 from suites.transport.test_rfc9325_suites import is_weaker
 from suites.transport.view import JudgedRequirement
@@ -41,30 +40,6 @@ def test_the_framework_of_tls_1_0_is_kept(client: ClientEndpoint) -> None:
     offered = [version_name(version) for version in FRAMEWORK if client.hello.offers(version)]
     expect(offered, evidence=client.hello_exchange, what="versions offered").to_hold(
         bool(offered), expected="one of TLS 1.0, 1.1 and 1.2"
-    )
-
-
-@verifies(
-    "B.1-client-association-over-tls",
-    "B.3-client-association-over-tls",
-    "B.9-client-association-over-tls",
-    "B.10-client-association-over-tls",
-    "B.11-client-association-over-tls",
-)
-@at_every_client_endpoint
-def test_associations_are_requested_over_the_secure_connection(client: ClientEndpoint) -> None:
-    """B.1 to B.11: the connection is utilised for DICOM: what the client sends over it is an association request."""
-    played = client.played("ordinary")
-    sent = [each for each in played.accepted if each.application_octets]
-    if not sent:
-        client.control()
-        raise Missing(
-            f"the client sent nothing over the secure connection at {client.name}",
-            "Make the driver let the client send its request.",
-            played.exchanges,
-        )
-    expect([shown(each) for each in sent], evidence=[each.exchange for each in sent], what="sent over TLS").to_hold(
-        any(each.association_accepted for each in sent), expected="an association request"
     )
 
 

@@ -9,6 +9,7 @@ from fixtures.pki import CLIENT
 from reference_impl.transport.client.settings import Check, Dread
 from reference_impl.transport.client_faults import attempts, offers, records
 from reference_impl.transport.client_faults.behaviour import ClientBehaviour, both, deviating, offering
+from reference_impl.transport.client_faults.retired import RETIRED_CLIENT_BEHAVIOURS
 from reference_impl.transport.wire import SSL3, TLS10, TLS11, TLS12, TLS13
 from reference_impl.transport.wire.extensions import truncated_hmac
 
@@ -72,7 +73,7 @@ CLIENT_BEHAVIOURS: Mapping[str, ClientBehaviour] = {
     "accepts-null": offers.taking(0xC010),
     "accepts-null-with-null-null": offers.taking(0x0000),
     "accepts-integrity-only": offers.taking(0xC0B4),
-    "accepts-anonymous": offers.taking(0xC018),
+    "accepts-anonymous": offers.taking(0x00A6),
     "accepts-export": offers.taking(0x0008),
     "accepts-rc4": offers.taking(0xC011),
     "accepts-des": offers.taking(0x0009),
@@ -142,6 +143,8 @@ CLIENT_BEHAVIOURS: Mapping[str, ClientBehaviour] = {
     "shows-sha-1": ClientBehaviour(shows=(replace(CLIENT, signature_hash="sha1"), "ca")),
     "shows-signed-by-rsa-1024": ClientBehaviour(shows=(CLIENT, "ca_rsa_1024")),
     "shows-signed-by-p-224": ClientBehaviour(shows=(CLIENT, "ca_p224")),
+    # under retired profiles and older wordings
+    **RETIRED_CLIENT_BEHAVIOURS,
 }
 """Every fault of the TLS client by name."""
 

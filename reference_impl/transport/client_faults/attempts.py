@@ -11,7 +11,7 @@ from reference_impl.transport.client import ClientChannel, ClientSettings
 from reference_impl.transport.client_faults.behaviour import Adjust, Attempt, both, deviating, offering
 from reference_impl.transport.front import Channel, PassThrough
 from reference_impl.transport.registry import SSL2_CIPHER_KINDS
-from reference_impl.transport.wire import TLS10, TLS11, TLS12, TLS13, Extension, Ssl2ClientHello, vector
+from reference_impl.transport.wire import SSL3, TLS10, TLS11, TLS12, TLS13, Extension, Ssl2ClientHello, vector
 
 _CBC_SUITES = (0xC013, 0xC014)
 _TICKET_OCTETS, _BINDER_OCTETS = 64, 32
@@ -28,8 +28,8 @@ def in_plain_text() -> Attempt:
 
 
 def in_old_version(version: int) -> Attempt:
-    """An attempt whose highest version is `version`, TLS 1.0 or 1.1."""
-    assert version in (TLS10, TLS11)  # noqa: S101 - the table of faults names no other
+    """An attempt whose highest version is `version`, SSL 3.0 to TLS 1.1."""
+    assert version in (SSL3, TLS10, TLS11)  # noqa: S101 - the table of faults names no other
     older = offering(versions=(version,), suites=_CBC_SUITES, schemes=(), certificate_schemes=())
     return Attempt(both(older, deviating(any_below=TLS12)))
 
