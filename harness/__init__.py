@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from harness.observations import Reaction as Reaction
     from harness.observations import ReactionKind as ReactionKind
     from harness.observations import facts_of as facts_of
+    from harness.observations.clients import CertificateTrial as CertificateTrial
+    from harness.observations.clients import ClientCertificates as ClientCertificates
+    from harness.observations.clients import ClientConnection as ClientConnection
+    from harness.observations.clients import ClientHelloFacts as ClientHelloFacts
+    from harness.observations.clients import ClientTrial as ClientTrial
+    from harness.observations.clients import DriverOutcome as DriverOutcome
     from harness.observations.transport import SSL2 as SSL2
     from harness.observations.transport import SSL3 as SSL3
     from harness.observations.transport import TLS10 as TLS10
@@ -69,6 +75,10 @@ _EXPORTS = {
     "harness.judging.outcomes": ("Deviation", "Missing", "NotApplicable"),
     "harness.judging.verifies": ("verifies",),
     "harness.observations": ("REFUSALS", "Exchange", "Frozen", "Observation", "Reaction", "ReactionKind", "facts_of"),
+    "harness.observations.clients": (
+        *("CertificateTrial", "ClientCertificates", "ClientConnection", "ClientHelloFacts", "ClientTrial"),
+        "DriverOutcome",
+    ),
     "harness.observations.transport": (
         *("SSL2", "SSL3", "TLS10", "TLS11", "TLS12", "TLS13"),
         *("AcceptedSuite", "Application", "CertificateChain", "CertificateFacts", "Certificates", "CipherSuites"),

@@ -6,8 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fixtures.pki.zoo import CASES, ZooCase
-from harness import TLS12, TLS13, ClientAuthentication, Missing, NotApplicable, ReactionKind
-from harness.observations.clients import CertificateTrial, ClientCertificates
+from harness import (
+    TLS12,
+    TLS13,
+    CertificateTrial,
+    ClientAuthentication,
+    ClientCertificates,
+    Missing,
+    NotApplicable,
+    ReactionKind,
+)
 from reference_impl.transport.registry import version_name
 from suites.transport.view import Endpoint
 
