@@ -17,6 +17,7 @@ def probe(
     ],
     *,
     profile: option.ProbedProfile = None,
+    edition: option.Edition = None,
     cert: option.Certificate = None,
     key: option.Key = None,
     ca: option.Authorities = None,
@@ -51,7 +52,7 @@ def probe(
 
     where = parse_target(target)
     profile = profile or where.profile
-    edition = _edition_of(profile, suite)
+    chosen = _edition_of(profile, edition, suite)
     titles = {"called_aet": called_aet or where.called_aet, "calling_aet": calling_aet}
     for name, title in titles.items():
         try:
@@ -72,7 +73,7 @@ def probe(
             endpoint: {"protocol": where.protocol, "host": where.host, "port": where.port, "server_name": server_name}
             | {name: title for name, title in titles.items() if title}
         },
-        "claims": [{"profile": profile, "edition": edition, "endpoint": endpoint}],
+        "claims": [{"profile": profile, "edition": chosen, "endpoint": endpoint}],
     }
     credentials = load_credentials(sources, folder=Path(), source="", called=flags)
     try:
@@ -101,23 +102,17 @@ def probe(
     return perform([sut], settings)
 
 
-def _edition_of(profile: str, suites: list[Path] | None) -> str:
-    """The edition to judge `profile` by: the current one, or the last in which it is held.
+def _edition_of(profile: str, edition: str | None, suites: list[Path] | None) -> str:
+    """The edition to judge `profile` by: the one given, the current one, or the last in which it is held.
 
-    Raises `UsageProblem` for a profile that is not held. The whole catalogue is read only where that is needed.
+    Raises `UsageProblem` for what is not held. The whole catalogue is read only where that is needed.
     """
-    from harness.errors import UsageProblem
-    from harness.sut import DEFAULT_EDITION, unknown_profile
-    from reference_impl.transport.profiles import profiles
+    from harness.claims import chosen_edition, held_by
+    from reference_impl.transport.profiles import load_profile, profiles
 
-    held = list(profiles())
-    if profile not in {name for name, _ in held}:
+    held = frozenset((name, load_profile(name, of).span, "tls-server") for name, of in profiles())
+    if profile not in {name for name, _, _ in held}:
         from harness.catalogue import load_catalogue
 
-        catalogue = load_catalogue(*(folder.resolve() for folder in suites or ()))
-        applicable = [of for requirement in catalogue for of in requirement.applies]
-        held = sorted({(of.profile, edition) for of in applicable for edition in of.editions})
-    editions = [edition for name, edition in held if name == profile]
-    if not editions:
-        raise UsageProblem(f"--profile: {unknown_profile(profile, sorted({name for name, _ in held}))}")
-    return DEFAULT_EDITION if DEFAULT_EDITION in editions else editions[-1]
+        held = held_by(load_catalogue(*(folder.resolve() for folder in suites or ())))
+    return chosen_edition(profile, edition, held)
