@@ -102,11 +102,18 @@ def test_tls_1_3_is_always_attempted(client: ClientEndpoint) -> None:
 
 
 def first_hellos(client: ClientEndpoint) -> list[SeenHello]:
-    """The first hello of every trial: nothing had failed before it."""
-    found: dict[str, SeenHello] = {}
-    for each in client.hellos:
-        found.setdefault(each.trial, each)
-    return list(found.values())
+    """The hellos before which nothing had failed: the first of each trial that follows one that the client took.
+
+    After a trial that failed the first may be a second try at the trial before.
+    """
+    found: list[SeenHello] = []
+    failed = False
+    for played in client.all_played:
+        first = next((each for each in played.connections if each.hello is not None), None)
+        if first is not None and first.hello is not None and not failed:
+            found.append(SeenHello(first.hello, played.trial.id, first.exchange))
+        failed = not played.accepted
+    return found
 
 
 @verifies("RFC8996-4-client-no-client-hello-tls-1.0")

@@ -60,6 +60,10 @@ CASES: dict[str, tuple[Record, Verdicts]] = {
         with_trials(**{"plaintext-dicom": trial(refused(), refused(opening="dicom", hello=None, progress="nothing", alert=None, ended="close"))}),
         b12("fail", "B.12-client-encrypts-all-communications"),
     ),
+    "a late second try without TLS 1.3": (
+        with_trials(**{"certificate/unknown-authority": trial(refused()), "certificate/expired": trial(refused(hello=hello(supported_versions=())))}),
+        {},
+    ),
     "TLS 1.3 not always": (
         with_trials(**{"padding": trial(accepted(hello=hello(supported_versions=())))}),
         own("fail", "attempts-tls-1.3") | both("fail", "RFC9325-3.1.1-client-prefers-tls-1.3"),
