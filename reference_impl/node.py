@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,10 +17,10 @@ from reference_impl.dicom_server import DicomServer
 from reference_impl.faults import check_names
 from reference_impl.http_server import HttpServer, by_first_words
 from reference_impl.syslog_server import SyslogServer
+from reference_impl.transport.beside import BESIDE, SERVED
 from reference_impl.transport.faults import BEHAVIOURS
 from reference_impl.transport.faults.certificates import identity_of
 from reference_impl.transport.front import (
-    SUITES_TLS_1_2,
     Front,
     FrontSettings,
     Identity,
@@ -33,19 +33,8 @@ from reference_impl.transport.served import RULES, serving
 PROFILES = tuple(dict.fromkeys(name for name, _ in profiles()))
 """The TLS profiles of Annex B, the retired ones too."""
 PROTOCOLS = ("dicom-tls", "https", "syslog-tls")
-BESIDE: Mapping[str, tuple[str, ...]] = {
-    "A.6": ("syslog-tls",),
-    "IHE-STX-TLS-1.2-Floor": PROTOCOLS,
-    "IHE-FQDN": PROTOCOLS,
-}
-"""What the node knows beside the profiles of Annex B: the kinds of endpoint that each is for, the usual one first."""
 _APPLICATION_PROTOCOLS = {"https": (b"http/1.1",)}  # no ALPN name is registered for DIMSE and syslog
 _ROOTS = ("ca", "ca_ec")
-_SUITES_BESIDE: Mapping[str, tuple[int, ...]] = {
-    "A.6": (0xC02F, 0xC030, 0xC02B, 0xC02C, 0x002F),  # RFC 9662 4 in its order, RFC 5425 4.2 last
-    "IHE-STX-TLS-1.2-Floor": (0xC02C, 0xC030, 0xC02B, 0xC02F, 0x009F, 0x009E),  # IHE ITI TF-2 3.19.6.2.3, and ECDSA
-    "IHE-FQDN": SUITES_TLS_1_2["B.12"],
-}
 _STATIC_RSA = ("server_key_encipherment", "server_ec")
 _IDENTITIES = {
     "A.6": _STATIC_RSA,
@@ -109,7 +98,7 @@ class Node:
             client_anchors=(self.pki.issue("ca").certificate, *client_anchors),
             client_crls=tuple(client_crls),
             client_auth=client_auth,
-            suites_tls_1_2=_SUITES_BESIDE.get(profile, ()),
+            suites_tls_1_2=SERVED.get(profile, ()),
             protocols=_APPLICATION_PROTOCOLS.get(protocol, ()),
             server_names=frozenset({"localhost", host.lower(), socket.gethostname().lower(), *_names(identity)}),
             limits=limits or Limits(),
@@ -139,7 +128,7 @@ class Node:
 
     @property
     def trust_anchors(self) -> Path:
-        """PEM file with the roots that the server's certificates lead to; the last of its chain for a given identity."""
+        """PEM file with the roots that the server's certificates lead to; for a given identity the last of its chain."""
         if self._identity is not None:
             self.directory.mkdir(parents=True, exist_ok=True)
             path = self.directory / "issuer.pem"

@@ -1,4 +1,4 @@
-"""A secure DICOM client: verification and storage SCU, or a web client, over TLS; conforming unless told otherwise."""
+"""A secure DICOM client: verification and storage SCU, web client or syslog sender; conforming if not told else."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from fixtures.pki import Pki
 from reference_impl.dicom_client import SYNTAXES, VERIFICATION, DicomError, Requestor, is_accepted
 from reference_impl.faults import check_names
 from reference_impl.http_client import get_page
+from reference_impl.syslog_frames import frame
+from reference_impl.transport.beside import BESIDE, OFFERED
 from reference_impl.transport.client import (
     ClientChannel,
     ClientLimits,
@@ -29,8 +31,9 @@ from reference_impl.transport.front import Channel, Identity
 from reference_impl.transport.profiles import load_profile
 from reference_impl.transport.wire import TLS12
 
-PROTOCOLS = ("dicom-tls", "https")
-_APPLICATION_PROTOCOLS: dict[str, tuple[str, ...]] = {"dicom-tls": (), "https": ("http/1.1",)}
+PROTOCOLS = ("dicom-tls", "https", "syslog-tls")
+_APPLICATION_PROTOCOLS: dict[str, tuple[str, ...]] = {"https": ("http/1.1",)}
+_MESSAGE = b"<85>1 - - PS315-SCU - PS315-TEST - A test of ps315."
 _ROOTS = ("ca", "ca_ec")
 Stage: TypeAlias = Literal["tcp", "tls", "association", "dimse"]
 Talk: TypeAlias = Callable[[SecureConnection], None]
@@ -65,10 +68,10 @@ class _Place:
 class Scu:
     """The reference client. Each call makes one connection (a fault may make more) and leaves nothing behind.
 
-    `profile` is a TLS profile of PS3.15 in `edition` (by default the last that holds it); `faults` are names of client
-    faults. Without `trust_anchors` and `identity` those of `pki` are used, or none. `crls` are revocation lists in DER;
-    with `asks_online` those places are asked too that certificates name. Raises ValueError for an unknown protocol or
-    fault, LookupError for an unknown profile. The calls never raise for what a server does.
+    `profile` is a TLS profile of PS3.15 in `edition` (by default the last that holds it), or one beside them; `faults`
+    are names of client faults. Without `trust_anchors` and `identity` those of `pki` are used, or none. `crls` are
+    revocation lists in DER; with `asks_online` those places are asked too that certificates name. Raises ValueError for
+    an unknown protocol or fault, LookupError for an unknown profile. The calls never raise for what a server does.
     """
 
     def __init__(
@@ -98,8 +101,12 @@ class Scu:
         self._trust = Trust(tuple(trust_anchors), tuple(map(x509.load_der_x509_crl, crls)), online)
         self._identity = identity or (_identity_of(pki) if pki else None)
         self._limits = limits or ClientLimits()
-        settings = settings_for(load_profile(profile, edition))
-        self.settings = replace(settings, protocols=_APPLICATION_PROTOCOLS[protocol])
+        if profile in BESIDE:
+            settings = settings_for(load_profile("B.12"))
+            settings = replace(settings, suites=(*settings.suites, *OFFERED[profile]))
+        else:
+            settings = settings_for(load_profile(profile, edition))
+        self.settings = replace(settings, protocols=_APPLICATION_PROTOCOLS.get(protocol, ()))
         self._last_version, self._began = 0, False
         self._behaviours: list[ClientBehaviour] = [CLIENT_BEHAVIOURS[name] for name in self.faults]
         for behaviour in self._behaviours:
@@ -148,8 +155,19 @@ class Scu:
 
         return self._attempt(_Place(host, port, server_name), talk, "the page was got")
 
+    def send(self, host: str, port: int, messages: Sequence[bytes] = (_MESSAGE,), server_name: str = "") -> Outcome:
+        """Send syslog messages; nobody acknowledges them."""
+
+        def talk(connection: SecureConnection) -> None:
+            for message in messages:
+                connection.send(frame(message))
+
+        return self._attempt(_Place(host, port, server_name), talk, f"{len(messages)} sent")
+
     def run(self, host: str, port: int, called_aet: str = "ANY-SCP", server_name: str = "") -> Outcome:
-        """What the protocol is for: a C-ECHO, or with "https" a GET."""
+        """What the protocol is for: a C-ECHO, with "https" a GET, with "syslog-tls" a message."""
+        if self.protocol == "syslog-tls":
+            return self.send(host, port, server_name=server_name)
         if self.protocol == "https":
             return self.get(host, port, server_name=server_name)
         return self.echo(host, port, called_aet, server_name)

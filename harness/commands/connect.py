@@ -66,6 +66,8 @@ def connect(
 def _talk(  # noqa: PLR0917 - the parts of one command line
     client: Scu, target: Target, called: str, server_name: str, instances: list[Dataset], path: str
 ) -> Outcome:
+    if target.protocol == "syslog-tls":
+        return client.send(target.host, target.port, server_name=server_name)
     if target.protocol == "https":
         return client.get(target.host, target.port, path, server_name)
     if instances:

@@ -9,6 +9,7 @@ import pytest
 
 from fixtures.pki import Pki
 from reference_impl.node import Node
+from reference_impl.scu import Scu
 from reference_impl.syslog_frames import frame
 
 DEADLINE = 10.0
@@ -70,3 +71,12 @@ def test_the_four_suites_of_ihe_are_served(pki: Pki, suite: str) -> None:
 def test_a_profile_is_for_its_kinds_of_endpoint(pki: Pki, profile: str) -> None:
     with pytest.raises(ValueError, match="is not for an endpoint of"):
         Node(profile, protocol="dicom-tls" if profile == "A.6" else "syslog-tls", pki=pki)
+
+
+def test_the_client_sends_messages_to_the_node(pki: Pki) -> None:
+    with Node("A.6", protocol="syslog-tls", pki=pki) as node:
+        client = Scu("A.6", protocol="syslog-tls", pki=pki)
+        outcome = client.send(*node.address, [b"<85>1 - - - - - - one", b"<85>1 - - - - - - two"], "localhost")
+        assert (outcome.ok, outcome.detail) == (True, "2 sent")
+        assert node.await_messages(2, DEADLINE)[-1].endswith(b"two")
+        assert not client.send(*node.address, server_name="other.example.org").ok

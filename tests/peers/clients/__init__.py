@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.peers.clients.command import Client, Identity
 from tests.peers.clients.dcmtk import echoscu, storescu
 from tests.peers.clients.python import pynetdicom
+from tests.peers.clients.rsyslog import rsyslog
 from tests.peers.clients.tools import curl, dcmjs_dimse, gnutls_cli, s_client
 
 Preparation = Callable[[Identity, Path, Mapping[str, str]], Client]
@@ -25,6 +26,7 @@ CLIENTS: dict[str, Preparation] = {
     "s_client": s_client,
     "gnutls-cli": gnutls_cli,
     "curl": curl,
+    "rsyslog": rsyslog,
 }
 
 __all__ = ["CLIENTS", "Client", "Identity", "Preparation"]
