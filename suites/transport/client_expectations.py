@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from harness import TLS12, TLS13, Missing, NotApplicable, expect
-from harness.observations.clients import ClientConnection
+from harness import TLS12, TLS13, ClientConnection, Missing, NotApplicable, expect
 from reference_impl.transport.registry import CipherSuite, suite
 from suites.transport.client_view import ORDINARY, ORDINARY_TLS12, ClientEndpoint, Played, TlsClient, broken_off
 from suites.transport.client_words import shown, taken

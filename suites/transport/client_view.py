@@ -18,6 +18,9 @@ from harness import (
     TLS13,
     CertificateChain,
     ClaimRecord,
+    ClientConnection,
+    ClientHelloFacts,
+    ClientTrial,
     EndpointRecord,
     Endpoints,
     Missing,
@@ -25,7 +28,6 @@ from harness import (
     Observations,
     SutRecord,
 )
-from harness.observations.clients import ClientConnection, ClientHelloFacts, ClientTrial
 from reference_impl.transport.profiles import Profile, load_profile
 from reference_impl.transport.registry import GREASE, CipherSuite, suite, version_name
 from suites.transport.client_words import absent, shown

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from harness import Missing
-from harness.observations.clients import ClientConnection, ClientTrial, DriverOutcome
+from harness import ClientConnection, ClientTrial, DriverOutcome, Missing
 from reference_impl.transport.registry import alert_name, suite, version_name
 
 _LONGEST = 160

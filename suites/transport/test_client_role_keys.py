@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 
-from harness import TLS12, Missing, NotApplicable, expect, verifies
-from harness.observations.clients import ClientConnection
+from harness import TLS12, ClientConnection, Missing, NotApplicable, expect, verifies
 from reference_impl.transport.registry import group, suite
 from suites.transport.certificate_rules import (
     EC_KEYS,

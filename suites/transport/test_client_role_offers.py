@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from harness import TLS10, TLS11, TLS12, TLS13, Missing, NotApplicable, expect, verifies
-from harness.observations.clients import ClientHelloFacts
+from harness import TLS10, TLS11, TLS12, TLS13, ClientHelloFacts, Missing, NotApplicable, expect, verifies
 from reference_impl.transport.registry import group, signature_scheme, suite, version_name
 from suites.transport.client_expectations import at_every_client_endpoint, expect_gone_on, went_on
 from suites.transport.client_view import (
