@@ -13,6 +13,7 @@ import pytest
 from fixtures.pki import Pki
 from fixtures.pki.zoo import CASES, Zoo
 from harness import dicom_ul as ul
+from harness.endpoint_budget import TimeIsUpError
 from harness.observations import ReactionKind, facts_of
 from harness.observations.clients import ClientCertificates
 from harness.observations.transport import TLS12, TLS13, ClientAuthentication
@@ -152,6 +153,28 @@ def test_who_loses_patience_is_left_alone(pki: Pki, monkeypatch: pytest.MonkeyPa
     facts = shown(pki, verifying(pki), answer)
     assert [each.admitted for each in facts.controls if each.version == TLS13] == [True, None]
     assert len([each for each in facts.trials if each.version == TLS13]) == 2
+
+
+def test_refusals_after_the_last_control_are_forgotten_when_time_is_up(
+    pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server may have shut us out; who was let in, was let in."""
+    real = client_certificates._one_trial
+
+    def ending(context: Any, case: str, version: int, identity: Any) -> Any:
+        if case == "wrong-extended-key-usage":
+            raise TimeIsUpError
+        return real(context, case, version, identity)
+
+    monkeypatch.setattr(client_certificates, "_one_trial", ending)
+    monkeypatch.setattr(client_certificates, "_BETWEEN_CONTROLS", 2)
+    facts = shown(pki, verifying(pki), lambda: ACCEPT)
+    order = [name for name in CASES if name in SHOWN]
+    late = order.index("wrong-extended-key-usage") // 2 * 2
+    assert [each.case for each in facts.trials] == [
+        name for place, name in enumerate(order) if place < late or (RIGHT[name] and place < late + 1)
+    ]
+    assert len(facts.controls) == 1 + late // 2
 
 
 def test_without_a_campaign_only_strangers_are_shown(pki: Pki) -> None:

@@ -49,9 +49,16 @@ class _Show:
         with ThreadPoolExecutor(at_once) as pool:
             while waiting:
                 batch, waiting = waiting[:_BETWEEN_CONTROLS], waiting[_BETWEEN_CONTROLS:]
-                for shown in [pool.submit(self._trial, name, version) for name in batch]:
-                    self.trials.append(shown.result())
-                if not self._control(version):
+                seen: list[CertificateTrial] = []
+                try:
+                    shown = [pool.submit(self._trial, name, version) for name in batch]
+                    seen.extend(each.result() for each in shown)
+                    go_on = self._control(version)
+                except TimeIsUpError:  # refusals without a control after them tell nothing
+                    self.trials += [each for each in seen if each.admitted]
+                    raise
+                self.trials += seen
+                if not go_on:
                     return
 
     def could_not_be_shown(self) -> tuple[str, ...]:
