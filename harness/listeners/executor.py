@@ -77,9 +77,12 @@ class ListenExecutor:
         progress: Progress,
         driver_for: Callable[[SutRun, str], Driver],
         budget_for: Callable[[str], Budget],
+        *,
+        patience: Callable[[threading.Event], Patience] = Patience,
     ) -> None:
         self._domain, self._conduct, self._progress = domain, conduct, progress
         self._driver_for, self._budget_for = driver_for, budget_for
+        self._patience = patience
         self._entries: list[list[_Listening]] = []
         # Ends of threads are told by events: an interrupted join would take a thread for ended (Python 3.11).
         self._ended: list[threading.Event] = []
@@ -116,7 +119,7 @@ class ListenExecutor:
             self._budget_for(where.host),
             waiting,
             len(steps),
-            Patience(self._stopping),
+            self._patience(self._stopping),
             ordinary=_first_hello(recorded.get(f"{endpoint}/{CLIENT_TRIAL}/{ORDINARY}")),
             exchanges=_exchanges_before(run.before, endpoint),
         )

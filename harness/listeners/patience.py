@@ -11,6 +11,7 @@ from harness.listeners.base import TrialPlayer
 
 End = Literal["settled", "deadline", "interrupted"]
 SETTLE = 2.0  # a device that was turned away may try again in another way at once
+CONFIRMED = 10.0  # a device that somebody has told to connect may take so long to do it
 _GRACE = 0.3  # a connection that was begun before its maker ended may have to be accepted yet
 _SLICE = 0.5  # at the latest after so long it is noticed that the run is stopped
 _IDLE_TRIALS = 2
@@ -19,8 +20,8 @@ _IDLE_TRIALS = 2
 class Patience:
     """Waits at one endpoint. It remembers whether the SUT comes at all, and then waits no longer than it must."""
 
-    def __init__(self, stopping: threading.Event, settle: float = SETTLE) -> None:
-        self._stopping, self._settle = stopping, settle
+    def __init__(self, stopping: threading.Event, settle: float = SETTLE, confirmed: float = CONFIRMED) -> None:
+        self._stopping, self._settle, self._confirmed = stopping, settle, confirmed
         self._idle = 0
         self._prompt = False  # its connections have been seen to end with its driver
 
@@ -55,7 +56,7 @@ class Patience:
                 return "settled"
             until = ends
             if driving.over.is_set() and not busy:
-                until = min(ends, time.monotonic() + self._settle)  # somebody says that it is done
+                until = min(ends, time.monotonic() + self._confirmed)
             if self._ended(player, until, driving):
                 return self._settled(player, ends)
             if driving.over.is_set() and not busy and until < ends:

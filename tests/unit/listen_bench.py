@@ -16,6 +16,7 @@ from harness.drivers.command import CommandDriver
 from harness.drivers.embedded import EmbeddedDriver
 from harness.listeners.base import Opening, Trial
 from harness.listeners.executor import ListenExecutor
+from harness.listeners.patience import Patience
 from harness.observations import Exchange
 from harness.observations.clients import ClientConnection, ClientTrial, DriverOutcome
 from harness.observe import Conduct, SutRun
@@ -218,7 +219,12 @@ class ListenBench:
         runs = [self.begin(sut) for sut in suts]
         budget = Budget()
         self.executor = ListenExecutor(
-            self.domain, conduct or Conduct(), Silent(), self.driver_for, lambda _host: budget
+            self.domain,
+            conduct or Conduct(),
+            Silent(),
+            self.driver_for,
+            lambda _host: budget,
+            patience=lambda stopping: Patience(stopping, confirmed=0.5),
         )
         try:
             for run in runs:

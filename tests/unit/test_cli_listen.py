@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import pty
 import re
 import shlex
 import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ import pytest
 
 from harness.record.journal import read_record
 from harness.sut import load_sut, parse_sut
-from tests.unit.cli_bench import document, finish, ps315, start, unused_port, write_sut
+from tests.unit.cli_bench import ROOT, document, finish, ps315, start, unused_port, write_sut
 from tests.unit.listen_bench import eventually, trials_of
 
 CLIENT = """
@@ -224,6 +227,44 @@ class TestOperatorPage:
         status, _, err = run(tmp_path, sut_text("true"), "--operator-page=nowhere")
         assert status == 2
         assert err.startswith("ps315: --operator-page 'nowhere': is no HOST:PORT")
+
+
+class TestTerminal:
+    def test_whoever_sits_there_is_told_what_to_do(self, tmp_path: Path) -> None:
+        text = sut_text("true", listen=f'driver = "people"\nport = {unused_port()}', seconds=60)
+        path = write_sut(tmp_path, text, "viewer.toml")
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "harness", "run", str(path), "--no-second-opinion", "--out", "report"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=theirs,
+            stdout=subprocess.DEVNULL,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        shown = bytearray()
+        said = 0
+        try:
+            while process.poll() is None:
+                try:
+                    shown += os.read(ours, 4096)
+                except OSError:
+                    break  # the other side is closed: it has ended
+                if shown.count(b"s left >") and shown.count(b"Press Enter when it is done") > said:
+                    said += 1
+                    os.write(ours, b"s\n")
+            assert process.wait(60) == 2
+        finally:
+            process.kill()
+            os.close(ours)
+        told = shown.decode()
+        for part in ("viewer, 1 of 2: An ordinary server", "viewer, 2 of 2: ", "Open the start page. (destination: "):
+            assert part in told
+        found = trials_of(read_record(tmp_path / "report" / "run.jsonl"))
+        assert [trial.driver.confirmed_by for trial in found.values()] == ["J. Doe"] * 2
+        assert {trial.driver.problem for trial in found.values()} == {"The operator skipped this trial."}
 
 
 class Page:
