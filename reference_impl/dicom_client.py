@@ -6,9 +6,9 @@ It speaks through whatever sends and receives octets, and reads what comes with 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from io import BytesIO
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from pydicom import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -48,6 +48,11 @@ _ANSWERS: dict[int, type[Any]] = {
 _ACCEPTED, _SUCCESS = 0, 0x0000
 _WARNINGS = range(0xB000, 0xC000)
 ItemT = TypeVar("ItemT")
+Proposal: TypeAlias = tuple[str, tuple[str, ...]]
+"""A presentation context to be: abstract syntax and transfer syntaxes."""
+_SYNTAXES = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
+ECHO: Proposal = (VERIFICATION, _SYNTAXES)
+"""What is proposed for C-ECHO."""
 
 
 class DicomError(Exception):
@@ -78,11 +83,11 @@ class Requestor:
         self._transport = transport
         self._calling = calling
         self._called = called
-        self._contexts: dict[str, tuple[int, UID]] = {}
+        self._contexts: dict[Proposal, tuple[int, UID]] = {}
         self._peer_length = 0
         self._message_id = 0
 
-    def associate(self, proposed: Iterable[tuple[str, Sequence[str]]]) -> None:
+    def associate(self, proposed: Iterable[Proposal]) -> None:
         """Ask for an association with these presentation contexts: abstract syntax and transfer syntaxes."""
         self._transport.send(self._request(list(proposed)[:_MAXIMUM_CONTEXTS]))
         answer = self._receive("association", 0x02, 0x03)
@@ -90,14 +95,14 @@ class Requestor:
             reason = f"result {answer.result}, source {answer.source}, reason {answer.reason_diagnostic}"
             raise DicomError("association", f"the association was rejected: {reason}")
         accepted = answer.to_primitive()
-        names = {2 * at + 1: name for at, (name, _syntaxes) in enumerate(self._proposed)}
+        asked = {2 * at + 1: one for at, one in enumerate(self._proposed)}
         for context in accepted.presentation_context_definition_results_list:
-            if context.result == _ACCEPTED and context.context_id in names:
-                self._contexts[names[context.context_id]] = (context.context_id, UID(context.transfer_syntax[0]))
+            if context.result == _ACCEPTED and context.context_id in asked:
+                self._contexts[asked[context.context_id]] = (context.context_id, UID(context.transfer_syntax[0]))
         lengths = _items(accepted.user_information, MaximumLengthNotification)
         self._peer_length = lengths[0].maximum_length_received if lengths else 0
 
-    def _request(self, proposed: list[tuple[str, Sequence[str]]]) -> bytes:
+    def _request(self, proposed: list[Proposal]) -> bytes:
         self._proposed = proposed
         primitive = A_ASSOCIATE()
         primitive.application_context_name = UID(_APPLICATION_CONTEXT)
@@ -123,12 +128,12 @@ class Requestor:
         primitive = C_ECHO()
         primitive.MessageID = self._next_id()
         primitive.AffectedSOPClassUID = UID(VERIFICATION)
-        return self._operate(VERIFICATION, C_ECHO_RQ(), primitive)
+        return self._operate(ECHO, C_ECHO_RQ(), primitive)
 
     def store(self, instance: Dataset) -> int:
         """C-STORE of `instance` (PS3.7 9.1.1); returns the status."""
-        sop_class = str(instance.SOPClassUID)
-        _context, syntax = self._context(sop_class)
+        proposal = proposal_of(instance)
+        _context, syntax = self._context(proposal)
         primitive = C_STORE()
         primitive.MessageID = self._next_id()
         primitive.AffectedSOPClassUID = instance.SOPClassUID
@@ -138,7 +143,7 @@ class Requestor:
         if encoded is None:
             raise DicomError("dimse", "the instance cannot be encoded")
         primitive.DataSet = BytesIO(encoded)
-        return self._operate(sop_class, C_STORE_RQ(), primitive)
+        return self._operate(proposal, C_STORE_RQ(), primitive)
 
     def release(self) -> None:
         """Release the association (PS3.8 7.2)."""
@@ -151,14 +156,14 @@ class Requestor:
         self._message_id = self._message_id % 0xFFFF + 1
         return self._message_id
 
-    def _context(self, abstract: str) -> tuple[int, UID]:
-        if abstract not in self._contexts:
-            raise DicomError("association", f"no presentation context was accepted for {UID(abstract).name}")
-        return self._contexts[abstract]
+    def _context(self, proposal: Proposal) -> tuple[int, UID]:
+        if proposal not in self._contexts:
+            raise DicomError("association", f"no presentation context was accepted for {UID(proposal[0]).name}")
+        return self._contexts[proposal]
 
-    def _operate(self, abstract: str, message: DIMSEMessage, primitive: Any) -> int:
+    def _operate(self, proposal: Proposal, message: DIMSEMessage, primitive: Any) -> int:
         """Send one request, wait for its response, return its status."""
-        context, _syntax = self._context(abstract)
+        context, _syntax = self._context(proposal)
         message.primitive_to_message(primitive)
         for fragment in message.encode_msg(context, self._peer_length):
             pdu = P_DATA_TF()
@@ -194,6 +199,20 @@ class Requestor:
         return pdu
 
 
+def proposal_of(instance: Dataset) -> Proposal:
+    """What is proposed for storing `instance`: its own transfer syntax where pixel data is compressed.
+
+    Raises ValueError where the instance does not say what it is.
+    """
+    if not instance.get("SOPClassUID") or not instance.get("SOPInstanceUID"):
+        raise ValueError("it has no SOP Class UID or no SOP Instance UID")
+    meta = getattr(instance, "file_meta", None)
+    syntax = UID(str(meta.get("TransferSyntaxUID", ""))) if meta is not None else UID("")
+    if syntax and syntax.is_transfer_syntax and syntax.is_encapsulated:
+        return str(instance.SOPClassUID), (str(syntax),)
+    return str(instance.SOPClassUID), _SYNTAXES
+
+
 def _items(listed: Iterable[object], kind: type[ItemT]) -> list[ItemT]:
     return [one for one in listed if isinstance(one, kind)]
 
@@ -201,7 +220,3 @@ def _items(listed: Iterable[object], kind: type[ItemT]) -> list[ItemT]:
 def is_accepted(status: int) -> bool:
     """Whether a status of C-ECHO or C-STORE means success or a warning (PS3.7 C.1)."""
     return status == _SUCCESS or status in _WARNINGS
-
-
-SYNTAXES = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
-"""Transfer syntaxes that are proposed for what is not compressed."""

@@ -10,7 +10,7 @@ from cryptography import x509
 from pydicom import Dataset
 
 from fixtures.pki import Pki
-from reference_impl.dicom_client import SYNTAXES, VERIFICATION, DicomError, Requestor, is_accepted
+from reference_impl.dicom_client import ECHO, DicomError, Requestor, is_accepted, proposal_of
 from reference_impl.faults import check_names
 from reference_impl.http_client import get_page
 from reference_impl.syslog_frames import frame
@@ -114,13 +114,15 @@ class Scu:
             if behaviour.shows is not None and pki is not None:
                 issued = pki.issue_spec(*behaviour.shows)
                 self._identity = Identity((issued.certificate, *issued.intermediates), issued.key)
+            if behaviour.shows_nothing:
+                self._identity = None
 
     def echo(self, host: str, port: int, called_aet: str = "ANY-SCP", server_name: str = "") -> Outcome:
         """Verify the connection with one C-ECHO. `server_name` is the name that the certificate has to bear."""
 
         def talk(connection: SecureConnection) -> None:
             requestor = Requestor(connection, self.ae_title, called_aet)
-            requestor.associate([(VERIFICATION, SYNTAXES)])
+            requestor.associate([ECHO])
             status = requestor.echo()
             requestor.release()
             if not is_accepted(status):
@@ -131,12 +133,12 @@ class Scu:
     def store(
         self, host: str, port: int, called_aet: str, instances: Sequence[Dataset], server_name: str = ""
     ) -> Outcome:
-        """Store `instances` over one association."""
-        proposed = {str(one.SOPClassUID): SYNTAXES for one in instances}
+        """Store `instances` over one association. Raises ValueError for one without SOP Class and Instance UID."""
+        proposed = dict.fromkeys(proposal_of(one) for one in instances)
 
         def talk(connection: SecureConnection) -> None:
             requestor = Requestor(connection, self.ae_title, called_aet)
-            requestor.associate(proposed.items())
+            requestor.associate(proposed)
             statuses = [requestor.store(one) for one in instances]
             requestor.release()
             wrong = [status for status in statuses if not is_accepted(status)]
@@ -218,7 +220,9 @@ class Scu:
         settings = attempt.adjust(self.settings)
         if attempt.channel is not None:
             return attempt.channel(settings, reference)
-        return ClientChannel(settings, Verifier(self._trust, settings, reference).verify, reference, self._identity)
+        stacks = [one.stack for one in self._behaviours if one.stack is not ClientChannel]
+        stack = stacks[-1] if stacks else ClientChannel
+        return stack(settings, Verifier(self._trust, settings, reference).verify, reference, self._identity)
 
 
 def _identity_of(pki: Pki) -> Identity:

@@ -165,8 +165,11 @@ def _instance(path: Path) -> Dataset:
     from pydicom.errors import InvalidDicomError
 
     from harness.errors import UsageProblem
+    from reference_impl.dicom_client import proposal_of
 
     try:
-        return dcmread(path)
-    except (OSError, InvalidDicomError) as problem:
-        raise UsageProblem(f"--store: {path} is no DICOM file that can be read: {problem}") from None
+        instance = dcmread(path)
+        proposal_of(instance)
+    except (OSError, InvalidDicomError, ValueError) as problem:
+        raise UsageProblem(f"--store: {path} is no DICOM instance that can be sent: {problem}") from None
+    return instance

@@ -17,8 +17,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydicom import Dataset
-from pydicom.uid import CTImageStorage, generate_uid
+from pydicom import Dataset, dcmread
+from pydicom.dataset import FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import CTImageStorage, JPEG2000Lossless, generate_uid
 
 from fixtures.pki import Pki
 from reference_impl.node import Node
@@ -75,6 +77,28 @@ def test_instances_arrive(node: Node, pki: Pki) -> None:
     outcome = client(pki).store(*node.address, TITLE, [instance], "localhost")
     assert outcome == Outcome(True, "1 stored", "dimse")
     assert f"{instance.SOPInstanceUID}.dcm" in {path.name for path in node.stored_objects}
+
+
+def test_compressed_instances_arrive_as_they_are(node: Node, pki: Pki) -> None:
+    frame = b"\xff\x4f\xff\x51" + bytes(998)
+    compressed, plain = Dataset(), Dataset()
+    for one in (compressed, plain):
+        one.SOPClassUID, one.SOPInstanceUID = CTImageStorage, generate_uid()
+        one.PatientID = "PS315-TEST"
+    compressed.file_meta = FileMetaDataset()
+    compressed.file_meta.TransferSyntaxUID = JPEG2000Lossless
+    compressed.PixelData = encapsulate([frame])
+    compressed["PixelData"].VR = "OB"
+    compressed["PixelData"].is_undefined_length = True
+    assert client(pki).store(*node.address, TITLE, [compressed, plain], "localhost").ok
+    kept = next(path for path in node.stored_objects if path.stem == compressed.SOPInstanceUID)
+    assert dcmread(kept).file_meta.TransferSyntaxUID == JPEG2000Lossless
+    assert frame in kept.read_bytes()
+
+
+def test_what_is_no_instance_is_not_sent(node: Node, pki: Pki) -> None:
+    with pytest.raises(ValueError, match="SOP Class"):
+        client(pki).store(*node.address, TITLE, [Dataset()])
 
 
 def test_a_page_is_got(web: Node, pki: Pki) -> None:
