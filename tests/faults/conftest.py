@@ -93,6 +93,9 @@ def kind_of(fault: str) -> tuple[str, str]:
 
 
 def _fault_of(item: pytest.Item) -> str:
-    """The fault that a selected test will ask a run for."""
+    """The fault, or the name of an untouched one, that a selected test will ask a run for."""
     callspec = getattr(item, "callspec", None)
-    return str(callspec.params.get("fault", "")) if callspec and "runs" in getattr(item, "fixturenames", ()) else ""
+    if callspec is None or "runs" not in getattr(item, "fixturenames", ()):
+        return ""
+    kind = callspec.params.get("role"), callspec.params.get("protocol")
+    return str(callspec.params.get("fault", "")) or UNTOUCHED.get(kind, "")
