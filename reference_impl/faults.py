@@ -71,8 +71,8 @@ def _loaded(role: str) -> dict[str, Fault]:
     if role == "tls-server":
         for name, code in missing_suite_faults().items():
             faults.setdefault(name, _missing_suite(name, code))
-        faults |= {name: _beside(name, text) for name, text in texts_beside().items()}
     faults |= {name: _retired(name, text, role) for name, text in texts(role).items()}
+    faults |= {name: _beside(name, text, role) for name, text in texts_beside(role).items()}
     unknown = set(faults) ^ set(_BEHAVIOURS[role])
     if unknown:
         raise ValueError(f"{_FILES[role].name} and the behaviours disagree on {', '.join(sorted(unknown))}")
@@ -145,11 +145,10 @@ def _retired(name: str, text: str, role: str) -> Fault:
     return Fault(name, text, breaks, advice="It shows where a retired profile is claimed.", role=role, retired=True)
 
 
-def _beside(name: str, text: str) -> Fault:
+def _beside(name: str, text: str, role: str) -> Fault:
     """A fault that shows beside the profiles of Annex B."""
-    return Fault(
-        name, text, broken_beside(name), advice="It shows by A.6 or IHE, at a node that serves that.", beside=True
-    )
+    told = "It shows where A.6 or a profile of IHE is claimed."
+    return Fault(name, text, broken_beside(name, role), advice=told, role=role, beside=True)
 
 
 def _missing_suite(name: str, code: int) -> Fault:

@@ -382,3 +382,14 @@ def test_a_record_that_was_edited_is_still_rendered(tmp_path: Path) -> None:
 def test_templates_can_be_prepared(record: RunRecord, tmp_path: Path) -> None:
     prepare()
     assert render(record, tmp_path).is_file()
+
+
+def test_tests_of_others_are_named_beside_the_clauses(tmp_path: Path) -> None:
+    pointing = verdict(see_also=("pre-connectathon test 11109", "another <test>"))
+    claim = ClaimVerdict(
+        profile="B.12", edition="2026c", role="tls-server", endpoint="dimse", verdict=VerdictKind.PASS, reason=""
+    )
+    text = render(RunRecord(header=header(), verdicts=(pointing,), claims=(claim,)), tmp_path).read_text()
+    assert "See also:</strong> pre-connectathon test 11109; another &lt;test&gt;." in text
+    written = json.loads((tmp_path / "report.json").read_text())
+    assert written["verdicts"][0]["see_also"] == ["pre-connectathon test 11109", "another <test>"]

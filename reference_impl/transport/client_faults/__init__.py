@@ -9,6 +9,7 @@ from fixtures.pki import CLIENT
 from reference_impl.transport.client.settings import Check, Dread
 from reference_impl.transport.client_faults import attempts, offers, records
 from reference_impl.transport.client_faults.behaviour import ClientBehaviour, both, deviating, offering
+from reference_impl.transport.client_faults.beside import BESIDE_CLIENT_BEHAVIOURS
 from reference_impl.transport.client_faults.retired import RETIRED_CLIENT_BEHAVIOURS
 from reference_impl.transport.wire import SSL3, TLS10, TLS11, TLS12, TLS13
 from reference_impl.transport.wire.extensions import truncated_hmac
@@ -145,6 +146,8 @@ CLIENT_BEHAVIOURS: Mapping[str, ClientBehaviour] = {
     "shows-signed-by-p-224": ClientBehaviour(shows=(CLIENT, "ca_p224")),
     # under retired profiles and older wordings
     **RETIRED_CLIENT_BEHAVIOURS,
+    # as a syslog sender, and by IHE
+    **BESIDE_CLIENT_BEHAVIOURS,
 }
 """Every fault of the TLS client by name."""
 

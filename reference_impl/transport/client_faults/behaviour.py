@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from fixtures.pki import CertificateSpec
-from reference_impl.transport.client import ClientSettings
+from reference_impl.transport.client import ClientChannel, ClientSettings
 from reference_impl.transport.front import Channel
 
 Adjust: TypeAlias = Callable[[ClientSettings], ClientSettings]
@@ -34,7 +34,7 @@ class ClientBehaviour:
     `before` are attempts that are made first, each next one if the one before failed; `after_failure` follow where the
     server would not shake hands. Whatever becomes of them, `at_first` are made before the client's first attempt of
     all, `after_tls_1_2` where the connection before was one of TLS 1.2. `shows` is the certificate (and the authority
-    of `fixtures.pki.Pki` that signs it) that the client shows.
+    of `fixtures.pki.Pki` that signs it) that the client shows, with `shows_nothing` there is none; `stack` is its TLS.
     """
 
     adjust: Adjust = unchanged
@@ -43,6 +43,8 @@ class ClientBehaviour:
     at_first: tuple[Attempt, ...] = ()
     after_tls_1_2: tuple[Attempt, ...] = ()
     shows: tuple[CertificateSpec, str] | None = None
+    shows_nothing: bool = False
+    stack: type[ClientChannel] = ClientChannel
 
 
 def deviating(**changes: Any) -> Adjust:
