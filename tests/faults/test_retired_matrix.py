@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
@@ -24,6 +24,7 @@ from harness.record.models import ObservationEvent, VerdictKind
 from harness.sut import make_sut
 from reference_impl.node import Node
 from reference_impl.retired_faults import NODES, RetiredFault, retired_faults, served
+from tests.faults.side_by_side import SideBySide
 
 ROLE = "tls-server"
 PROTOCOLS = ("dicom-tls", "https")
@@ -50,20 +51,21 @@ class _Collecting(Journal):
         super().append(event)
 
 
-@dataclass
+Key = tuple[str, str, str, bool]
+"""Node, fault, protocol, and whether bad client certificates are shown to it as well."""
+
+
 class Nodes:
     """Runs of the nodes, each once."""
 
-    directory: Path
-    campaign: Campaign
-    _made: dict[tuple[str, str, str], Judgement]
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.campaign = Campaign.create(directory / "campaign")
+        self.runs: SideBySide[Key, Judgement] = SideBySide(self._run)
 
     def judged(self, node: str, fault: str = "", protocol: str = "dicom-tls", *, campaign: bool = False) -> Judgement:
         """What is judged of the node with `fault`; with `campaign` bad client certificates are shown to it as well."""
-        key = (node, fault, protocol + ("+" if campaign else ""))
-        if key not in self._made:
-            self._made[key] = self._run(node, fault, protocol, self.directory / "-".join(key), campaign)
-        return self._made[key]
+        return self.runs[node, fault, protocol, campaign]
 
     def kinds(self, node: str, fault: str = "", protocol: str = "dicom-tls") -> Kinds:
         """How each requirement ended that is no umbrella and not about certificates of clients."""
@@ -73,7 +75,9 @@ class Nodes:
             if not one.derived and _CERTIFICATES not in one.requirement
         }
 
-    def _run(self, node: str, fault: str, protocol: str, directory: Path, campaign: bool) -> Judgement:
+    def _run(self, key: Key) -> Judgement:
+        node, fault, protocol, campaign = key
+        directory = self.directory / "-".join(str(part) for part in key)
         directory.mkdir(parents=True)
         profile, edition = served(node)
         begun = datetime.now(UTC)
@@ -126,10 +130,21 @@ def _declarations() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
-    """The nodes, started on demand."""
-    directory = tmp_path_factory.mktemp("retired")
-    yield Nodes(directory, Campaign.create(directory / "campaign"), {})
+def nodes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+    """The nodes; what the selected tests will ask for is started at once."""
+    made = Nodes(tmp_path_factory.mktemp("retired"))
+    asked = [ROWS[str(item.callspec.params["name"])] for item in request.session.items if is_run(item)]
+    untouched = {(row.node, "", row.protocol, False) for row in asked}
+    made.runs.start([*sorted(untouched), *((row.node, row.id, row.protocol, False) for row in asked)])
+    try:
+        yield made
+    finally:
+        made.runs.close()
+
+
+def is_run(item: pytest.Item) -> TypeGuard[pytest.Function]:
+    """Whether a test of this module runs a node with a fault."""
+    return isinstance(item, pytest.Function) and item.function is test_a_fault_turns_exactly_what_it_says
 
 
 def selected(profile: str, edition: str, protocol: str = "dicom-tls") -> tuple[Requirement, ...]:
