@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import crypto
 
@@ -95,7 +96,8 @@ def not_verifying_possession() -> Behaviour:
     def adjust(settings: FrontSettings, pki: Pki) -> FrontSettings:
         impostor = Zoo(pki).present("possession", "client")
         subject = x509.load_der_x509_certificate(impostor.chain[0]).subject.public_bytes()
-        key = crypto.PKey.from_cryptography_key(impostor.key.public_key())
+        pinned = [anchor.public_key() for anchor in settings.client_anchors[1:]]
+        key = crypto.PKey.from_cryptography_key(_usable([*pinned, impostor.key.public_key()]))
 
         def verdict(step: PathStep) -> bool | None:
             if step.depth == 0 and step.error == 0 and step.certificate.get_subject().der() == subject:
@@ -105,6 +107,11 @@ def not_verifying_possession() -> Behaviour:
         return replace(settings, path_verdict=verdict)
 
     return Behaviour(adjust=adjust)
+
+
+def _usable(keys: Iterable[object]) -> rsa.RSAPublicKey:
+    """The first RSA key: the pinned certificate's in a campaign, the zoo's own otherwise."""
+    return next(key for key in keys if isinstance(key, rsa.RSAPublicKey))
 
 
 def _extension(step: PathStep, kind: type[x509.ExtensionType]) -> x509.ExtensionType | None:
