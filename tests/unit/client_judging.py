@@ -17,6 +17,7 @@ from harness.judging.findings import Case, finding_of
 from harness.judging.lookup import Endpoints
 from harness.judging.outcomes import Outcome
 from harness.judging.verifies import verified_by
+from harness.observations import Frozen, Observation
 from harness.record.models import ClaimRecord, EndpointRecord
 from suites.transport.client_view import TlsClient
 from tests.unit.client_observations import observations
@@ -25,6 +26,7 @@ from tests.unit.tls_observations import NOW
 B12 = ClaimRecord(profile="B.12", edition="2026c", role="tls-client", endpoint="scu")
 B13 = B12.model_copy(update={"profile": "B.13"})
 SCU = EndpointRecord(name="scu", protocol="dicom-tls", host="127.0.0.1", port=0)
+_PARSED: dict[int, tuple[Observation, Frozen]] = {}  # what is in every record is validated once
 Verdicts = dict[str, str]
 """By profile and requirement: "B.12 RFC9325-4.1-client-no-rc4"."""
 
@@ -57,7 +59,8 @@ def judges(profile: str = "B.12", protocol: str = "dicom-tls") -> tuple[Judge, .
 
 def verdicts(record: Mapping[str, Any], claims: tuple[ClaimRecord, ...] = (B12, B13)) -> Verdicts:
     """The verdicts on a record, as the engine would find them."""
-    lookup = Observations.of(observations(record), NOW)
+    lookup = Observations({}, NOW, parsed=_PARSED)
+    lookup.take(observations(record))
     found: Verdicts = {}
     for claim in claims:
         for each in judges(claim.profile):

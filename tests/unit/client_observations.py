@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from harness.listeners.transport.trials import TRIALS, Trial
 from harness.observations import Observation
-from harness.observations.clients import ClientConnection, ClientTrial
+from harness.observations.clients import ClientTrial
 from tests.unit.tls_observations import NOW, TLS12, TLS13, certificate
 
 Record = dict[str, dict[str, Any]]
@@ -105,6 +106,11 @@ def trial(*connections: dict[str, Any], **changed: Any) -> dict[str, Any]:
 
 
 def conforming() -> Record:
+    return dict(_base())
+
+
+@cache
+def _base() -> Record:
     return {name: _conforming(known) for name, known in TRIALS.items()}
 
 
@@ -143,16 +149,21 @@ def changed_everywhere(record: Mapping[str, dict[str, Any]], **changed: Any) -> 
 def observations(record: Mapping[str, dict[str, Any]], endpoint: str = "scu") -> tuple[Observation, ...]:
     """The record as observations; validating them finds slips of the hand."""
     return tuple(
-        Observation(
-            kind="tls.client-trial",
-            subject=name,
-            endpoint=endpoint,
-            observed_at=NOW,
-            facts=ClientTrial.model_validate({"trial": name} | facts).model_dump(mode="json"),
-        )
+        _untouched(name, endpoint) if facts is _base().get(name) else _observation(name, facts, endpoint)
         for name, facts in record.items()
     )
 
 
-def connection(**changed: Any) -> ClientConnection:
-    return ClientConnection.model_validate(accepted() | changed)
+@cache
+def _untouched(name: str, endpoint: str) -> Observation:
+    return _observation(name, _base()[name], endpoint)
+
+
+def _observation(name: str, facts: dict[str, Any], endpoint: str) -> Observation:
+    return Observation(
+        kind="tls.client-trial",
+        subject=name,
+        endpoint=endpoint,
+        observed_at=NOW,
+        facts=ClientTrial.model_validate({"trial": name} | facts).model_dump(mode="json"),
+    )
