@@ -224,7 +224,9 @@ def _claim_view(claim: ClaimVerdict, verdicts: list[VerdictRecord], anchors: Map
 def _origin(verdict: VerdictRecord) -> tuple[int, str]:
     if verdict.vendor_suite:
         return 2, f"Requirements of the suite {verdict.vendor_suite}"
-    return (1, "Brought in by reference (BCP 195, TLS)") if verdict.imported else (0, "DICOM's own requirements")
+    if verdict.imported:
+        return 1, f"Brought in by reference ({'RFC 5425' if verdict.profile == 'A.6' else 'BCP 195'}, TLS)"
+    return 0, f"{'IHE' if verdict.profile.startswith('IHE-') else 'DICOM'}'s own requirements"
 
 
 def _finding(verdict: VerdictRecord, by_id: Mapping[str, VerdictRecord], anchors: Mapping[str, str]) -> Finding:

@@ -393,3 +393,21 @@ def test_tests_of_others_are_named_beside_the_clauses(tmp_path: Path) -> None:
     assert "See also:</strong> pre-connectathon test 11109; another &lt;test&gt;." in text
     written = json.loads((tmp_path / "report.json").read_text())
     assert written["verdicts"][0]["see_also"] == ["pre-connectathon test 11109", "another <test>"]
+
+
+@pytest.mark.parametrize(
+    ("profile", "own", "imported"),
+    [
+        ("B.12", "DICOM&#39;s own requirements", "Brought in by reference (BCP 195, TLS)"),
+        ("A.6", "DICOM&#39;s own requirements", "Brought in by reference (RFC 5425, TLS)"),
+        ("IHE-FQDN", "IHE&#39;s own requirements", ""),
+    ],
+)
+def test_requirements_are_grouped_by_whose_they_are(tmp_path: Path, profile: str, own: str, imported: str) -> None:
+    found = [verdict(profile=profile)] + ([verdict("RFC1-1", profile=profile)] if imported else [])
+    claim = ClaimVerdict(
+        profile=profile, edition="2026c", role="tls-server", endpoint="dimse", verdict=VerdictKind.PASS, reason=""
+    )
+    text = render(RunRecord(header=header(), verdicts=tuple(found), claims=(claim,)), tmp_path).read_text()
+    assert own in text
+    assert imported in text
