@@ -132,9 +132,13 @@ class LegacyHandshake:
         forced = self._script.version is not None
         usable = [c for c in (*AEAD_SUITES, *OLD_SUITES) if c in self._hello.cipher_suites and self._speaks(c)]
         usual = "ECDSA" if is_ecdsa(self._stack.shown.key) else "RSA"
-        for code in sorted(
-            (c for c in usable if self._fits(c)), key=lambda c: registry.suite(c).authentication != usual
-        ):
+
+        def ill_suited(code: int) -> tuple[bool, bool]:
+            entry = registry.suite(code)
+            # Before TLS 1.2 key exchanges are signed with SHA-1, which may be why a client breaks off: it is not to be.
+            return forced and entry.key_exchange != "RSA", entry.authentication != usual
+
+        for code in sorted((c for c in usable if self._fits(c)), key=ill_suited):
             return code
         if forced:  # a version that the client does not want: any suite will do for it to refuse
             return 0xC009 if is_ecdsa(self._stack.shown.key) else 0xC013
