@@ -201,6 +201,7 @@ SUITE_CLASSES = (
     "static-ecdh",
     "camellia",
     "cbc",
+    "cbc-sha1",
     "dhe",
 )
 """The classes of suites that a trial of their own selects."""

@@ -67,6 +67,10 @@ def _plain_cbc(entry: registry.CipherSuite) -> bool:
     return _usual(entry) and entry.mode == "CBC" and entry.cipher == "AES" and entry.forward_secrecy
 
 
+def _sha1_cbc(entry: registry.CipherSuite) -> bool:
+    return _plain_cbc(entry) and entry.mac == "SHA1"
+
+
 def _usual_dhe(entry: registry.CipherSuite) -> bool:
     return _usual(entry) and entry.key_exchange == "DHE" and entry.cipher in {"AES", "CHACHA20"}
 
@@ -85,6 +89,7 @@ _CLASSES: Mapping[str, Callable[[registry.CipherSuite], bool]] = {
     "static-dh": lambda entry: entry.key_exchange == "DH" and entry.cipher != "NULL" and not entry.export,
     "static-ecdh": lambda entry: entry.key_exchange == "ECDH" and entry.cipher != "NULL",
     "cbc": _plain_cbc,
+    "cbc-sha1": _sha1_cbc,
     "cbc-encrypt-then-mac": _plain_cbc,
     "dhe": _usual_dhe,
     "dhe-again": _usual_dhe,
@@ -262,6 +267,7 @@ SERVER_SCRIPTS: Mapping[str, Script] = {
             "static-dh",
             "static-ecdh",
             "cbc",
+            "cbc-sha1",
             "dhe",
             "dhe-again",
         )
