@@ -148,6 +148,16 @@ def test_a_server_that_admits_everybody_may_go_on_with_a_bad_certificate() -> No
     assert set(found.values()) == {"not_applicable"}
 
 
+@pytest.mark.parametrize(("anybody", "verdict"), [(True, "inconclusive"), (False, "fail"), (None, "fail")])
+def test_mutual_authentication_is_failed_by_servers_that_demand_a_certificate(
+    anybody: bool | None, verdict: str
+) -> None:
+    bad = tuple(trial("unknown-authority", version, True) for version in (TLS12, TLS13))
+    seen = tuple(each for each in without_certificate(anybody) if each["credential"] != "unknown-authority") + bad
+    found = verdicts(spoilt({"tls.client-authentication": {"trials": seen}}), ONE_CLAIM)
+    assert found["B.12 B.12-mutual-authentication-supported"] == verdict
+
+
 def test_whether_a_certificate_is_demanded_has_to_be_known_before_anything_fails() -> None:
     found = judged(zoo_shown(expired=True), trials=without_certificate(None))
     assert turned(found) == {"RFC5280-6.1-client-certificate-validity": "inconclusive"}
