@@ -111,8 +111,8 @@ class Scu:
         self._behaviours: list[ClientBehaviour] = [CLIENT_BEHAVIOURS[name] for name in self.faults]
         for behaviour in self._behaviours:
             self.settings = behaviour.adjust(self.settings)
-            if behaviour.shows is not None and pki is not None:
-                issued = pki.issue_spec(*behaviour.shows)
+            if behaviour.shows is not None:
+                issued = (pki or Pki.create()).issue_spec(*behaviour.shows)
                 self._identity = Identity((issued.certificate, *issued.intermediates), issued.key)
             if behaviour.shows_nothing:
                 self._identity = None

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def connect(
     target: Annotated[str, typer.Argument(help="HOST:PORT or a URL.", metavar="TARGET")],
     *,
-    profile: option.Profile = "B.12",
+    profile: Annotated[str, typer.Option("--profile", help="Profile that the client keeps.")] = "B.12",
+    edition: option.Edition = None,
     fault: Annotated[
         list[str] | None,
         typer.Option("--fault", help="Switch on a fault of the client; may be repeated.", metavar="NAME"),
@@ -56,7 +57,8 @@ def connect(
         calling = checked_ae_title(calling_aet)
     except ValueError as problem:
         raise UsageProblem(str(problem)) from None
-    client = _client(parsed, profile, fault or [], calling, _identity(cert, key), _anchors(ca), crl or [])
+    kept = profile, edition or ""
+    client = _client(parsed, kept, fault or [], calling, _identity(cert, key), _anchors(ca), crl or [])
     outcome = _talk(client, parsed, called, server_name, instances, get)
     word = "done" if outcome.ok else f"ended at the stage {outcome.stage}"
     sys.stdout.write(f"{parsed.address}: {word}: {outcome.detail}\n")
@@ -77,7 +79,7 @@ def _talk(  # noqa: PLR0917 - the parts of one command line
 
 def _client(  # noqa: PLR0917 - the parts of one command line
     target: Target,
-    profile: str,
+    kept: tuple[str, str],
     faults: list[str],
     calling: str,
     identity: Identity | None,
@@ -100,8 +102,9 @@ def _client(  # noqa: PLR0917 - the parts of one command line
             raise UsageProblem(f"--fault: there is no fault {name!r}{closest(name, known) or '; see `ps315 faults`'}")
     try:
         return Scu(
-            profile,
+            kept[0],
             faults,
+            edition=kept[1],
             protocol=target.protocol,
             trust_anchors=x509.load_pem_x509_certificates(anchors) if anchors else [],
             identity=identity,
