@@ -45,6 +45,8 @@ _STRUCTURE = frozenset(
         "sha256",
         "started",
         "step",
+        "subject",
+        "trial",
         "until",
         "verdict",
     ]

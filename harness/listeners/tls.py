@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from fixtures.pki.campaign import Campaign, Names
 from fixtures.pki.revocation import Responder
 from fixtures.pki.zoo import CASES, Zoo, ZooCase
+from harness.errors import UsageProblem
 from harness.listeners.base import Opening, Trial
 from harness.listeners.transport.server import TrialServer
 from harness.listeners.transport.trials import TRIALS, skipped
@@ -89,16 +90,26 @@ class TlsTrials:
         return ""
 
     def open(self, opening: Opening) -> TrialServer:
-        """A server of trials at an endpoint. Raises `OSError` if it cannot have the port."""
+        """A server of trials at an endpoint. Raises `OSError` if it cannot have the port.
+
+        Raises `UsageProblem` for a SUT whose address is not known: whoever came could not be told from it.
+        """
         endpoint = opening.sut.file.endpoints[opening.endpoint]
         assert endpoint.listen is not None  # noqa: S101 - only endpoints that listen are opened
+        try:
+            addresses = addresses_of(endpoint.host)
+        except (OSError, UnicodeError):
+            raise UsageProblem(
+                f"{opening.sut.source}: endpoints.{opening.endpoint}.host: {endpoint.host!r} cannot be resolved to an "
+                "address; check the name"
+            ) from None
         return TrialServer(
             endpoint=opening.endpoint,
             protocol=endpoint.protocol,
             address=endpoint.listen.bound_to(endpoint.host),
             port=opening.port,
             zoo=self.zoo(opening.sut, opening.endpoint),
-            sut_addresses=addresses_of(endpoint.host),
+            sut_addresses=addresses,
             called_aet=endpoint.called_aet,
             deadlines=opening.deadlines,
             on_exchange=opening.on_exchange,

@@ -11,9 +11,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from fixtures.pki.campaign import Campaign, Names
 from fixtures.pki.zoo import CASES
+from harness.errors import UsageProblem
+from harness.listeners.base import Opening
 from harness.listeners.tls import TlsTrials, addresses_of, takes_trust_anchors
 from harness.listeners.transport.trials import CERTIFICATE_PREFIX, TRIALS
 from harness.observations.clients import ClientConnection, ClientHelloFacts
+from harness.probes.base import Deadlines
 from harness.sut import Sut, parse_sut
 
 
@@ -186,3 +189,11 @@ class TestRevocation:
 )
 def test_where_a_sut_may_come_from(host: str, addresses: set[str]) -> None:
     assert addresses_of(host) == addresses
+
+
+def test_a_sut_whose_address_is_not_known_is_told(domain: TlsTrials) -> None:
+    opening = Opening(
+        a_client(host="no-such-host.invalid"), "scu", 0, Deadlines(), lambda _exchange: None, lambda: "scu-0001"
+    )
+    with pytest.raises(UsageProblem, match=r"endpoints\.scu\.host: 'no-such-host\.invalid' cannot be resolved"):
+        domain.open(opening)
