@@ -137,6 +137,10 @@ class ClientEndpoint:
         """Whether `trial` brought a connection."""
         return any(each.trial.id == trial for each in self.all_played)
 
+    def witnesses(self, *trials: str) -> tuple[str, ...]:
+        """The exchanges of those of `trials` that brought a connection."""
+        return tuple(at for each in self.all_played if each.trial.id in trials for at in each.exchanges)
+
     @cached_property
     def all_played(self) -> tuple[Played, ...]:
         """Every recorded trial that brought a connection."""

@@ -66,8 +66,10 @@ def expect_certificates(
     certificates: Iterable[SeenCertificate], what: str, holds: Callable[[SeenCertificate], bool], expected: str
 ) -> None:
     """Every one of `certificates` keeps to what `holds` tests; `what` says what of them is looked at."""
+    certificates = list(certificates)
     offending = [each for each in certificates if not holds(each)]
-    expect(offending, evidence=[each.chain.exchange for each in offending], what=what).to_be_empty(
+    evidence = [each.chain.exchange for each in offending or certificates]
+    expect(offending, evidence=evidence, what=what).to_be_empty(
         expected=expected, describe=lambda each: f"{each}: {describe(each)}"
     )
 

@@ -17,7 +17,7 @@ from suites.transport.certificate_rules import (
     not_broken,
 )
 from suites.transport.client_expectations import at_every_client_endpoint, expect_refused, told
-from suites.transport.client_view import AGAIN, ClientEndpoint, TlsClient, offers_curves
+from suites.transport.client_view import AGAIN, ORDINARY, ClientEndpoint, TlsClient, offers_curves
 from suites.transport.expectations import expect_certificates, judged_everywhere
 from suites.transport.view import KEY_TYPES, SeenCertificate
 
@@ -27,6 +27,7 @@ X25519 = 0x001D  # 255 bits by field, "256 bits or more" by the standard: no rul
 WEAK_CURVES = {0x0013: "curve-p-192", 0x0015: "curve-p-224"}
 """The weak curves that a trial exchanges keys over."""
 LEAST_BITS = 224
+A_FEW = 4
 
 
 def offers_dhe(client: ClientEndpoint) -> None:
@@ -105,7 +106,8 @@ def shown(
     """The certificates that the client shows and that `about` holds of; `NotApplicable` where there is none."""
     found = [each for each in client.certificates if about(each)]
     if not found:
-        raise NotApplicable(f"the client shows no certificate {what}".rstrip() + f" at {client.name}")
+        said = f"the client shows no certificate {what}".rstrip()
+        raise NotApplicable(f"{said} at {client.name}", client.witnesses(ORDINARY))
     return found
 
 
@@ -213,14 +215,15 @@ def counted(client: ClientEndpoint) -> list[tuple[list[int], ClientConnection]]:
 @at_every_client_endpoint
 def test_gcm_nonces_count_the_records(client: ClientEndpoint) -> None:
     """RFC 9325 7.2.1: the explicit nonce of AES-GCM counts the records, from zero or from another beginning."""
+    seen = counted(client)
     odd = [
         (nonces, each)
-        for nonces, each in counted(client)
+        for nonces, each in seen
         if {(after - before) % 2**64 for before, after in pairwise(nonces)} != {1}
     ]
     expect(
         [", ".join(f"{nonce:016x}" for nonce in nonces[:4]) for nonces, _ in odd],
-        evidence=[each.exchange for _, each in odd],
+        evidence=[each.exchange for _, each in odd or seen[:A_FEW]],
         what="explicit nonces out of sequence",
     ).to_be_empty(expected="each one more than that of the record before")
 
@@ -229,14 +232,17 @@ def test_gcm_nonces_count_the_records(client: ClientEndpoint) -> None:
 @at_every_client_endpoint
 def test_no_gcm_nonce_is_used_twice(client: ClientEndpoint) -> None:
     """RFC 5288 3: the explicit nonce of AES-GCM is distinct for every record of a key."""
+    seen = counted(client)
     twice = [
         (f"{nonce:016x}", each.exchange)
-        for nonces, each in counted(client)
+        for nonces, each in seen
         for nonce, times in Counter(nonces).items()
         if times > 1
     ]
     expect(
-        [nonce for nonce, _ in twice], evidence=[exchange for _, exchange in twice], what="nonces used twice"
+        [nonce for nonce, _ in twice],
+        evidence=[exchange for _, exchange in twice] or [each.exchange for _, each in seen[:A_FEW]],
+        what="nonces used twice",
     ).to_be_empty()
 
 
@@ -254,7 +260,7 @@ def test_dhe_keys_are_used_once(client: ClientEndpoint) -> None:
     twice = [key for key, times in Counter(key for key, _ in seen).items() if times > 1]
     expect(
         [f"{key[:32]}..." for key in twice],
-        evidence=[exchange for key, exchange in seen if key in twice],
+        evidence=[exchange for key, exchange in seen if not twice or key in twice],
         what="DHE keys used again",
     ).to_be_empty()
     if len(seen) < 2:
