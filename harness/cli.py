@@ -30,7 +30,10 @@ def main() -> None:
         sys.exit(0)
     import gc
     import signal
+    import warnings
 
+    # Odd certificates are this program's business: what a library has to say about them stands in verdicts.
+    warnings.filterwarnings("ignore", message="Parsed a ")
     gc.set_threshold(100_000, 50, 100)  # a short process that imports much: a tenth of its time went to the collector
     # A build server cancels with SIGTERM: the record stays as whole as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
