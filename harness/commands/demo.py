@@ -40,6 +40,8 @@ def demo(
 ) -> int:
     """Start node and client for each current profile (or `profile`), judge them, report. Returns the exit status."""
     from fixtures.pki.campaign import Campaign
+    from harness.catalogue import load_catalogue
+    from harness.claims import chosen_edition, held_by
     from harness.commands._demo_sut import clients_for, demo_sut, split_faults
     from harness.commands._directory import check_directory
     from harness.commands._pipeline import perform
@@ -69,12 +71,13 @@ def demo(
         sign_certificate=sign_cert,
         json=as_json,
     )
+    chosen = chosen_edition(profile, edition, held_by(load_catalogue())) if profile else ""
     of_node, of_client = split_faults(fault or [])
     with ExitStack() as stack:
         campaign = Campaign.create(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ps315-demo-"))))
         nodes = {
-            name: stack.enter_context(make_node(name, of_node, edition=edition, campaign=campaign))
+            name: stack.enter_context(make_node(name, of_node, edition=chosen, campaign=campaign))
             for name in ([profile] if profile else _CURRENT)
         }
-        sut = demo_sut(nodes, clients_for(nodes, of_client, campaign), campaign, edition or "")
+        sut = demo_sut(nodes, clients_for(nodes, of_client, campaign), campaign, chosen)
         return perform([sut], settings, checked_catalogue([sut], suites))
