@@ -55,7 +55,9 @@ def test_tls_1_2_is_supported(client: ClientEndpoint) -> None:
 
 
 def offered_versions(client: ClientEndpoint) -> list[str]:
-    """The versions that the client offers."""
+    """The versions that the client offers: a list of them, or up to which one."""
+    if not client.hello.supported_versions:
+        return [f"up to {version_name(client.hello.version)}"]
     return [version_name(each) for each in (TLS10, TLS11, TLS12, TLS13) if client.hello.offers(each)]
 
 
