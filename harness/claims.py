@@ -12,6 +12,7 @@ from harness.errors import UsageProblem
 from harness.sut_parts import closest
 from reference_impl.editions import edition_key, in_words, includes, is_edition, last_of
 from reference_impl.transport import profiles
+from reference_impl.transport.beside import EDITIONS
 
 if TYPE_CHECKING:
     from harness.catalogue import Catalogue
@@ -24,7 +25,7 @@ Held = Iterable[tuple[str, str, str]]
 
 def default_edition(profile: str) -> str:
     """The edition of a claim that names none: the last that holds the profile."""
-    return profiles.default_edition(profile) or DEFAULT_EDITION
+    return profiles.default_edition(profile) or EDITIONS.get(profile, DEFAULT_EDITION)
 
 
 def held_by(catalogue: Catalogue) -> frozenset[tuple[str, str, str]]:

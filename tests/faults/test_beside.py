@@ -11,13 +11,12 @@ import pytest
 from fixtures.pki.campaign import Campaign, Names
 from harness.record.models import VerdictKind
 from reference_impl.faults_beside import faults_beside
-from reference_impl.transport.beside import BESIDE
+from reference_impl.transport.beside import BESIDE, EDITIONS
 from tests.faults.expectations import compared, expected, selected, told, turned
 from tests.faults.observe import Run, run_node
 from tests.faults.observe_client import NAME, run_client
 
 SERVER, CLIENT = "tls-server", "tls-client"
-EDITIONS = {"A.6": "2026c", "IHE-STX-TLS-1.2-Floor": "ITI-20.0", "IHE-FQDN": "ITI-20.0"}
 PROFILES = [(role, profile) for role in (SERVER, CLIENT) for profile in EDITIONS]
 ROWS = [
     (role, profile, fault)

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from harness.catalogue import BUILT_IN, Requirement, load_catalogue
+from harness.claims import default_edition, held_by
 from harness.record.models import SourceRecord
+from reference_impl.transport.beside import EDITIONS
 from reports.sources import source_title, source_url
 
 CATALOGUE = load_catalogue()
-EDITIONS = {"A.6": "2026c", "IHE-STX-TLS-1.2-Floor": "ITI-20.0", "IHE-FQDN": "ITI-20.0"}
 ROLES = {"server": "tls-server", "client": "tls-client"}
 PRE_CONNECTATHON = ("11106", "11109", "11110")
 
@@ -93,3 +94,10 @@ def test_the_technical_framework_is_cited_with_its_revision() -> None:
     record = SourceRecord(document=source.document, edition=source.edition, section=source.section)
     assert source_title(record) == "IHE ITI TF-2 20.0, Section 3.19.5"
     assert source_url(record) == ""
+
+
+def test_a_claim_without_an_edition_takes_the_one_that_is_held() -> None:
+    held = held_by(CATALOGUE)
+    for profile, edition in EDITIONS.items():
+        assert default_edition(profile) == edition
+        assert {(profile, edition, role) for role in ROLES.values()} <= held
