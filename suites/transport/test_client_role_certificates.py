@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from harness import TLS13, Missing, NotApplicable, verifies
+from harness import TLS12, TLS13, Missing, NotApplicable, verifies
 from suites.transport.client_expectations import at_every_client_endpoint, copes, expect_gone_on, expect_refused
 from suites.transport.client_view import ClientEndpoint, TlsClient
 from suites.transport.expectations import judged_everywhere
@@ -124,6 +124,17 @@ def test_the_signature_of_certificate_verify_is_verified(client: ClientEndpoint)
     """RFC 8446 4.4.3: the receiver verifies the signature, which proves that the certificate's key is the server's."""
     client.not_without(TLS13)
     shown = ["signature-wrong-1.3", "certificate-verify-missing", *trials_of(client, bad("possession"))]
+    expect_refused(client, shown)
+
+
+@verifies("RFC5246-7.4.3-client-verifies-signature")
+@at_every_client_endpoint
+def test_the_signature_of_server_key_exchange_is_verified(client: ClientEndpoint) -> None:
+    """RFC 5246 7.4.3: the signature proves that the certificate's key is the server's."""
+    client.not_without(TLS12)
+    shown = ["signature-wrong-1.2", "key-exchange-missing"]
+    if not client.hello.offers(TLS13):  # certificates are shown in the highest version
+        shown += trials_of(client, bad("possession"))
     expect_refused(client, shown)
 
 

@@ -121,12 +121,18 @@ def test_a_client_that_breaks_off_when_it_is_asked_for_a_certificate_is_failed_f
     assert "fail" not in {verdict for key, verdict in found.items() if "server-certificate" in key}
 
 
+def test_possession_is_judged_in_tls_1_2_where_there_is_nothing_higher() -> None:
+    old = everywhere(supported_versions=(), key_shares=None)
+    old["ordinary"] = trial(accepted(0x0303, hello=hello(supported_versions=())))
+    old["certificate/possession"] = trial(accepted(0x0303, hello=hello(supported_versions=())))
+    assert verdicts(old)["B.12 RFC5246-7.4.3-client-verifies-signature"] == "fail"
+
+
 def test_a_client_without_tls_1_2_suites_in_the_old_trial_is_failed_for_that_version() -> None:
     found = verdicts(conforming() | {"ordinary-1.2": trial(refused(0x0303))})
     assert {key for key, verdict in found.items() if verdict == "fail"} == {
         "B.12 B.12-client-supports-tls-1.2",
         "B.12 RFC9325-3.1.1-client-supports-tls-1.2",
-        "B.13 RFC9325-3.1.1-client-supports-tls-1.2",
     }
     assert found["B.12 RFC5246-7.4.9-client-verifies-finished"] == "inconclusive"
 
