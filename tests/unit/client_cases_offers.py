@@ -72,8 +72,7 @@ CASES: dict[str, tuple[Record, Verdicts]] = {
     ),
     "no TLS 1.2": (
         everywhere(supported_versions=(TLS13,), suites=SUITES[:3]),
-        b12("fail", "B.12-client-supports-tls-1.2")
-        | both("fail", "RFC9325-3.1.1-client-supports-tls-1.2")
+        b12("fail", "B.12-client-supports-tls-1.2", "RFC9325-3.1.1-client-supports-tls-1.2")
         | b13("not_applicable", "tls-1.2-suites")
         | both(
             "not_applicable",
