@@ -18,7 +18,6 @@ _INSTRUCTION = "Verify the connection to PS315, or send one object to it."
 _CLIENTS = {"dicom-tls": "scu", "https": "browser", "syslog-tls": "sender"}
 """What an endpoint that connects is called, by its protocol."""
 _CREDENTIALS = (
-    ("campaign", '"campaign"'),
     ("client_certificate", '"client.pem"'),
     ("client_key", '"client.key"'),
     ("client_key_password", '{ env = "PS315_KEY_PASSWORD" }'),
