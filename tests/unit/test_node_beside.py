@@ -8,6 +8,9 @@ import ssl
 import pytest
 
 from fixtures.pki import Pki
+from harness.commands.serve import make_node
+from harness.errors import UsageProblem
+from harness.target import parse_target
 from reference_impl.node import Node
 from reference_impl.scu import Scu
 from reference_impl.syslog_frames import frame
@@ -80,3 +83,20 @@ def test_the_client_sends_messages_to_the_node(pki: Pki) -> None:
         assert (outcome.ok, outcome.detail) == (True, "2 sent")
         assert node.await_messages(2, DEADLINE)[-1].endswith(b"two")
         assert not client.send(*node.address, server_name="other.example.org").ok
+
+
+def test_the_command_serves_what_a_profile_is_for() -> None:
+    with make_node("A.6", []) as node:
+        assert node.protocol == "syslog-tls"
+    with make_node("IHE-FQDN", []) as node:
+        assert node.protocol == "dicom-tls"
+    with pytest.raises(UsageProblem, match="is not for an endpoint of https"):
+        make_node("A.6", [], protocol="https")
+
+
+@pytest.mark.parametrize(
+    ("target", "profile"),
+    [("syslog-tls://h", "A.6"), ("dicom-tls://h", "B.12"), ("https://h", "B.12"), ("h:1", "B.12")],
+)
+def test_the_kind_of_endpoint_chooses_the_profile(target: str, profile: str) -> None:
+    assert parse_target(target).profile == profile
