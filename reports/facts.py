@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -66,8 +67,9 @@ def _endpoint(name: str, latest: dict[tuple[str, str, str], Observation]) -> End
 
     subjects = [subject for at, kind, subject in latest if (at, kind) == (name, "tls.client-trial")]
     trials = (facts("tls.client-trial", ClientTrial, subject) for subject in subjects)
+    played = tuple(trial for trial in trials if trial is not None)
     certificates = facts("tls.certificates", Certificates)
-    chains = certificates.chains if certificates is not None else ()
+    chains = certificates.chains if certificates is not None else _shown_by_client(played)
     shown = tuple(
         chain.model_copy(update={"certificates": chain.certificates[:MAXIMUM_CERTIFICATES]})
         for chain in chains[:MAXIMUM_CHAINS]
@@ -82,6 +84,26 @@ def _endpoint(name: str, latest: dict[tuple[str, str, str], Observation]) -> End
         chains=shown,
         chains_left_out=len(chains) - len(shown),
         second_opinion=facts("tls.second-opinion", SecondOpinion),
-        trials=tuple(trial for trial in trials if trial is not None),
+        trials=played,
         client_certificates=facts("tls.client-certificates", ClientCertificates),
     )
+
+
+def _shown_by_client(trials: tuple[ClientTrial, ...]) -> tuple[CertificateChain, ...]:
+    """The chains that a client showed when it was asked for a certificate, each once."""
+    chains: dict[tuple[str, ...], CertificateChain] = {}
+    for connection in (connection for trial in trials for connection in trial.connections):
+        shown = connection.certificates
+        if not shown:
+            continue
+        name = tuple(certificate.sha256 for certificate in shown)
+        known = chains.get(name)
+        seen_in = {connection.version} if connection.version is not None else set()
+        chains[name] = CertificateChain(
+            certificates=shown,
+            presented_in=tuple(sorted(seen_in.union(known.presented_in if known else ()))),
+            key_kind=shown[0].key_type,
+            in_order=all(lower.issuer == upper.subject for lower, upper in pairwise(shown)),
+            exchange=known.exchange if known else connection.exchange,
+        )
+    return tuple(chains.values())

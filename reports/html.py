@@ -205,5 +205,5 @@ def _listed(names: list[str]) -> str:
 
 def prepare() -> None:
     """Compile the templates, so that a report is made faster later: to be called while a network is waited for."""
-    for name in ("report", "macros", "summary", "requirements", "facts", "trials", "rest"):
+    for name in ("report", "macros", "summary", "requirements", "separations", "facts", "trials", "rest"):
         _environment().get_template(f"{name}.html.j2")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from harness.observations import Exchange
 from harness.observations.clients import ClientConnection
@@ -25,6 +25,10 @@ class Trial(Protocol):
     @property
     def text(self) -> str:
         """Says in a sentence what is played."""
+
+    @property
+    def treatment(self) -> Literal["accept", "refuse", "either"]:
+        """What a conforming client does with it."""
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -210,7 +210,7 @@ class ListenExecutor:
         if not why and not entry.driver.busy and entry.unanswered >= _UNANSWERED:
             why = _GONE
         if why:
-            return ClientTrial(trial=trial.id, skipped=why)
+            return ClientTrial(trial=trial.id, text=trial.text, treatment=trial.treatment, skipped=why)
         player = entry.ports.by_trial[trial.id]
         with self._paced(entry):
             player.play(trial)
@@ -229,6 +229,8 @@ class ListenExecutor:
             entry.ordinary = next((one for one in connections if one.hello is not None), None)
         return ClientTrial(
             trial=trial.id,
+            text=trial.text,
+            treatment=trial.treatment,
             connections=connections,
             driver=outcome if connections else _told(outcome),
             strangers=strangers,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from harness.conduct import Budget
 from harness.drivers.base import Driver, Stimulus
@@ -35,6 +36,7 @@ class Played:
     id: str
     needs: tuple[str, ...] = ("ordinary",)
     text: str = ""
+    treatment: Literal["accept", "refuse", "either"] = "either"
 
 
 TRIALS = (Played("ordinary", ()), Played("ordinary-1.2"), Played("certificate/expired"), Played("only-tls-1.0"))
