@@ -1,6 +1,7 @@
 """What the reference node serves under each TLS profile and edition, where it conforms.
 
-OpenSSL serves what it can. tlslite-ng serves TLS 1.0 to 1.2 with the CBC suites of B.1 and B.3. No library completes
+OpenSSL serves what it can. tlslite-ng serves TLS 1.0 to 1.2 with the CBC suites of B.1 and B.3, and asks nobody for a
+certificate: these profiles know no duty of mutual authentication. No library completes
 a handshake with Camellia-GCM: the node selects these suites by a signed flight, and goes no further.
 """
 

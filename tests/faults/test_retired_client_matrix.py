@@ -128,3 +128,8 @@ def test_every_automatic_requirement_of_a_retired_claim_has_a_fault(node: str, p
     if node == "B.13 2023b":  # RFC 7525 is the same there as at the client of B.10
         broken |= {one for row in ROWS.values() if row.node == "B.10" for _, one in row.breaks}
     assert automatic - broken == set()
+
+
+def test_the_older_wording_counts_the_suites_of_either_list(clients: Clients) -> None:
+    kinds = clients.kinds("B.13 2023b", "offers-no-listed-tls-1.2-suite")  # but one of the optional list
+    assert kinds["B.13", "B.13-client-tls-1.2-suites"] is VerdictKind.PASS
