@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -117,6 +118,7 @@ class Played:
     id: str
     needs: tuple[str, ...] = ("ordinary",)
     text: str = ""
+    treatment: Literal["accept", "refuse", "either"] = "either"
 
 
 TRIALS = (Played("ordinary", ()), Played("ordinary-1.2"), Played("certificate/expired"), Played("certificate/sha1"))
