@@ -290,7 +290,8 @@ def group_is_offered(client: ClientEndpoint, code: int) -> None:
 @verifies("RFC9325-4.2.1-client-point-formats")
 @at_every_client_endpoint
 def test_only_uncompressed_points_are_announced(client: ClientEndpoint) -> None:
-    """RFC 9325 4.2.1: ec_point_formats, if sent, holds the uncompressed format alone."""
+    """RFC 9325 4.2.1: ec_point_formats, if sent, holds the uncompressed format alone. It is about TLS 1.2 (4.2)."""
+    client.not_without(TLS12)
     if client.hello.point_formats is None:
         raise NotApplicable(f"the client sends no ec_point_formats at {client.name}", client.hello_exchange)
     expect(client.hello.point_formats, evidence=client.hello_exchange, what="point formats").to_be(

@@ -123,14 +123,19 @@ def test_no_forbidden_algorithm_is_used(client: TlsClient, requirement: JudgedRe
     name = function_of(requirement)
     forbidden, function = client.profile.forbidden[name], BY_FUNCTION[name]
 
-    def uses_none(endpoint: ClientEndpoint) -> None:
+    def suites(endpoint: ClientEndpoint) -> None:
         what = f"suite with {', '.join(sorted(forbidden))}"
         expect_no_suite_in_use(endpoint, what, lambda each: bool(function(each) & forbidden))
+
+    def signatures(endpoint: ClientEndpoint) -> None:
         if name == "signature":
             no_own_signature(endpoint, lambda scheme: scheme.signature in forbidden, sorted(forbidden))
         if name == "hash":
             no_own_signature(endpoint, lambda scheme: scheme.hash.upper() in forbidden, sorted(forbidden))
             refused_where_they_apply(endpoint, WEAK_SIGNATURES)
+
+    def uses_none(endpoint: ClientEndpoint) -> None:
+        judged_everywhere(lambda judge: judge(endpoint), (suites, signatures))
 
     judged_everywhere(uses_none, client.endpoints)
 
@@ -142,13 +147,18 @@ def test_only_permitted_algorithms_are_used(client: TlsClient, requirement: Judg
     permitted, function = client.profile.permitted[name], BY_FUNCTION[name]
     known = permitted | ({UNDECIDED_HASH} if name == "hash" else frozenset())
 
-    def uses_only_them(endpoint: ClientEndpoint) -> None:
+    def suites(endpoint: ClientEndpoint) -> None:
         what = f"suite with anything but {', '.join(sorted(permitted))}"
         expect_no_suite_in_use(endpoint, what, lambda each: bool(function(each) - known))
+
+    def signatures(endpoint: ClientEndpoint) -> None:
         if name == "signature":
             only_permitted_signatures(endpoint, permitted)
         if name == "hash":
             only_permitted_hashes(endpoint, known)
+
+    def uses_only_them(endpoint: ClientEndpoint) -> None:
+        judged_everywhere(lambda judge: judge(endpoint), (suites, signatures))
 
     judged_everywhere(uses_only_them, client.endpoints)
 

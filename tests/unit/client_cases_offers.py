@@ -82,6 +82,7 @@ CASES: dict[str, tuple[Record, Verdicts]] = {
             "RFC9325-4.2.1-client-no-rsa-aes-128-cbc-sha", "RFC8446-4.1.3-client-downgrade-sentinel",
             "RFC5246-7.4.3-client-verifies-signature", "RFC5246-7.4.9-client-verifies-finished",
             "RFC5746-3.4-client-checks-renegotiation-info", "RFC9325-7.2.1-client-gcm-nonce-sequence", "RFC5288-3-client-nonce-unique",
+            "RFC9325-4.2.1-client-point-formats",
         ),
     ),
     # suites

@@ -7,7 +7,7 @@ from __future__ import annotations
 from fixtures.pki.zoo import CASES as ZOO
 from tests.unit.client_changes import b12, b13, both, certificates, everywhere, own, taken, with_trials
 from tests.unit.client_judging import Verdicts
-from tests.unit.client_observations import Record, accepted, hello, refused, trial, went_on
+from tests.unit.client_observations import SUITES, Record, accepted, hello, refused, trial, went_on
 from tests.unit.tls_observations import TLS12, TLS13
 
 RULES = {
@@ -96,6 +96,10 @@ CASES: dict[str, tuple[Record, Verdicts]] = {
     ),
     "Ed25519": (
         everywhere(schemes=(0x0403, 0x0804, 0x0807)) | taken("certificate/ed25519", version=TLS13),
+        b13("fail", "permitted-signature"),
+    ),
+    "Ed25519 beside a suite with DSA that no trial selects": (
+        everywhere(schemes=(0x0403, 0x0804, 0x0807), suites=(*SUITES, 0x00A2)) | taken("certificate/ed25519", version=TLS13),
         b13("fail", "permitted-signature"),
     ),
     # what the server says
