@@ -47,7 +47,7 @@ class Node:
     """The reference node. Use it as a context manager, or :meth:`start` and :meth:`stop`.
 
     `profile` is one of `PROFILES` in `edition` (by default the last that holds it), or one of `BESIDE`; `faults`
-    are names from ``faults.toml``; `directory` receives certificates and stored instances (a temporary one by
+    are names from ``faults/``; `directory` receives certificates and stored instances (a temporary one by
     default). With `identity` (from an ACME server, say) the node serves that one instead of its own certificates.
     `protocol` says what the port is for: "dicom-tls" for a verification and storage SCP, "https" for a
     small web server in the place of DICOMweb, "syslog-tls" for a receiver of messages (A.6). Beside the authority
@@ -128,7 +128,7 @@ class Node:
 
     @property
     def trust_anchors(self) -> Path:
-        """PEM file with the roots that the server's certificates lead to; for a given identity the last of its chain."""
+        """PEM file with the roots of the server's certificates; for a given identity the last of its chain."""
         if self._identity is not None:
             self.directory.mkdir(parents=True, exist_ok=True)
             path = self.directory / "issuer.pem"

@@ -10,7 +10,7 @@ import pytest
 
 from fixtures.pki.campaign import Campaign, Names
 from harness.record.models import VerdictKind
-from reference_impl.faults_beside import faults_beside
+from reference_impl.faults.beside import faults_beside
 from reference_impl.transport.beside import BESIDE, EDITIONS
 from tests.faults.expectations import compared, expected, selected, told, turned
 from tests.faults.observe import Run, run_node

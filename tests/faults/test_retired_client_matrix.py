@@ -11,7 +11,7 @@ import pytest
 from fixtures.pki.campaign import Campaign, Names
 from harness.catalogue import Requirement, load_catalogue
 from harness.record.models import VerdictKind
-from reference_impl.retired_faults import NODES, RetiredFault, retired_faults, served
+from reference_impl.faults.retired import NODES, RetiredFault, retired_faults, served
 from tests.faults.observe import Run
 from tests.faults.observe_client import NAME, ROLE, run_client
 from tests.faults.side_by_side import SideBySide

@@ -22,8 +22,8 @@ from harness.progress import Silent
 from harness.record.journal import Journal
 from harness.record.models import ObservationEvent, VerdictKind
 from harness.sut import make_sut
+from reference_impl.faults.retired import NODES, RetiredFault, retired_faults, served
 from reference_impl.node import Node
-from reference_impl.retired_faults import NODES, RetiredFault, retired_faults, served
 from tests.faults.side_by_side import SideBySide
 
 ROLE = "tls-server"

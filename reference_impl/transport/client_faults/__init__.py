@@ -1,4 +1,4 @@
-"""What each fault of the reference client does. What it breaks stands in ``reference_impl/client_faults.toml``."""
+"""What each fault of the reference client does. What it breaks stands in ``reference_impl/faults/client.toml``."""
 
 from __future__ import annotations
 

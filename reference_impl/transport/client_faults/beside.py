@@ -1,5 +1,5 @@
 """Client faults that show beside the profiles of Annex B only: as a syslog sender, or by IHE. What they break:
-``reference_impl/client_faults_beside.toml``.
+``reference_impl/faults/beside_client.toml``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Client faults that show under retired profiles and older wordings. What they break: ``retired_faults.toml``."""
+"""Client faults under retired profiles and older wordings (``reference_impl/faults/retired_client.toml``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each fault of the reference node does. What it breaks stands in ``reference_impl/faults.toml``."""
+"""What each fault of the reference node does. What it breaks stands in ``reference_impl/faults/server.toml``."""
 
 from __future__ import annotations
 

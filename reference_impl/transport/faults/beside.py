@@ -1,5 +1,5 @@
 """Faults that show beside the profiles of Annex B only: at syslog receivers, or by IHE. What they break:
-``reference_impl/faults_beside.toml``.
+``reference_impl/faults/beside_server.toml``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Faults that show under retired profiles and older wordings only. What they break: ``retired_faults.toml``."""
+"""Faults under retired profiles and older wordings only (``reference_impl/faults/retired_server.toml``)."""
 
 from __future__ import annotations
 

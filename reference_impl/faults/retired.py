@@ -1,32 +1,27 @@
 """What faults break under retired profiles and older wordings.
 
-The tables are ``retired_faults.toml`` (the node) and ``retired_client_faults.toml`` (the client). Such a claim is
+The tables are ``retired_server.toml`` (the node) and ``retired_client.toml``. Such a claim is
 judged at a node, or client, that keeps its own profile, so that the rows are kept by node: the same fault breaks other
 requirements there, and some show nowhere else.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
+from reference_impl.faults.tables import check_outcome, table, texts_of
 from reference_impl.transport.client_faults.retired import RETIRED_CLIENT_BEHAVIOURS
 from reference_impl.transport.faults.retired import RETIRED_BEHAVIOURS
 from reference_impl.transport.profiles import default_edition
 
-_FILES = {
-    "tls-server": Path(__file__).with_name("retired_faults.toml"),
-    "tls-client": Path(__file__).with_name("retired_client_faults.toml"),
-}
+_KIND = "retired"
 _BEHAVIOURS: Mapping[str, Mapping[str, object]] = {
     "tls-server": RETIRED_BEHAVIOURS,
     "tls-client": RETIRED_CLIENT_BEHAVIOURS,
 }
-_OUTCOMES = ("fail", "warning", "inconclusive", "not_applicable", "pass")
 
 NODES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "B.3": (("B.1", "2018a"), ("B.3", "2018a")),
@@ -66,29 +61,23 @@ def served(node: str) -> tuple[str, str]:
     return profile, edition or default_edition(profile)
 
 
-@cache
-def _table(role: str) -> dict[str, dict[str, Any]]:
-    with _FILES[role].open("rb") as file:
-        return tomllib.load(file)
-
-
 def texts(role: str = "tls-server") -> dict[str, str]:
     """The faults that show at these nodes only, with what they are. Raises ValueError where one has no text."""
-    found: dict[str, str] = dict(_table(role)["texts"])
-    if unknown := found.keys() ^ _BEHAVIOURS[role].keys():
-        raise ValueError(f"{_FILES[role].name} and the behaviours disagree on {', '.join(sorted(unknown))}")
-    return found
+    return texts_of(_KIND, role, _BEHAVIOURS[role])
 
 
 @cache
 def retired_faults(role: str = "tls-server") -> tuple[RetiredFault, ...]:
     """Every row of the table for `role`. Raises ValueError for an unknown node, profile or verdict."""
     return tuple(
-        _row(name, node, row) for node, rows in _table(role).items() if node != "texts" for name, row in rows.items()
+        _row(role, name, node, row)
+        for node, rows in table(_KIND, role).items()
+        if node != "texts"
+        for name, row in rows.items()
     )
 
 
-def _row(name: str, node: str, row: Mapping[str, Any]) -> RetiredFault:
+def _row(role: str, name: str, node: str, row: Mapping[str, Any]) -> RetiredFault:
     profiles = [profile for profile, _ in NODES[node]] if node in NODES else []
     turns: dict[str, dict[str, str]] = {profile: {} for profile in profiles}
     for scope, by_verdict in row.items():
@@ -97,8 +86,7 @@ def _row(name: str, node: str, row: Mapping[str, Any]) -> RetiredFault:
         if scope not in (*profiles, "all"):
             raise ValueError(f"{node}: {name}: unknown node or profile {scope!r}")
         for verdict, ids in by_verdict.items():
-            if verdict not in _OUTCOMES:
-                raise ValueError(f"{node}: {name}: {verdict!r} is none of {', '.join(_OUTCOMES)}")
+            check_outcome(_KIND, role, f"{node}: {name}", verdict)
             for profile in profiles if scope == "all" else (scope,):
                 turns[profile].update(dict.fromkeys(ids, verdict))
     return RetiredFault(name, node, turns, row.get("protocol", "dicom-tls"))

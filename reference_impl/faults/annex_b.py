@@ -1,31 +1,24 @@
-"""The faults of the reference node and client: what each is, and exactly which requirements turn on it.
-
-The tables are ``faults.toml`` (the node as a TLS server) and ``client_faults.toml`` (the client).
-"""
+"""All faults by name, with what each breaks under the current B.12 and B.13 (``server.toml``, ``client.toml``)."""
 
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from reference_impl.faults_beside import broken_beside, texts_beside
-from reference_impl.retired_faults import retired_faults, texts
+from reference_impl.faults.beside import broken_beside, texts_beside
+from reference_impl.faults.retired import retired_faults, texts
+from reference_impl.faults.tables import ROLES as TABLES
+from reference_impl.faults.tables import check_same, table, table_name
 from reference_impl.transport.client_faults import CLIENT_BEHAVIOURS
 from reference_impl.transport.faults import BEHAVIOURS, missing_suite_faults
 from reference_impl.transport.profiles import load_profile
 from reference_impl.transport.registry import suite
 
-_FILES = {
-    "tls-server": Path(__file__).with_name("faults.toml"),
-    "tls-client": Path(__file__).with_name("client_faults.toml"),
-}
 _BEHAVIOURS: Mapping[str, Mapping[str, object]] = {"tls-server": BEHAVIOURS, "tls-client": CLIENT_BEHAVIOURS}
-ROLES = tuple(_FILES)
+ROLES = tuple(TABLES)
 """The roles that faults are made for."""
 _PROFILES = ("B.12", "B.13")
 _PROTOCOLS = ("dicom-tls", "https")
@@ -48,8 +41,8 @@ class Fault:
     "warning". `becomes` holds those whose verdict turns "inconclusive", "not_applicable" or "pass" where the untouched
     node's is another; `advice` says what newer or stricter rules would make of it. `protocol` is the kind of endpoint
     that the node has to be (or the client to talk to) for all this to hold, one of `reference_impl.node.PROTOCOLS`.
-    A `retired` fault shows only at a node that serves a retired profile or an older wording (`retired_faults`), one
-    `beside` only at a node that serves A.6 or a profile of IHE (`faults_beside`).
+    A `retired` fault shows only at a node that serves a retired profile or an older wording, one `beside` only at a
+    node that serves A.6 or a profile of IHE (`reference_impl.faults.retired`, `reference_impl.faults.beside`).
     """
 
     id: str
@@ -65,17 +58,13 @@ class Fault:
 
 @cache
 def _loaded(role: str) -> dict[str, Fault]:
-    with _FILES[role].open("rb") as file:
-        rows: dict[str, Any] = tomllib.load(file)
-    faults = {name: _fault(name, row, role) for name, row in rows.items()}
+    faults = {name: _fault(name, row, role) for name, row in table("", role).items()}
     if role == "tls-server":
         for name, code in missing_suite_faults().items():
             faults.setdefault(name, _missing_suite(name, code))
     faults |= {name: _retired(name, text, role) for name, text in texts(role).items()}
     faults |= {name: _beside(name, text, role) for name, text in texts_beside(role).items()}
-    unknown = set(faults) ^ set(_BEHAVIOURS[role])
-    if unknown:
-        raise ValueError(f"{_FILES[role].name} and the behaviours disagree on {', '.join(sorted(unknown))}")
+    check_same("", role, faults, _BEHAVIOURS[role])
     return faults
 
 
@@ -110,7 +99,7 @@ def check_names(names: Iterable[str], role: str = "tls-server") -> tuple[str, ..
 def _fault(name: str, row: dict[str, Any], role: str) -> Fault:
     protocol = row.get("protocol", _PROTOCOLS[0])
     if protocol not in _PROTOCOLS:
-        raise ValueError(f"{_FILES[role].name}: {name}: unknown protocol {protocol!r}")
+        raise ValueError(f"{table_name('', role)}: {name}: unknown protocol {protocol!r}")
     return Fault(
         id=name,
         text=row["text"],
@@ -122,10 +111,10 @@ def _fault(name: str, row: dict[str, Any], role: str) -> Fault:
     )
 
 
-def _verdicts(name: str, table: dict[str, Any], allowed: tuple[str, ...]) -> Verdicts:
+def _verdicts(name: str, rows: dict[str, Any], allowed: tuple[str, ...]) -> Verdicts:
     """Spread the rows of "both" over the profiles and turn verdict -> ids into id -> verdict."""
     found: dict[str, dict[str, str]] = {profile: {} for profile in _PROFILES}
-    for scope, by_verdict in table.items():
+    for scope, by_verdict in rows.items():
         if scope not in (*_PROFILES, "both"):
             raise ValueError(f"{name}: unknown profile {scope!r}")
         for verdict, ids in by_verdict.items():
