@@ -21,7 +21,7 @@ from pynetdicom.association import Association
 
 from fixtures.pki import Pki
 from reference_impl.faults import Fault, UnknownFaultError, load_faults
-from reference_impl.node import PROTOCOLS, Node
+from reference_impl.node import Node
 from reference_impl.transport.wire import ClientHello, ServerHello, extensions, parse_server_hello
 
 VERIFICATION = "1.2.840.10008.1.1"
