@@ -189,6 +189,41 @@ def test_the_json_output_keeps_its_schema() -> None:
     assert [each["id"] for each in printed] == BUILT_IN_IDS
 
 
+@pytest.mark.parametrize(
+    ("test", "requirements"),
+    [
+        ("11106 (ATNA questionnaire)", ["B.{}-mutual-authentication-declared"]),
+        (
+            "11109 (authentication test)",
+            [
+                "B.{}-mutual-authentication-supported",
+                "B.{}-client-mutual-authentication",
+                "RFC9325-7.1-client-host-name",
+                "RFC5280-6.1-server-certificate-validity",
+                "RFC5280-6.1-server-certificate-trust",
+                "RFC5280-6.1-server-certificate-signature",
+            ],
+        ),
+        (
+            "11110 (authentication error cases)",
+            [
+                "B.{}-mutual-authentication-supported",
+                "RFC5280-6.1-client-certificate-validity",
+                "RFC5280-6.1-client-certificate-trust",
+                "RFC5280-6.1-client-certificate-signature",
+                "RFC5246-7.4.8-client-certificate-possession",
+                "RFC8446-4.4.3-client-certificate-possession",
+                "RFC9325-7.5-client-certificate-revocation",
+            ],
+        ),
+    ],
+)
+def test_the_profiles_of_annex_b_refer_to_the_pre_connectathon_tests(test: str, requirements: list[str]) -> None:
+    wanted = {each.format(profile) for each in requirements for profile in ("12", "13")}
+    of_annex_b = [each for each in CATALOGUE if any(of.profile.startswith("B.") for of in each.applies)]
+    assert wanted == {each.id for each in of_annex_b if f"IHE pre-connectathon test {test}" in each.see_also}
+
+
 def slug(name: str) -> str:
     return name.removeprefix("TLS_").lower().replace("_", "-")
 
