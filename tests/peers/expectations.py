@@ -35,7 +35,17 @@ class Case:
     protocol: str = "dicom-tls"
     credentials: str = ""  # a case of the certificate zoo, empty: none given
     role: str = "tls-server"
+    only: tuple[str, ...] = ("*",)  # patterns of the requirements that are looked at
     named: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)  # part, verdict, patterns
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """The profiles under which it is judged."""
+        return ("A.6",) if self.protocol == "syslog-tls" else tuple(PROFILES)
+
+    def looked_at(self, requirement: str) -> bool:
+        """Whether the verdict on `requirement` is expected to be something in particular."""
+        return any(fnmatchcase(requirement, pattern) for pattern in self.only)
 
     def expected(self, profile: str) -> dict[str, str]:
         """The verdict to expect per requirement under `profile`. Raises `ValueError` for names that match nothing."""
@@ -51,7 +61,8 @@ class Case:
                         if explicit.setdefault(name, verdict) != verdict:
                             raise ValueError(f"{self.name}: {name} is both {explicit[name]} and {verdict}")
         verdicts |= explicit
-        return verdicts | self._umbrellas(derived, verdicts, catalogue, profile)
+        found = verdicts | self._umbrellas(derived, verdicts, catalogue, profile)
+        return {name: verdict for name, verdict in found.items() if self.looked_at(name)}
 
     def _umbrellas(
         self, derived: list[Requirement], verdicts: Mapping[str, str], catalogue: Catalogue, profile: str
@@ -105,5 +116,6 @@ def _case(row: Mapping[str, Any], sets: Mapping[str, list[str]], role: str) -> C
         protocol=row.get("protocol", "dicom-tls"),
         credentials=row.get("credentials", ""),
         role=role,
+        only=tuple(row.get("only", ("*",))),
         named=named,
     )

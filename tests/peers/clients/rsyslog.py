@@ -30,6 +30,16 @@ rsyslogd, logger, text, host, port = sys.argv[1:]
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
     probe.bind(("127.0.0.1", 0))
     udp = str(probe.getsockname()[1])
+OPEN = {"01", "02", "03"}  # established, or about to be
+def connections(of=lambda state: state != "0A"):  # of the listener, whatever became of them
+    rows = (line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:])
+    wanted = f":{int(port):04X}"
+    return {(row[1], row[2]) for row in rows if of(row[3]) and (row[1].endswith(wanted) or row[2].endswith(wanted))}
+def until(holds, seconds=5):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not holds():
+        time.sleep(0.02)
+before = connections()
 with tempfile.TemporaryDirectory() as folder:
     filled = pathlib.Path(text).read_text()
     for word, value in {"HOST": host, "PORT": port, "INPUT": udp, "DIRECTORY": folder}.items():
@@ -38,14 +48,12 @@ with tempfile.TemporaryDirectory() as folder:
     configuration.write_text(filled)
     daemon = subprocess.Popen([rsyslogd, "-n", "-f", configuration, "-i", f"{folder}/pid"], stderr=subprocess.DEVNULL)
     listening = f"0100007F:{int(udp):04X}"
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and listening not in pathlib.Path("/proc/net/udp").read_text():
-        time.sleep(0.02)  # until its input is bound
+    until(lambda: listening in pathlib.Path("/proc/net/udp").read_text())
     subprocess.run([logger, "-n", "127.0.0.1", "-P", udp, "-d", "-t", "PS315", "A test of ps315."], check=True)
-    try:
-        daemon.wait(1.5)  # it connects, sends and keeps the connection
-    except subprocess.TimeoutExpired:
-        daemon.terminate()
+    until(lambda: connections() - before)
+    # It shakes hands and sends, or closes; an accepted connection it keeps as long as it runs.
+    until(lambda: not connections(OPEN.__contains__) - before, 0.7)
+    daemon.terminate()
     try:
         daemon.wait(3)
     except subprocess.TimeoutExpired:

@@ -19,8 +19,8 @@ const echo = new requests.CEchoRequest();
 let status = 1;
 echo.on('response', (response) => { status = response.getStatus(); });
 client.addRequest(echo);
-client.on('networkError', () => process.exit(3));
-client.on('closed', () => process.exit(status));
+client.on('networkError', () => { status = 3; });
+process.on('exit', () => { process.exitCode = status; });
 const read = (path) => fs.readFileSync(path);
 client.send(host, Number(port), calling, called, { connectTimeout: 5000, associationTimeout: 5000, pduTimeout: 5000,
   securityOptions: { key: read(key), cert: read(certificate), ca: read(anchors), rejectUnauthorized: true } });
