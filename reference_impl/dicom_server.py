@@ -21,6 +21,7 @@ from pydicom.uid import (
     RLELossless,
 )
 from pynetdicom import AE, AllStoragePresentationContexts, VerificationPresentationContexts, evt
+from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AssociationServer
 
 _SYNTAXES = [
@@ -46,6 +47,13 @@ class _HandedSockets(AssociationServer):
 
     def server_activate(self) -> None:
         """Listen on nothing."""
+
+
+class _Contexts(list[PresentationContext]):
+    """Supported contexts that all associations share: what negotiation reads need not be copied for each of them."""
+
+    def __deepcopy__(self, memo: dict[int, object]) -> _Contexts:
+        return _Contexts(self)
 
 
 class DicomServer:
@@ -78,7 +86,7 @@ class DicomServer:
             entity,
             ("127.0.0.1", 0),
             ae_title,
-            entity.supported_contexts,
+            _Contexts(entity.supported_contexts),
             evt_handlers=[(evt.EVT_C_STORE, self._store), (evt.EVT_C_ECHO, lambda _event: echo_status)],
         )
 

@@ -1,21 +1,26 @@
-"""The runs of the kill matrix: each fault once a session, several side by side (they mostly wait)."""
+"""The runs of the kill matrices: each fault once a session, several side by side (they mostly wait).
+
+Tests whose runs are started together stay together: processes that share the tests among themselves share the runs too.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 
-from fixtures.pki.campaign import Campaign, Names
+from fixtures.pki.campaign import Names
 from reference_impl.faults import load_faults
+from tests.faults.bench import Bench
 from tests.faults.observe import Run, run_node
 from tests.faults.observe_client import NAME, run_client
+from tests.faults.side_by_side import SideBySide
 
-_SIDE_BY_SIDE = 3
 UNTOUCHED = {
     ("tls-server", "dicom-tls"): "",
     ("tls-server", "https"): "untouched-https",
@@ -23,6 +28,49 @@ UNTOUCHED = {
     ("tls-client", "https"): "untouched-client-https",
 }
 """What stands for the fault where there is none, by role and protocol."""
+MATRICES = ("runs", "nodes", "clients", "beside")
+"""The fixtures that make runs, one for each matrix."""
+_TOGETHER = 16  # tests: few enough to be shared out, many enough that the untouched runs they all need do not count
+_GROUP, _BEGUN = pytest.StashKey[str](), pytest.StashKey[set[str]]()
+
+
+class Matrix(Protocol):
+    """What the fixtures of `MATRICES` are."""
+
+    def begin(self, tests: Iterable[dict[str, Any]]) -> None:
+        """Begin in the background with what `tests`, told by their parameters, will ask for."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put tests of one matrix that follow one another in groups."""
+    counted: Counter[str] = Counter()
+    for item in items:
+        matrix = _matrix_of(item)
+        if matrix:
+            item.stash[_GROUP] = f"{matrix} {counted[matrix] // _TOGETHER}"
+            counted[matrix] += 1
+            item.add_marker(pytest.mark.xdist_group(item.stash[_GROUP]))
+
+
+@pytest.fixture(autouse=True)
+def _begun(request: pytest.FixtureRequest) -> None:
+    """Before the first test of a group, begin with everything that the group will ask for."""
+    group = request.node.stash.get(_GROUP, "")
+    begun = request.session.stash.setdefault(_BEGUN, set())
+    if not group or group in begun:
+        return
+    begun.add(group)
+    made: Matrix = request.getfixturevalue(_matrix_of(request.node))
+    together = [item for item in request.session.items if item.stash.get(_GROUP, "") == group]
+    made.begin(item.callspec.params for item in together if isinstance(item, pytest.Function))
+
+
+def _matrix_of(item: pytest.Item) -> str:
+    """The fixture of `MATRICES` that a test with parameters asks for, else empty."""
+    if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
+        return ""
+    return next((name for name in MATRICES if name in item.fixturenames), "")
 
 
 class Runs:
@@ -30,51 +78,43 @@ class Runs:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._campaigns = {
-            "tls-server": Campaign.create(directory / "campaign"),
-            "tls-client": Campaign.create(directory / "campaign-of-clients", names=Names(dns_names=(NAME,))),
+        self._benches = {
+            "tls-server": Bench(directory / "campaign"),
+            "tls-client": Bench(directory / "campaign-of-clients", Names(dns_names=(NAME,))),
         }
-        self._executor = ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="kill-matrix")
-        self._futures: dict[str, Future[Run]] = {}
-
-    def start(self, faults: Iterable[str]) -> None:
-        """Begin with `faults` in the background, in this order."""
-        for fault in faults:
-            if fault not in self._futures:
-                names = () if fault in UNTOUCHED.values() else (fault,)
-                folder = self._directory / (fault or "untouched")
-                role, protocol = kind_of(fault)
-                run = run_client if role == "tls-client" else run_node
-                self._futures[fault] = self._executor.submit(
-                    run, folder, self._campaigns[role], *names, protocol=protocol
-                )
+        self._runs: SideBySide[str, Run] = SideBySide(self._run, _wanted)
+        self.begin = self._runs.begin
 
     def __getitem__(self, fault: str) -> Run:
-        self.start([fault])
-        return self._futures[fault].result(timeout=240)
+        return self._runs[fault]
+
+    def _run(self, fault: str) -> Run:
+        names = () if fault in UNTOUCHED.values() else (fault,)
+        role, protocol = kind_of(fault)
+        run = run_client if role == "tls-client" else run_node
+        return run(self._directory / (fault or "untouched"), self._benches[role], *names, protocol=protocol)
 
     def close(self) -> None:
         """Give up what has not begun, and wait for the rest."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        self._runs.close()
+        for bench in self._benches.values():
+            bench.close()
 
     def matrix(self) -> dict[str, dict[str, dict[str, str]]]:
         """What each finished run turned: fault, profile, requirement, verdict."""
-        finished = {name: one.result() for name, one in self._futures.items() if one.done() and not one.exception()}
         return {
             name or "untouched": {
                 profile: {key: kind.value for key, kind in run.kinds(profile).items() if kind.value != "pass"}
                 for profile in ("B.12", "B.13")
             }
-            for name, run in finished.items()
+            for name, run in self._runs.finished().items()
         }
 
 
 @pytest.fixture(scope="session")
-def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
-    """All runs; what the selected tests will ask for is started at once."""
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    """All runs of the profiles of today."""
     made = Runs(tmp_path_factory.mktemp("faults"))
-    faults = [fault for item in request.session.items if (fault := _fault_of(item))]
-    made.start([*sorted({UNTOUCHED[kind_of(fault)] for fault in faults}), *faults])
     try:
         yield made
     finally:
@@ -92,10 +132,8 @@ def kind_of(fault: str) -> tuple[str, str]:
     return found.role, found.protocol
 
 
-def _fault_of(item: pytest.Item) -> str:
-    """The fault, or the name of an untouched one, that a selected test will ask a run for."""
-    callspec = getattr(item, "callspec", None)
-    if callspec is None or "runs" not in getattr(item, "fixturenames", ()):
-        return ""
-    kind = callspec.params.get("role"), callspec.params.get("protocol")
-    return str(callspec.params.get("fault", "")) or UNTOUCHED.get(kind, "")
+def _wanted(parameters: dict[str, Any]) -> list[str]:
+    """The fault, after the untouched run that it is held against, or that untouched run alone."""
+    fault = str(parameters.get("fault", ""))
+    kind = kind_of(fault) if fault else (parameters["role"], parameters["protocol"])
+    return [UNTOUCHED[kind], *([fault] if fault else [])]

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from fixtures.pki.campaign import Campaign
 from harness.catalogue import load_catalogue
 from harness.judging import Judgement, judge
 from harness.observations import Observation
@@ -22,13 +21,14 @@ from harness.record.journal import Journal
 from harness.record.models import ObservationEvent, SutRecord, VerdictKind, VerdictRecord
 from harness.sut import make_sut
 from reference_impl.node import Node
+from tests.faults.bench import Bench
 
 EDITION, ROLE = "2026c", "tls-server"
 ENDPOINTS = {"dicom-tls": "dimse", "https": "web", "syslog-tls": "syslog"}
 """The node's endpoint by its protocol."""
 PROFILES = ("B.12", "B.13")
 CLAIMS = tuple((profile, EDITION) for profile in PROFILES)
-_CONDUCT = Conduct(
+CONDUCT = Conduct(
     deadlines=Deadlines(connect=10.0, exchange=10.0, silence=1.5, patience=1.5), per_second=1000.0, seconds=110.0
 )
 
@@ -72,17 +72,17 @@ class Run:
 
 def run_node(
     directory: Path,
-    campaign: Campaign,
+    bench: Bench,
     *faults: str,
     protocol: str = "dicom-tls",
     served: str = "B.13",
     claims: Sequence[tuple[str, str]] = CLAIMS,
 ) -> Run:
-    """Start a node that serves `served` with `faults`; observe it once, with `campaign`; judge it under each claim."""
+    """Start a node that serves `served` with `faults`; observe it with the campaign of `bench`; judge each claim."""
     directory.mkdir(parents=True, exist_ok=True)
     begun = datetime.now(UTC)
     journal = Collecting(directory / "run.jsonl")
-    endpoint = ENDPOINTS[protocol]
+    endpoint, campaign = ENDPOINTS[protocol], bench.campaign
     serving = Node(
         served,
         faults,
@@ -112,16 +112,13 @@ def run_node(
                     {"profile": profile, "edition": edition, "role": ROLE, "endpoint": endpoint}
                     for profile, edition in claims
                 ],
-                "credentials": {
-                    "campaign": str(campaign.directory),
-                    "trust_anchors": str(node.trust_anchors),
-                },
                 "declarations": declarations(),
             },
             source="kill matrix",
             folder=directory,
         )
-        observer = Observer(PROBES, _CONDUCT, Silent())
+        sut = bench.given(sut, node.trust_anchors)
+        observer = Observer(PROBES, CONDUCT, Silent())
         observer.add(SutRun(sut, plan_for(sut, PROBES, leave_out=frozenset({"tls.second-opinion"})), journal))
         observer.run()
     observations = tuple(journal.observations.values())

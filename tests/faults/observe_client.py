@@ -9,13 +9,11 @@ from pathlib import Path
 
 from cryptography.x509 import load_pem_x509_certificates
 
-from fixtures.pki.campaign import Campaign
 from harness.conduct import Budget
 from harness.drivers.base import Stimulus
 from harness.drivers.choice import driver_for
 from harness.judging import judge
 from harness.listeners.executor import ListenExecutor
-from harness.listeners.tls import TlsTrials
 from harness.listeners.transport.trials import TRIALS
 from harness.observe import Conduct, SutRun
 from harness.operator_board import Board
@@ -25,6 +23,7 @@ from harness.progress import Silent
 from harness.sut import make_sut
 from reference_impl.scu import Scu
 from reference_impl.transport.client import ClientLimits
+from tests.faults.bench import Bench
 from tests.faults.observe import EDITION, PROFILES, Collecting, Run, declarations
 
 ROLE = "tls-client"
@@ -39,7 +38,7 @@ _LIMITS = ClientLimits(connect=5.0, handshake=3.0, answer=3.0, linger=0.2)
 
 def run_client(
     directory: Path,
-    campaign: Campaign,
+    bench: Bench,
     *faults: str,
     protocol: str = "dicom-tls",
     kept: tuple[str, str] = ("B.13", EDITION),
@@ -62,21 +61,21 @@ def run_client(
             "claims": [
                 {"profile": profile, "edition": edition, "role": ROLE, "endpoint": "scu"} for profile, edition in claims
             ],
-            "credentials": {"campaign": str(campaign.directory)},
             "declarations": declarations(),
         },
         source="kill matrix",
         folder=directory,
     )
-    with TlsTrials() as domain, Collecting(directory / "run.jsonl") as journal:
-        anchors = domain.trust_anchors(sut)
+    sut = bench.given(sut)
+    with Collecting(directory / "run.jsonl") as journal:
+        anchors = bench.trials.trust_anchors(sut)
         assert anchors is not None
         client = Scu(
             kept[0],
             faults,
             edition=kept[1],
             protocol=protocol,
-            pki=campaign.pki,
+            pki=bench.campaign.pki,
             trust_anchors=load_pem_x509_certificates(anchors.read_bytes()),
             asks_online=True,
             limits=_LIMITS,
@@ -88,7 +87,11 @@ def run_client(
         sut = replace(sut, embedded={"scu": connect})
         board, budget = Board(), Budget()
         executor = ListenExecutor(
-            domain, _CONDUCT, Silent(), lambda run, endpoint: driver_for(run.sut, endpoint, board), lambda _host: budget
+            bench.trials,
+            _CONDUCT,
+            Silent(),
+            lambda run, endpoint: driver_for(run.sut, endpoint, board),
+            lambda _host: budget,
         )
         try:
             executor.add(SutRun(sut, plan_for(sut, (), trials=tuple(TRIALS.values())), journal))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from fixtures.pki.campaign import Campaign, Names
+from fixtures.pki.campaign import Names
 from harness.record.models import VerdictKind
 from reference_impl.faults.beside import faults_beside
 from reference_impl.transport.beside import BESIDE, EDITIONS
+from tests.faults.bench import Bench
 from tests.faults.expectations import compared, expected, selected, told, turned
 from tests.faults.observe import Run, run_node
 from tests.faults.observe_client import NAME, run_client
+from tests.faults.side_by_side import SideBySide
 
 SERVER, CLIENT = "tls-server", "tls-client"
 PROFILES = [(role, profile) for role in (SERVER, CLIENT) for profile in EDITIONS]
@@ -31,7 +33,9 @@ UNABLE_TO_FAIL = {
     "IHE-3.19.6.1-server-validates-by-authority",
     "IHE-3.19.6.1-client-validates-by-authority",
 }
-_SIDE_BY_SIDE = 3
+Key = tuple[str, str, str]
+"""Role, profile and fault ("" for none)."""
+_SILENT = 12  # syslog servers do not answer: runs at them do little but wait whether a connection is kept
 
 
 class Runs:
@@ -39,46 +43,49 @@ class Runs:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._campaigns = {
-            SERVER: Campaign.create(directory / "campaign"),
-            CLIENT: Campaign.create(directory / "campaign-of-clients", names=Names(dns_names=(NAME,))),
+        self._benches = {
+            SERVER: Bench(directory / "campaign"),
+            CLIENT: Bench(directory / "campaign-of-clients", Names(dns_names=(NAME,))),
         }
-        self._executor = ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="kill-matrix")
-        self._futures: dict[tuple[str, str, str], Future[Run]] = {}
+        self._runs: SideBySide[Key, Run] = SideBySide(self._run, _wanted)
+        self._silent: SideBySide[Key, Run] = SideBySide(self._run, _wanted, at_once=_SILENT)
 
     def __call__(self, role: str, profile: str, fault: str) -> Run:
-        self.start(role, profile, fault)
-        return self._futures[role, profile, fault].result(timeout=240)
+        return self._of(role, profile)[role, profile, fault]
 
-    def start(self, role: str, profile: str, fault: str) -> None:
-        """Begin in the background."""
-        if (role, profile, fault) not in self._futures:
-            self._futures[role, profile, fault] = self._executor.submit(self._run, role, profile, fault)
+    def begin(self, tests: Iterable[dict[str, Any]]) -> None:
+        """Begin in the background with what `tests`, told by their parameters, will ask for."""
+        for parameters in tests:
+            self._of(str(parameters["role"]), str(parameters["profile"])).begin([parameters])
 
-    def _run(self, role: str, profile: str, fault: str) -> Run:
+    def _of(self, role: str, profile: str) -> SideBySide[Key, Run]:
+        return self._silent if role == SERVER and BESIDE[profile][0] == "syslog-tls" else self._runs
+
+    def _run(self, key: Key) -> Run:
+        role, profile, fault = key
         folder = self._directory / role / profile / (fault or "untouched")
         faults, protocol, claims = filter(None, [fault]), BESIDE[profile][0], ((profile, EDITIONS[profile]),)
         if role == SERVER:
-            return run_node(folder, self._campaigns[role], *faults, protocol=protocol, served=profile, claims=claims)
-        return run_client(folder, self._campaigns[role], *faults, protocol=protocol, kept=(profile, ""), claims=claims)
+            return run_node(folder, self._benches[role], *faults, protocol=protocol, served=profile, claims=claims)
+        return run_client(folder, self._benches[role], *faults, protocol=protocol, kept=(profile, ""), claims=claims)
 
     def close(self) -> None:
         """Give up what has not begun, and wait for the rest."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        self._runs.close()
+        self._silent.close()
+        for bench in self._benches.values():
+            bench.close()
 
 
-@pytest.fixture(scope="module")
-def beside(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
-    """All runs; what the selected tests will ask for is started at once."""
+def _wanted(parameters: dict[str, Any]) -> list[Key]:
+    role, profile = str(parameters["role"]), str(parameters["profile"])
+    return list(dict.fromkeys([(role, profile, ""), (role, profile, str(parameters.get("fault", "")))]))
+
+
+@pytest.fixture(scope="session")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    """All runs."""
     made = Runs(tmp_path_factory.mktemp("beside"))
-    asked = [
-        item.callspec.params
-        for item in request.session.items
-        if isinstance(item, pytest.Function) and "beside" in item.fixturenames and hasattr(item, "callspec")
-    ]
-    wanted = [(str(each["role"]), str(each["profile"]), str(each.get("fault", ""))) for each in asked]
-    for key in dict.fromkeys([*((role, profile, "") for role, profile, _ in wanted), *wanted]):
-        made.start(*key)
     try:
         yield made
     finally:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TypeGuard
+from typing import Any
 
 import pytest
 
-from fixtures.pki.campaign import Campaign, Names
+from fixtures.pki.campaign import Names
 from harness.catalogue import Requirement, load_catalogue
 from harness.record.models import VerdictKind
 from reference_impl.faults.retired import NODES, RetiredFault, retired_faults, served
+from tests.faults.bench import Bench
 from tests.faults.observe import Run
 from tests.faults.observe_client import NAME, ROLE, run_client
 from tests.faults.side_by_side import SideBySide
@@ -26,8 +27,9 @@ class Clients:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._campaign = Campaign.create(directory / "campaign", names=Names(dns_names=(NAME,)))
-        self.runs: SideBySide[tuple[str, str], Run] = SideBySide(self._run)
+        self._bench = Bench(directory / "campaign", Names(dns_names=(NAME,)))
+        self.runs: SideBySide[tuple[str, str], Run] = SideBySide(self._run, _wanted)
+        self.begin = self.runs.begin
 
     def run(self, node: str, fault: str = "") -> Run:
         """The client that keeps `node`, with `fault`."""
@@ -37,29 +39,34 @@ class Clients:
         node, fault = key
         faults = [fault] if fault else []
         directory = self._directory / "-".join(key)
-        return run_client(directory, self._campaign, *faults, kept=served(node), claims=NODES[node])
+        return run_client(directory, self._bench, *faults, kept=served(node), claims=NODES[node])
 
     def kinds(self, node: str, fault: str = "") -> Kinds:
         """How each requirement ended that is no umbrella."""
         verdicts = self.run(node, fault).judgement.verdicts
         return {(one.profile, one.requirement): one.verdict for one in verdicts if not one.derived}
 
+    def close(self) -> None:
+        """Give up what has not begun, and wait for the rest."""
+        self.runs.close()
+        self._bench.close()
 
-@pytest.fixture(scope="module")
-def clients(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
-    """The clients; what the selected tests will ask for is started at once."""
+
+def _wanted(parameters: dict[str, Any]) -> list[tuple[str, str]]:
+    if "name" not in parameters:
+        return [(str(parameters["node"]), "")]
+    row = ROWS[str(parameters["name"])]
+    return [(row.node, ""), (row.node, row.id)]
+
+
+@pytest.fixture(scope="session")
+def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
+    """The clients."""
     made = Clients(tmp_path_factory.mktemp("retired-clients"))
-    asked = [ROWS[str(item.callspec.params["name"])] for item in request.session.items if is_run(item)]
-    made.runs.start([*sorted({(row.node, "") for row in asked}), *((row.node, row.id) for row in asked)])
     try:
         yield made
     finally:
-        made.runs.close()
-
-
-def is_run(item: pytest.Item) -> TypeGuard[pytest.Function]:
-    """Whether a test of this module runs a client with a fault."""
-    return isinstance(item, pytest.Function) and item.function is test_a_fault_turns_exactly_what_it_says
+        made.close()
 
 
 def selected(profile: str, edition: str) -> tuple[Requirement, ...]:

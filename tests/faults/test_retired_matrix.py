@@ -5,50 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeGuard
+from typing import Any
 
 import pytest
 
-from fixtures.pki.campaign import Campaign
 from harness.catalogue import Requirement, load_catalogue
 from harness.judging import Judgement, exit_status, judge
-from harness.observations import Observation
-from harness.observations.base import Frozen
-from harness.observe import Conduct, Observer, SutRun
+from harness.observe import Observer, SutRun
 from harness.plan import plan_for
-from harness.probes.base import Deadlines
 from harness.probes.transport import PROBES
 from harness.progress import Silent
-from harness.record.journal import Journal
-from harness.record.models import ObservationEvent, VerdictKind
+from harness.record.models import VerdictKind
 from harness.sut import make_sut
 from reference_impl.faults.retired import NODES, RetiredFault, retired_faults, served
 from reference_impl.node import Node
+from tests.faults.bench import Bench
+from tests.faults.observe import CONDUCT, Collecting, declarations
 from tests.faults.side_by_side import SideBySide
 
 ROLE = "tls-server"
 PROTOCOLS = ("dicom-tls", "https")
 ROWS = {f"{row.node}-{row.id}".replace(" ", "-"): row for row in retired_faults()}
 CLAIMS = [(node, profile, edition) for node, claims in NODES.items() for profile, edition in claims]
-_CONDUCT = Conduct(
-    deadlines=Deadlines(connect=10.0, exchange=10.0, silence=1.5, patience=1.5), per_second=1000.0, seconds=110.0
-)
 _CERTIFICATES = "client-certificate"  # those of clients have a matrix of their own, and take a campaign
 
 Kinds = dict[tuple[str, str], VerdictKind]
-
-
-class _Collecting(Journal):
-    """A journal that also keeps the observations at hand."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self.observations: list[Observation] = []
-
-    def append(self, event: Frozen) -> None:
-        if isinstance(event, ObservationEvent):
-            self.observations.append(event.observation)
-        super().append(event)
 
 
 Key = tuple[str, str, str, bool]
@@ -60,8 +41,9 @@ class Nodes:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.campaign = Campaign.create(directory / "campaign")
-        self.runs: SideBySide[Key, Judgement] = SideBySide(self._run)
+        self._bench = Bench(directory / "campaign")
+        self.runs: SideBySide[Key, Judgement] = SideBySide(self._run, _wanted)
+        self.begin = self.runs.begin
 
     def judged(self, node: str, fault: str = "", protocol: str = "dicom-tls", *, campaign: bool = False) -> Judgement:
         """What is judged of the node with `fault`; with `campaign` bad client certificates are shown to it as well."""
@@ -81,21 +63,20 @@ class Nodes:
         directory.mkdir(parents=True)
         profile, edition = served(node)
         begun = datetime.now(UTC)
-        journal = _Collecting(directory / "run.jsonl")
+        journal = Collecting(directory / "run.jsonl")
         serving = Node(
             profile,
             (fault,) if fault else (),
             edition=edition,
             protocol=protocol,
-            pki=self.campaign.pki,
-            client_anchors=[self.campaign.pinned["client"].certificate],
-            client_crls=[self.campaign.zoo().crl()],
+            pki=self._bench.campaign.pki,
+            client_anchors=[self._bench.campaign.pinned["client"].certificate],
+            client_crls=[self._bench.campaign.zoo().crl()],
             directory=directory,
         )
         with journal, serving as one:
             host, port = one.address
             own = {"client_certificate": str(one.client_certificate), "client_key": str(one.client_key)}
-            credentials = {"campaign": str(self.campaign.directory)} if campaign else own
             sut = make_sut(
                 {
                     "schema": 1,
@@ -112,50 +93,55 @@ class Nodes:
                     "claims": [
                         {"profile": name, "edition": of, "role": ROLE, "endpoint": "one"} for name, of in NODES[node]
                     ],
-                    "credentials": {**credentials, "trust_anchors": str(one.trust_anchors)},
-                    "declarations": _declarations(),
+                    "credentials": {} if campaign else {**own, "trust_anchors": str(one.trust_anchors)},
+                    "declarations": declarations(),
                 },
                 source="retired matrix",
                 folder=directory,
             )
-            observer = Observer(PROBES, _CONDUCT, Silent())
+            sut = self._bench.given(sut, one.trust_anchors) if campaign else sut
+            observer = Observer(PROBES, CONDUCT, Silent())
             observer.add(SutRun(sut, plan_for(sut, PROBES, leave_out=frozenset({"tls.second-opinion"})), journal))
             observer.run()
-        return judge(sut.record, journal.observations, observed_at=begun, command="run")
+        return judge(sut.record, tuple(journal.observations.values()), observed_at=begun, command="run")
+
+    def close(self) -> None:
+        """Give up what has not begun, and wait for the rest."""
+        self.runs.close()
+        self._bench.close()
 
 
-def _declarations() -> dict[str, str]:
-    answers = {"yes": "yes", "text": "as the conformance statement says"}
-    return {one.id: answers[one.answer] for one in load_catalogue() if one.judged == "by-declaration"}
+def _wanted(parameters: dict[str, Any]) -> list[Key]:
+    if "name" not in parameters:
+        node, protocol = str(parameters["node"]), str(parameters.get("protocol", "dicom-tls"))
+        return [(node, "", protocol, "protocol" in parameters and is_shown_certificates(node, protocol))]
+    row = ROWS[str(parameters["name"])]
+    return [(row.node, "", row.protocol, False), (row.node, row.id, row.protocol, False)]
 
 
-@pytest.fixture(scope="module")
-def nodes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
-    """The nodes; what the selected tests will ask for is started at once."""
+@pytest.fixture(scope="session")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+    """The nodes."""
     made = Nodes(tmp_path_factory.mktemp("retired"))
-    asked = [ROWS[str(item.callspec.params["name"])] for item in request.session.items if is_run(item)]
-    untouched = {(row.node, "", row.protocol, False) for row in asked}
-    made.runs.start([*sorted(untouched), *((row.node, row.id, row.protocol, False) for row in asked)])
     try:
         yield made
     finally:
-        made.runs.close()
-
-
-def is_run(item: pytest.Item) -> TypeGuard[pytest.Function]:
-    """Whether a test of this module runs a node with a fault."""
-    return isinstance(item, pytest.Function) and item.function is test_a_fault_turns_exactly_what_it_says
+        made.close()
 
 
 def selected(profile: str, edition: str, protocol: str = "dicom-tls") -> tuple[Requirement, ...]:
     return load_catalogue().select(profile, edition, ROLE, protocol)
 
 
+def is_shown_certificates(node: str, protocol: str) -> bool:
+    """Whether what the node serves says anything of the certificates of its clients."""
+    return any(_CERTIFICATES in one.id for claim in NODES[node] for one in selected(*claim, protocol))
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("node", NODES)
 def test_an_untouched_node_conforms_to_what_it_serves(nodes: Nodes, node: str, protocol: str) -> None:
-    with_certificates = any(_CERTIFICATES in one.id for claim in NODES[node] for one in selected(*claim, protocol))
-    judgement = nodes.judged(node, protocol=protocol, campaign=with_certificates)
+    judgement = nodes.judged(node, protocol=protocol, campaign=is_shown_certificates(node, protocol))
     wanted = {
         (profile, one.id)
         for profile, edition in NODES[node]
