@@ -14,6 +14,7 @@ from harness.record.models import EndpointRecord
 
 FactsT = TypeVar("FactsT", bound=Frozen)
 
+CLIENT_TRIAL = "tls.client-trial"
 HARNESS_ERROR = "harness error: "
 """An observation whose `missing` begins so failed in the harness, not in the SUT."""
 
@@ -99,7 +100,7 @@ class Observations:
         observation = self.get(endpoint, kind, subject)
         what = f"{kind} {subject}".rstrip()
         if observation is None:
-            raise Missing(f"{what} was not observed at {name}", "Run the observation again.")
+            raise _never_observed(kind, subject, name)
         if observation.missing.startswith(HARNESS_ERROR):
             raise HarnessError(observation.missing.removeprefix(HARNESS_ERROR))
         facts = self._parse(observation, model)
@@ -130,6 +131,16 @@ class Observations:
         if not found and first is not None:
             raise first
         return tuple(found)
+
+
+def _never_observed(kind: str, subject: str, endpoint: str) -> Missing:
+    """What is said of an observation that no step made."""
+    if kind == CLIENT_TRIAL:
+        return Missing(
+            f"the trial {subject} was not played at {endpoint}",
+            f"Run again; where the SUT file selects trials, let {endpoint} have this one too.",
+        )
+    return Missing(f"{kind} {subject}".rstrip() + f" was not observed at {endpoint}", "Run the observation again.")
 
 
 def kind_of(model: type[Frozen]) -> str:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,10 @@ import pytest
 from harness.catalogue import load_catalogue
 from harness.errors import UsageProblem
 from harness.judging import judge
+from harness.judging.lookup import Observations
+from harness.judging.outcomes import Missing
 from harness.observations import Observation
+from harness.observations.clients import ClientTrial
 from harness.observations.transport import Plaintext
 from harness.record.models import EndpointRecord, VerdictKind
 from tests.unit.judging_bench import (
@@ -313,3 +317,11 @@ def test_two_vendor_suites_with_the_same_module_names_stay_apart(tmp_path: Path)
         "BETA-two": ("beta", "error"),
         "ACME-two@beta": ("beta", "error"),
     }
+
+
+def test_a_trial_that_nobody_played_is_named_and_found_again() -> None:
+    """A SUT file may select trials: what is missing is then said in its words, not in ours."""
+    with pytest.raises(Missing) as raised:
+        Observations.of((), datetime(2026, 11, 22, tzinfo=UTC)).facts("scu", ClientTrial, "only-tls-1.0")
+    assert raised.value.what == "the trial only-tls-1.0 was not played at scu"
+    assert "SUT file selects trials" in raised.value.remedy
