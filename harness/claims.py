@@ -9,14 +9,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageProblem
-from harness.sut_parts import closest
+from harness.sut_parts import closest, misplaced
 from reference_impl.editions import edition_key, in_words, includes, is_edition, last_of
 from reference_impl.transport import profiles
 from reference_impl.transport.beside import EDITIONS
 
 if TYPE_CHECKING:
     from harness.catalogue import Catalogue
-    from harness.record.models import ClaimRecord
+    from harness.record.models import ClaimRecord, SutRecord
     from harness.sut import Sut
 
 DEFAULT_EDITION = "2026c"
@@ -69,15 +69,20 @@ def chosen_edition(profile: str, edition: str | None, known: Held) -> str:
     return chosen
 
 
-def claims_to_judge(
-    claims: Iterable[ClaimRecord], profile: str | None, edition: str | None, known: Held
-) -> tuple[ClaimRecord, ...]:
-    """`claims`, each once, or what they would be by another `profile` or `edition`. Raises `UsageProblem`."""
+def claims_to_judge(sut: SutRecord, profile: str | None, edition: str | None, known: Held) -> tuple[ClaimRecord, ...]:
+    """The claims of `sut`, each once, or what they would be by another `profile` or `edition`.
+
+    A claim at an endpoint that is not judged by `profile` stays as it is. Raises `UsageProblem` where all are.
+    """
     held = frozenset(known)
+    protocols = {endpoint.name: endpoint.protocol for endpoint in sut.endpoints}
+    out_of_place = [misplaced(profile or claim.profile, protocols.get(claim.endpoint, "")) for claim in sut.claims]
+    if profile is not None and not profile_problem(profile, held) and out_of_place and all(out_of_place):
+        raise UsageProblem(f"--profile: {out_of_place[0]}")
     chosen: dict[tuple[str, str, str, str], ClaimRecord] = {}
-    for claim in claims:
+    for claim, elsewhere in zip(sut.claims, out_of_place, strict=True):
         wanted = claim
-        if profile is not None or edition is not None:
+        if (profile is not None or edition is not None) and not elsewhere:
             name = profile or claim.profile
             kept = claim.edition if name == claim.profile else None
             changed = {"profile": name, "edition": chosen_edition(name, edition or kept, held)}
@@ -87,6 +92,15 @@ def claims_to_judge(
         alternates = (*(same.alternates if same else ()), *wanted.alternates)
         chosen[key] = wanted.model_copy(update={"alternates": tuple(dict.fromkeys(alternates))})
     return tuple(chosen.values())
+
+
+def check_kept(profile: str, edition: str | None, known: Iterable[str]) -> None:
+    """Raise `UsageProblem` where the reference node or client cannot keep this profile, none of `known`."""
+    names = tuple(known)
+    if profile not in names:
+        raise UsageProblem(f"--profile: {profiles.other_protocol(profile) or unknown_profile(profile, names)}")
+    if edition and (problem := profiles.edition_problem(profile, edition)):
+        raise UsageProblem(f"--edition: {problem}")
 
 
 def profile_problem(profile: str, known: Held) -> str:
@@ -125,6 +139,7 @@ def _last_held(profile: str, held: Held) -> str:
 __all__ = [
     "DEFAULT_EDITION",
     "check_claims",
+    "check_kept",
     "chosen_edition",
     "claims_to_judge",
     "default_edition",

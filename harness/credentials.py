@@ -157,7 +157,7 @@ def load_credentials(
     secrets: tuple[bytes, ...] = ()
     campaign = None
     if sources.campaign is not None:
-        where = f"{source}: credentials.campaign"
+        where = called["campaign"] if called else f"{source}: credentials.campaign"
         campaign, secrets = _load_campaign(folder / Path(sources.campaign).expanduser(), where)
         given.append("test campaign")
     password: bytes | None = None

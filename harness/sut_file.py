@@ -21,6 +21,7 @@ from harness.sut_parts import (
     AeTitle,
     Part,
     closest,
+    misplaced,
 )
 
 SCHEMA = 1
@@ -193,7 +194,8 @@ class SutFile(Part):
                     raise ValueError(
                         f"claims #{number} names the endpoint {name!r}, which [endpoints] lacks (it has: {known})"
                     )
-                _check_protocol(number, claim.profile, name, self.endpoints[name].protocol)
+                if problem := misplaced(claim.profile, self.endpoints[name].protocol):
+                    raise ValueError(f"claims #{number}: endpoint {name!r}: {problem}")
                 _check_direction(number, claim.role, name, self.endpoints[name])
         for name, driver in self.drivers.items():
             if driver.dimse is not None:
@@ -205,20 +207,6 @@ class SutFile(Part):
             if waiver.endpoint and waiver.endpoint not in self.endpoints:
                 raise ValueError(f"waivers #{number} names the endpoint {waiver.endpoint!r}, which [endpoints] lacks")
         return self
-
-
-def _check_protocol(number: int, profile: str, endpoint: str, protocol: str) -> None:
-    """Raise `ValueError` for a claim of a profile of Annex B at a syslog endpoint, or of A.6 at another one."""
-    if profile.startswith("B.") and protocol == "syslog-tls":
-        raise ValueError(
-            f'claims #{number}: a syslog-tls endpoint is judged by A.6, not by {profile}; write profile = "A.6", '
-            "or name a dicom-tls or https endpoint"
-        )
-    if profile == "A.6" and protocol != "syslog-tls":
-        raise ValueError(
-            f"claims #{number}: A.6 is judged at syslog-tls endpoints, and {endpoint!r} is {protocol}; name a "
-            "syslog-tls endpoint"
-        )
 
 
 _CONNECTED_TO = frozenset({Role.TLS_SERVER, Role.ASSOCIATION_ACCEPTOR, Role.AUDIT_REPOSITORY})

@@ -20,6 +20,17 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
+def misplaced(profile: str, protocol: str) -> str:
+    """Why nothing at an endpoint of `protocol` is judged by `profile`, with a remedy; empty if something may be."""
+    if profile.startswith("B.") and protocol == "syslog-tls":
+        return (
+            f'a syslog-tls endpoint is judged by A.6, not by {profile}; write "A.6", or name a dicom-tls or https one'
+        )
+    if profile == "A.6" and protocol != "syslog-tls":
+        return f"A.6 is judged at syslog-tls endpoints, and this one is {protocol}; name a syslog-tls endpoint"
+    return ""
+
+
 def closest(word: str, words: Iterable[str]) -> str:
     """``"; did you mean 'x' or 'y'?"``, or nothing where no word is near."""
     near = difflib.get_close_matches(word, list(words), n=3, cutoff=0.6)

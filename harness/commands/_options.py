@@ -10,7 +10,6 @@ import typer
 DEFAULT_OUT = Path("ps315-report")
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for record and report.")]
-Profile = Annotated[str, typer.Option("--profile", help="PS3.15 profile to judge by.")]
 ProbedProfile = Annotated[
     str | None, typer.Option("--profile", help="Profile to judge by (default: B.12, and A.6 for syslog).")
 ]

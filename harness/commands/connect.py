@@ -89,13 +89,16 @@ def _client(  # noqa: PLR0917 - the parts of one command line
     """The client of the command line. Raises `UsageProblem`."""
     from cryptography import x509
 
+    from harness.claims import check_kept
     from harness.errors import UsageProblem
     from harness.sut import closest
     from reference_impl.faults import load_faults
+    from reference_impl.node import BESIDE, PROFILES
     from reference_impl.scu import PROTOCOLS, Scu
 
     if target.protocol not in PROTOCOLS:
         raise UsageProblem(f"TARGET: the client speaks {' and '.join(PROTOCOLS)}, not {target.protocol}")
+    check_kept(kept[0], kept[1], (*PROFILES, *BESIDE))
     known = load_faults("tls-client")
     for name in faults:
         if name not in known:

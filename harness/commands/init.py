@@ -53,7 +53,7 @@ def init(
     out: Annotated[Path, typer.Option("--out", help="File to write.")] = Path("sut.toml"),
     profile: Annotated[list[str] | None, typer.Option("--profile", help="Profile claimed; may be repeated.")] = None,
     edition: option.Edition = None,
-    protocol: Annotated[str, typer.Option("--protocol", help="dicom-tls or https.")] = "dicom-tls",
+    protocol: Annotated[str, typer.Option("--protocol", help="dicom-tls, https or syslog-tls.")] = "dicom-tls",
     host: Annotated[str | None, typer.Option("--host", help="Host name or address.")] = None,
     port: Annotated[int | None, typer.Option("--port", help="Port.")] = None,
     called_aet: Annotated[str | None, typer.Option("--called-aet", help="AE title of the device.")] = None,
@@ -87,6 +87,7 @@ def init(
     """Write a SUT file from flags, asking on a terminal for what no flag gives. Returns the exit status."""
     from harness.claims import default_edition
     from harness.errors import UsageProblem
+    from harness.sut_clients import Listen
     from harness.target import ENDPOINT_NAMES
 
     if out.exists() and not force:
@@ -113,6 +114,8 @@ def init(
     if asking and not client:
         listen = _listen_port()
         client = listen is not None
+    if client and not listen_name and Listen().needs_name(given["host"]):
+        listen_name = _listen_name(ask=asking)
     values = given | {
         "file": out.name,
         "protocol": protocol,
@@ -172,6 +175,20 @@ def _listen_port() -> int | None:
     if answer and not (answer.isascii() and answer.isdecimal()):
         raise UsageProblem(f"--listen {answer!r}: is no number; write a number from 1 to 65535")
     return int(answer) if answer else None
+
+
+def _listen_name(*, ask: bool) -> str:
+    """How the device calls this computer, asked for at the terminal. Raises `UsageProblem` without an answer."""
+    from harness.errors import UsageProblem
+
+    answer = ""
+    if ask:
+        sys.stderr.write("Host name or address under which it calls this computer: ")
+        sys.stderr.flush()
+        answer = sys.stdin.readline().strip()
+    if not answer:
+        raise UsageProblem("--listen-name is missing; give the host name or address under which it calls this computer")
+    return answer
 
 
 def _roles(values: dict[str, Any]) -> list[tuple[str, str]]:

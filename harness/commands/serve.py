@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def serve(
     *,
-    profile: option.Profile = "B.12",
+    profile: Annotated[str, typer.Option("--profile", help="Profile that the node keeps.")] = "B.12",
     edition: option.Edition = None,
     fault: option.Faults = None,
     protocol: option.NodeProtocol = None,
@@ -142,13 +142,13 @@ def make_node(
     With a `campaign` it is set up for that: it trusts the authority and the pinned client, and knows what is revoked.
     Raises `UsageProblem` for what it does not know or cannot bind, and for a fault that shows in another protocol only.
     """
+    from harness.claims import check_kept
     from harness.errors import UsageProblem
-    from harness.sut import checked_ae_title, closest, unknown_profile
+    from harness.sut import checked_ae_title, closest
     from reference_impl.faults import load_faults
     from reference_impl.node import BESIDE, PROFILES, PROTOCOLS, Node
 
-    if profile not in (*PROFILES, *BESIDE):
-        raise UsageProblem(f"--profile: {unknown_profile(profile, (*PROFILES, *BESIDE))}")
+    check_kept(profile, edition, (*PROFILES, *BESIDE))
     known = load_faults()
     for name in faults:
         if name not in known:

@@ -81,7 +81,7 @@ def judge(
     folders = tuple(folder.resolve() for folder in suite_folders)
     catalogue = load_catalogue(*folders)
     arrival = _Arrival(observations, Observations({}, observed_at))
-    claims = claims_to_judge(sut.claims, profile, edition, held_by(catalogue))
+    claims = claims_to_judge(sut, profile, edition, held_by(catalogue))
     plan = {claim: _cases(sut, claim, catalogue) for claim in claims}
     others = counterparts(claims)
     apart = {other: _own_automatic(_cases(sut, other, catalogue)) for other in others.values()}

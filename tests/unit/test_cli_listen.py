@@ -346,7 +346,7 @@ class TestInit:
             (("--listen", "0"), "endpoints.scu.listen: port is missing"),
             (("--listen", "70000"), "endpoints.scu.listen.port"),
             (("--driver-command", "scu {hots}"), "{hots} is no placeholder"),
-            (("--listen", "1", "--host", "192.0.2.7"), "listen.name is missing"),
+            (("--listen", "1", "--host", "192.0.2.7"), "--listen-name is missing"),
         ],
     )
     def test_what_no_file_may_have_is_told(self, tmp_path: Path, more: tuple[str, ...], told: str) -> None:

@@ -8,7 +8,10 @@ from pathlib import Path
 import jsonschema
 
 from fixtures.pki.campaign import Campaign
+from harness.catalogue import load_catalogue
+from harness.claims import claims_to_judge, held_by
 from harness.commands.serve import make_node
+from harness.record.models import ClaimRecord, EndpointRecord, SutRecord
 from harness.schemas import load
 from reference_impl.node import Node
 from tests.unit.cli_bench import document, probe_arguments, ps315, verdicts
@@ -53,6 +56,7 @@ def test_a_record_is_judged_again_by_another_profile_and_edition(cli_node: Node,
     assert report["separations"][0]["retired_after"] == ""
     for arguments, told in (
         (("--profile", "B.2"), "it is no TLS profile"),
+        (("--profile", "A.6"), "A.6 is judged at syslog-tls endpoints"),
         (("--profile", "B.1", "--edition", "2020a"), "B.1 was retired after 2018a"),
         (("--edition", "2024a"), "is not established"),
     ):
@@ -60,3 +64,18 @@ def test_a_record_is_judged_again_by_another_profile_and_edition(cli_node: Node,
         assert (wrong.status, told in wrong.err) == (2, True), wrong.err
     ps315("judge", folder, "--quiet", cwd=tmp_path)
     assert verdicts(folder) == before
+
+
+def test_another_profile_is_held_where_it_applies() -> None:
+    """Judged again by one of Annex B, an audit source keeps its claim: nothing at its endpoint is judged by that."""
+    claims = [
+        ClaimRecord(profile=p, edition="2026c", role="tls-client", endpoint=e)
+        for p, e in (("B.12", "scu"), ("A.6", "log"))
+    ]
+    endpoints = [
+        EndpointRecord(name=name, protocol=protocol, host="127.0.0.1", port=1)
+        for name, protocol in (("scu", "dicom-tls"), ("log", "syslog-tls"))
+    ]
+    sut = SutRecord(id="x", claims=tuple(claims), endpoints=tuple(endpoints))
+    judged = claims_to_judge(sut, "B.3", None, held_by(load_catalogue()))
+    assert [(claim.profile, claim.endpoint) for claim in judged] == [("B.3", "scu"), ("A.6", "log")]
