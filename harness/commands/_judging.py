@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageProblem
 from harness.observations import Observation
@@ -20,8 +21,12 @@ from harness.record.models import (
     NotExaminedEvent,
     SeparationEvent,
     VerdictEvent,
+    VerdictKind,
 )
 from harness.version import version
+
+if TYPE_CHECKING:
+    from harness.judging import Judgement
 
 _CLIENT_TRIAL = "tls.client-trial"
 
@@ -61,7 +66,7 @@ def judge_record(
         suite_folders=suites,
     )
     ((record, connections),) = arrived
-    nothing = _nothing_judged(record)
+    nothing = _nothing_judged(record) or _nothing_said(judgement)
     now = datetime.now(UTC)
     judging = JudgingEvent(
         at=now,
@@ -123,6 +128,15 @@ def _nothing_judged(record: RunRecord) -> str:
         else:
             return ""
     return "; ".join(f"{endpoint}: {reason}" for endpoint, reason in reasons.items()) or "no endpoint was observed"
+
+
+def _nothing_said(judgement: Judgement) -> str:
+    """Why no verdict tells anything about the SUT, though something came from it; or nothing."""
+    automatic = [verdict for verdict in judgement.verdicts if verdict.judged == "automatically"]
+    if any(verdict.verdict not in {VerdictKind.INCONCLUSIVE, VerdictKind.NOT_APPLICABLE} for verdict in automatic):
+        return ""
+    reasons = Counter(verdict.reason for verdict in automatic if verdict.verdict is VerdictKind.INCONCLUSIVE)
+    return next((reason for reason, _ in reasons.most_common(1)), "nothing that is judged automatically applies")
 
 
 def _never_came(trial: Mapping[str, Any]) -> str:

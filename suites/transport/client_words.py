@@ -55,8 +55,15 @@ def taken(connection: ClientConnection) -> str:
 
 
 def absent(facts: ClientTrial, endpoint: str) -> Missing:
-    """The outcome of a trial to which the client never came, with what was done to make it come."""
+    """The outcome of a trial to which the client never came (or said nothing), with what was done to make it come."""
     driver = driven(facts.driver)
+    if facts.connections:
+        came = f"{number} connections" if (number := len(facts.connections)) > 1 else "one connection"
+        return Missing(
+            f"{came} came to {endpoint} in trial {facts.trial}, and nothing was said there: {driver}",
+            "See what the client waits for: in TLS it is the client that speaks first.",
+            tuple(connection.exchange for connection in facts.connections[:3]),
+        )
     strangers = f"; turned away were {', '.join(facts.strangers[:3])}" if facts.strangers else ""
     remedy = {
         "operator": "Let the client connect while the harness waits.",

@@ -115,12 +115,12 @@ class TestRun:
 
 
 class TestWhatGoesWrong:
-    def nothing(self, tmp_path: Path, text: str) -> str:
+    def nothing(self, tmp_path: Path, text: str, why: str = "web: the SUT never connected.") -> str:
         """The one sentence of a run in which nothing could be judged."""
         status, _, err = run(tmp_path, text, "--quiet", "--non-interactive")
         assert status == 2, err
         (line,) = err.splitlines()
-        assert line.startswith("ps315: nothing could be judged: viewer: web: the SUT never connected.")
+        assert line.startswith(f"ps315: nothing could be judged: viewer: {why}")
         verdicts = {verdict["verdict"] for verdict in document(tmp_path / "report")["verdicts"]}
         assert verdicts <= {"inconclusive", "not_applicable"}
         assert "inconclusive" in verdicts
@@ -146,6 +146,13 @@ class TestWhatGoesWrong:
     )
     def test_a_driver_that_brings_nobody(self, tmp_path: Path, command: str, told: str) -> None:
         assert told in self.nothing(tmp_path, sut_text(command, seconds=1))
+
+    def test_one_that_connects_and_says_nothing(self, tmp_path: Path) -> None:
+        silent = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2]))).close()"
+        text = sut_text(
+            f'{shlex.quote(sys.executable)} -c "{silent}" {{host}} {{port}}', trials='"ordinary"', seconds=2
+        )
+        self.nothing(tmp_path, text, "one connection came to web in trial ordinary, and nothing was said there")
 
     def test_nobody_to_ask(self, tmp_path: Path) -> None:
         text = sut_text("true", listen=f'driver = "people"\nport = {unused_port()}', seconds=600)
