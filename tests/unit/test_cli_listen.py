@@ -148,7 +148,7 @@ class TestWhatGoesWrong:
         assert told in self.nothing(tmp_path, sut_text(command, seconds=1))
 
     def test_one_that_connects_and_says_nothing(self, tmp_path: Path) -> None:
-        silent = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2]))).close()"
+        silent = "import socket as s, sys; s.create_connection((sys.argv[1], int(sys.argv[2]))).close()"
         text = sut_text(
             f'{shlex.quote(sys.executable)} -c "{silent}" {{host}} {{port}}', trials='"ordinary"', seconds=2
         )
