@@ -57,7 +57,7 @@ def run_pytest(files: Sequence[Path], folders: Sequence[Path], root: Path, plugi
         "--",
         *map(str, files),
     ]
-    with _one_at_a_time, _environment(), _fresh_modules(files, folders):
+    with _one_at_a_time, _environment(), _fresh_modules(folders):
         return pytest.ExitCode(pytest.main(arguments, plugins=[plugin]))
 
 
@@ -76,16 +76,18 @@ def _environment() -> Iterator[None]:
 
 
 @contextmanager
-def _fresh_modules(files: Sequence[Path], folders: Sequence[Path]) -> Iterator[None]:
-    """Forget the test modules and whatever lies in `folders` before and after; put back what was there before."""
-    names = {str(file) for file in files}
+def _fresh_modules(folders: Sequence[Path]) -> Iterator[None]:
+    """Forget whatever lies in `folders` before and after; put back what was there before.
+
+    Other suites are the program's own: like its other modules they are loaded once in a process.
+    """
     inside = tuple(f"{folder}{os.sep}" for folder in folders)
 
     def taken() -> dict[str, ModuleType]:
         found: dict[str, ModuleType] = {}
         for name, module in list(sys.modules.items()):
             origin = getattr(module, "__file__", None) or ""
-            if origin in names or (inside and origin.startswith(inside)):
+            if inside and origin.startswith(inside):
                 found[name] = sys.modules.pop(name)
         return found
 
