@@ -49,6 +49,7 @@ from harness.record.models import (
     VerdictRecord,
     WaiverRecord,
 )
+from tests.unit.reports_more_material import client_trials, separation, shown_certificates
 
 AT = datetime(2026, 11, 22, 10, 31, 42, tzinfo=UTC)
 CATALOGUE = Path(__file__).parents[2] / "suites" / "transport" / "requirements"
@@ -179,6 +180,8 @@ def observations(pki: Pki, case: str = "server") -> tuple[ObservationEvent, ...]
             SignatureSchemes(versions={0x0303: (AcceptedSuite(code=0x0804, exchange=""),)}, complete={0x0303: True}),
         ),
         observation("tls.certificates", Certificates(chains=(chain(pki, case),))),
+        observation("tls.client-certificates", shown_certificates()),
+        *client_trials(AT, chain(pki, case).certificates),
     )
 
 
@@ -338,7 +341,7 @@ def roll_up(verdicts: list[VerdictRecord]) -> tuple[ClaimVerdict, ...]:
 
 
 def realistic(pki: Pki, case: str = "server", **fields: Any) -> RunRecord:
-    """Both TLS profiles over the whole catalogue, some findings of every kind, 160 exchanges."""
+    """Both TLS profiles over the whole catalogue, some findings of every kind, 160 exchanges, a client's trials."""
     verdicts, unexamined = [], []
     position = 0
     given = header()
@@ -381,6 +384,7 @@ def realistic(pki: Pki, case: str = "server", **fields: Any) -> RunRecord:
         "judging": JudgingEvent(at=AT + timedelta(seconds=4), tool_version="0.1.0", observed_at=AT),
         "verdicts": tuple(verdicts),
         "claims": roll_up(verdicts),
+        "separations": (separation(),),
         "advice": (
             AdviceRecord(
                 id="dhe",
