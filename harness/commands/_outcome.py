@@ -123,7 +123,7 @@ def lines_of(outcome: Outcome) -> list[str]:
     counts = _counts(record)
     numbers = ", ".join(f"{counts[kind.value]} {_WORDS[kind]}" for kind in _WORDS)
     connections = record.footer.connections if record.footer else 0
-    lines.append(f"  {numbers}; {connections} connections")
+    lines.append(f"  {numbers}; {connections} connection{'' if connections == 1 else 's'}")
     lines.append(f"  report: {outcome.directory / 'report.html'}")
     return lines
 
