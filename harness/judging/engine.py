@@ -181,12 +181,13 @@ class _Judging:
         for case in cases:
             by_requirement.setdefault(case.requirement.id, []).append(case)
         plugin = JudgingPlugin(self.sut, lookup, self.catalogue, by_requirement, self.vendors, before_judging)
-        files = [*_test_files(BUILT_IN, "*/test_*.py")]
+        # For every file that it is given pytest reads the whole folder: of our own suites it gets the folders.
+        paths = sorted({file.parent for file in _test_files(BUILT_IN, "*/test_*.py")})
         for folder in self.vendors:
-            files += _test_files(folder, "**/test_*.py")
+            paths += _test_files(folder, "**/test_*.py")
         root = Path(os.path.commonpath([BUILT_IN.parent, *self.vendors]))
-        if cases and files:
-            run_pytest(files, tuple(self.vendors), root, plugin)
+        if cases and paths:
+            run_pytest(paths, tuple(self.vendors), root, plugin)
         if isinstance(plugin.interrupted, KeyboardInterrupt):
             raise KeyboardInterrupt
         found = plugin.findings()

@@ -41,8 +41,8 @@ _UNNEEDED = (
 _one_at_a_time = threading.RLock()  # pytest changes the process (environment, module table)
 
 
-def run_pytest(files: Sequence[Path], folders: Sequence[Path], root: Path, plugin: object) -> pytest.ExitCode:
-    """Run the test `files` with `plugin` alone, and leave the process as it was.
+def run_pytest(paths: Sequence[Path], folders: Sequence[Path], root: Path, plugin: object) -> pytest.ExitCode:
+    """Run the tests in `paths` (files, or folders) with `plugin` alone, and leave the process as it was.
 
     `folders` hold suites whose modules have to be loaded afresh. Nothing is written, to the terminal or elsewhere.
     """
@@ -55,7 +55,7 @@ def run_pytest(files: Sequence[Path], folders: Sequence[Path], root: Path, plugi
         "--continue-on-collection-errors",
         *(f"-pno:{name}" for name in _UNNEEDED),
         "--",
-        *map(str, files),
+        *map(str, paths),
     ]
     with _one_at_a_time, _environment(), _fresh_modules(folders):
         return pytest.ExitCode(pytest.main(arguments, plugins=[plugin]))
