@@ -83,3 +83,9 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path, capsys:
     assert run(["pki", str(tmp_path / "file")]) == 2
     assert run(["pki", str(tmp_path / "file" / "below")]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_a_campaign_of_one_day_has_every_case(tmp_path: Path) -> None:
+    """Certificates that are valid only from the day after tomorrow end later than such an authority."""
+    assert run(["pki", str(tmp_path / "short"), "--days", "1"]) == 0
+    assert (tmp_path / "short" / "zoo" / "server" / "not-yet-valid-intermediate.pem").is_file()
