@@ -26,11 +26,11 @@ _OWN_FOLDERS = ("evidence",)
 def is_empty(directory: Path) -> bool:
     """Whether `directory` is missing or holds nothing. Raises `UsageProblem` if it is a file."""
     if directory.exists() and not directory.is_dir():
-        raise UsageProblem(f"{directory}: is a file; give --out a folder")
+        raise UsageProblem(f"{directory}: is a file; name a folder")
     try:
         return not directory.exists() or next(directory.iterdir(), None) is None
     except OSError as problem:
-        raise UsageProblem(f"{directory}: cannot be read: {problem.strerror}; give --out another folder") from None
+        raise UsageProblem(f"{directory}: cannot be read: {problem.strerror}; name another folder") from None
 
 
 def check_directory(directory: Path, *, resume: bool, force: bool) -> None:
