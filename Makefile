@@ -1,11 +1,16 @@
 # Two commands do everything: `make demo` and `make test`.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: demo test lint benchmarks clean environment
+.PHONY: demo test coverage lint benchmarks clean environment
 
 demo: environment
 	@.venv/bin/ps315 demo --force --out ps315-report
 
 test:
+	@scripts/python-environment.sh test
+	@scripts/peers.sh
+	.venv/bin/python -m pytest -n 2 --dist loadgroup
+
+coverage:
 	@scripts/python-environment.sh test
 	@scripts/peers.sh
 	.venv/bin/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
