@@ -19,7 +19,7 @@ from reports.facts import Endpoint
 from reports.findings import claims_of, failures_of, open_reasons, unexamined_of
 from reports.pictures import QUALITIES, chart_of, matrix_of
 from reports.text import plural, spoken, visible, visible_line
-from reports.trials import introduction_of, rows_of, shown_rows
+from reports.trials import cited_by, introduction_of, rows_of, shown_rows
 from reports.words import JUDGED, WORDS, moment, protocol, rank, word, worst
 
 if TYPE_CHECKING:
@@ -123,6 +123,7 @@ def _context(record: RunRecord, endpoints: list[Endpoint], files: EvidenceFiles)
     summary = summary_of(record.verdicts)
     judged = [verdict for verdict in record.verdicts if not verdict.derived]  # what the claims' numbers count
     sut = record.header.sut
+    cited = cited_by(record.verdicts)
     device = " ".join(filter(None, (sut.vendor, sut.product, sut.version))) or sut.id
     return {
         "header": record.header,
@@ -148,8 +149,10 @@ def _context(record: RunRecord, endpoints: list[Endpoint], files: EvidenceFiles)
         "endpoints_by_name": {at.name: at for at in endpoints},
         "matrices": {at.name: matrix_of(at.suites, at.versions) for at in endpoints if at.suites is not None},
         "introductions": {at.name: introduction_of(at.trials) for at in endpoints if at.trials},
-        "trials": {at.name: rows_of(at.trials) for at in endpoints if at.trials},
-        "shown": {at.name: shown_rows(at.client_certificates.trials) for at in endpoints if at.client_certificates},
+        "trials": {at.name: rows_of(at.trials, cited) for at in endpoints if at.trials},
+        "shown": {
+            at.name: shown_rows(at.client_certificates.trials, cited) for at in endpoints if at.client_certificates
+        },
         "unexamined": unexamined_of(record.not_examined),
         "unexamined_reasons": _reasons(record),
         "files": files,

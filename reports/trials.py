@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from harness.record import VerdictKind, VerdictRecord
 from harness.record.facts import (
     CertificateTrial,
     ClientConnection,
@@ -25,6 +26,8 @@ from reports.text import plural
 
 EXPECTED = {"accept": "goes on", "refuse": "refuses", "either": "either", "": ""}
 """What a conforming peer does, in words."""
+_FINDINGS = frozenset({VerdictKind.FAIL, VerdictKind.WARNING})
+_ORDER = {"fail": 0, "warning": 1, "": 2}
 _GREASE = frozenset(0x0A0A + 0x1010 * step for step in range(16))
 _SIGNALLING = frozenset({0x00FF, 0x5600})
 _ENDED = {
@@ -40,13 +43,14 @@ _PROTOCOL = {"association": "an A-ASSOCIATE-RQ", "http": "an HTTP request", "sys
 
 @dataclass(frozen=True)
 class TrialRow:
-    """One line of the table of trials. `exchanges` are ids of evidence."""
+    """One line of the table of trials. `exchanges` are ids of evidence, `kind` the worst verdict that rests on them."""
 
     name: str
     text: str
     expected: str
     seen: str
     exchanges: tuple[str, ...]
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,18 +69,30 @@ class Introduction:
     fingerprint: str
 
 
-def rows_of(trials: Iterable[ClientTrial]) -> tuple[TrialRow, ...]:
-    """The trials as they were played."""
-    return tuple(
+def cited_by(verdicts: Iterable[VerdictRecord]) -> dict[str, str]:
+    """The exchanges that findings rest on, each with the worse of "fail" and "warning"; umbrellas add nothing."""
+    found: dict[str, str] = {}
+    for verdict in verdicts:
+        if verdict.verdict in _FINDINGS and not verdict.derived:
+            for exchange in verdict.evidence:
+                found[exchange] = min(verdict.verdict.value, found.get(exchange, "warning"))  # "fail" sorts first
+    return found
+
+
+def rows_of(trials: Iterable[ClientTrial], cited: Mapping[str, str]) -> tuple[TrialRow, ...]:
+    """The trials: those that a finding rests on (`cited_by`) first, else in the order in which they were played."""
+    rows = [
         TrialRow(
             name=trial.trial,
             text=trial.text or trial.trial,
             expected=EXPECTED[trial.treatment],
             seen=seen_of(trial),
-            exchanges=tuple(connection.exchange for connection in trial.connections if connection.exchange),
+            exchanges=(exchanges := tuple(each.exchange for each in trial.connections if each.exchange)),
+            kind=min((cited[each] for each in exchanges if each in cited), default=""),
         )
         for trial in trials
-    )
+    ]
+    return tuple(sorted(rows, key=lambda row: _ORDER[row.kind]))
 
 
 def seen_of(trial: ClientTrial) -> str:
@@ -167,11 +183,12 @@ class ShownRow:
     expected: str
     seen: str
     exchange: str
+    kind: str = ""
 
 
-def shown_rows(trials: Iterable[CertificateTrial]) -> tuple[ShownRow, ...]:
-    """The certificates that a server was shown, and what it did."""
-    return tuple(
+def shown_rows(trials: Iterable[CertificateTrial], cited: Mapping[str, str]) -> tuple[ShownRow, ...]:
+    """The certificates that a server was shown, and what it did; those that a finding rests on (`cited_by`) first."""
+    rows = [
         ShownRow(
             name=trial.case,
             text=trial.text or trial.case,
@@ -179,9 +196,11 @@ def shown_rows(trials: Iterable[CertificateTrial]) -> tuple[ShownRow, ...]:
             expected={"accept": "admits", "refuse": "refuses", "either": "either", "": ""}[trial.treatment],
             seen=_admission(trial),
             exchange=trial.reaction.exchange,
+            kind=cited.get(trial.reaction.exchange, ""),
         )
         for trial in trials
-    )
+    ]
+    return tuple(sorted(rows, key=lambda row: _ORDER[row.kind]))
 
 
 def _admission(trial: CertificateTrial) -> str:

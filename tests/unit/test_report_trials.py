@@ -17,10 +17,10 @@ from harness.observations.clients import (
     ClientTrial,
     DriverOutcome,
 )
-from harness.record.models import ObservationEvent, RunRecord
+from harness.record.models import ObservationEvent, RunRecord, VerdictKind
 from reports import render
-from reports.trials import introduction_of, rows_of, seen_of, shown_rows
-from tests.unit.reports_material import AT, observation, realistic
+from reports.trials import cited_by, introduction_of, rows_of, seen_of, shown_rows
+from tests.unit.reports_material import AT, observation, realistic, verdict
 
 HELLO = ClientHelloFacts(
     record_version=0x0301,
@@ -99,7 +99,8 @@ def test_certificates_shown_to_a_server_are_told() -> None:
                              version=0x0304, admitted=False, stage="application", reaction=refused),
             CertificateTrial(case="expired", version=0x0303, admitted=None,
                              reaction=Reaction(kind=ReactionKind.SILENCE, detail="silence")),
-        )
+        ),
+        {},
     )  # fmt: skip
     assert rows[0].seen == "refused after the handshake, alert unknown_ca"
     assert (rows[0].expected, rows[0].version) == ("refuses", "TLS 1.3")
@@ -141,4 +142,22 @@ def test_the_report_shows_both(tmp_path: Path) -> None:
     assert "The server&#39;s certificate has expired." in html
     assert "Client certificates that the device was shown" in html
     assert hostile not in html
-    assert rows_of((played,))[0].exchanges == ("scu-0001",)
+    assert rows_of((played,), {})[0].exchanges == ("scu-0001",)
+
+
+def test_what_a_finding_rests_on_comes_first() -> None:
+    kept = trial(connection(exchange="scu-0001"), trial="ordinary")
+    warned = trial(connection(exchange="scu-0002"), trial="certificate/wrong-host-name")
+    failed = trial(connection(exchange="scu-0003"), connection(exchange="scu-0002"), trial="certificate/expired")
+    findings = [
+        verdict("RFC9325-7.1-client-host-name", VerdictKind.WARNING, evidence=("scu-0002",)),
+        verdict("RFC5280-6.1-server-certificate-validity", VerdictKind.FAIL, evidence=("scu-0003",)),
+        verdict("RFC9325-4.1-client-no-null", VerdictKind.PASS, evidence=("scu-0001",)),
+        verdict("B.12-client-bcp-195", VerdictKind.FAIL, evidence=("scu-0001",), derived=True),
+    ]
+    cited = cited_by(findings)
+    assert cited == {"scu-0002": "warning", "scu-0003": "fail"}
+    rows = rows_of((kept, warned, failed), cited)
+    assert [(row.name, row.kind) for row in rows] == [
+        ("certificate/expired", "fail"), ("certificate/wrong-host-name", "warning"), ("ordinary", ""),
+    ]  # fmt: skip
