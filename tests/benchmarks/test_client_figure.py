@@ -38,7 +38,7 @@ _DCMTK = "echoscu -to 5 -ta 5 +tla +cf {trust_anchors} -aec {called_aet} {host} 
 
 @pytest.mark.parametrize(("program", "command"), [("echoscu", _DCMTK), ("openssl", _OPENSSL)])
 def test_all_trials_against_one_client(tmp_path: Path, program: str, command: str) -> None:
-    """The whole of ``ps315 run``, from its start to the report, over what the driver's commands took in it."""
+    """All observing of ``ps315 run``, from its start to the last trial, over what the driver's commands took in it."""
     if shutil.which(program) is None:
         pytest.skip(f"{program} is not installed")
     path = tmp_path / "client.toml"

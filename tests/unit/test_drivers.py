@@ -209,7 +209,7 @@ class TestDimse:
         [
             (("127.0.0.1", 1), "status 0x0000", ""),
             ((None, None), "status 0xA801", "does not know the move destination PS315-HARNESS"),
-            ("nonsense", "status 0xC515", "did not begin to move the study (status 0xC515)"),
+            ("nonsense", "status 0xC515", "ended the move with status 0xC515"),
         ],
     )
     def test_a_move_names_us_as_destination(self, destination: Any, output: str, told: str) -> None:
