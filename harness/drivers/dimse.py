@@ -118,7 +118,7 @@ def _move(association: object, request: Request, stimulus: Stimulus) -> tuple[st
     if status == _UNKNOWN_DESTINATION:
         problem = f"The SUT does not know the move destination {destination}; configure it with our address and port."
     elif status not in _MOVED:
-        problem = f"The SUT ended the move with {_status(status)}; if nothing came from it, check that it holds the study."
+        problem = f"The SUT ended the move with {_status(status)}; if nothing came, check that it holds the study."
     return _status(status), problem
 
 
