@@ -189,7 +189,7 @@ def test_the_engine_finds_the_same() -> None:
         (trial(driver={"kind": "command", "timed_out": True, "seconds": 60.0}), "had not ended after 60 s"),
         (trial(driver={"kind": "operator"}), "the operator confirmed nothing"),
         (trial(strangers=("192.0.2.7",)), "turned away were 192.0.2.7"),
-        (trial(refused(opening="nothing", hello=None, progress="nothing")), "no connection came"),
+        (trial(refused(opening="nothing", hello=None, progress="nothing")), "one connection came"),
         (trial(refused(ended="silence", alert=None, fatal=None)), "neither went on"),
         (trial(skipped="the port is taken"), "the port is taken"),
     ],
