@@ -177,34 +177,22 @@ def settled_by_trial(client: ClientEndpoint, offered: CipherSuite) -> None:
         )
 
 
+def expect_offered(client: ClientEndpoint, recommended: tuple[int, ...]) -> None:
+    """The client's hello offers every one of the `recommended` cipher suites; not applicable without TLS 1.2."""
+    client.not_without(TLS12)
+    expect(
+        sorted(set(client.hello.suites) & set(recommended)),
+        evidence=client.hello_exchange,
+        what="recommended suites offered",
+        show=lambda code: suite(code).name,
+    ).to_contain(recommended)
+
+
 def class_trials(offered: CipherSuite) -> tuple[str, ...]:
     """The trials that select a suite of a class to which `offered` belongs."""
-    from reference_impl.transport.trials import offered_class  # late: only offers of such suites need it
+    from reference_impl.transport.trials import SUITE_CLASSES, offered_class  # late: only such offers need it
 
     return tuple(f"suite-{name}" for name in SUITE_CLASSES if offered_class(name, (offered.code,)))
-
-
-SUITE_CLASSES = (
-    "integrity-only",
-    "null",
-    "anonymous",
-    "export",
-    "rc4",
-    "des",
-    "3des",
-    "idea",
-    "seed",
-    "aria",
-    "gost",
-    "static-rsa",
-    "static-dh",
-    "static-ecdh",
-    "camellia",
-    "cbc",
-    "cbc-sha1",
-    "dhe",
-)
-"""The classes of suites that a trial of their own selects."""
 
 
 # -- conditions

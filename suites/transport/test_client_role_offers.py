@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness import TLS10, TLS11, TLS12, TLS13, ClientHelloFacts, Missing, NotApplicable, expect, verifies
 from reference_impl.transport.registry import group, signature_scheme, suite, version_name
-from suites.transport.client_expectations import at_every_client_endpoint, expect_gone_on, went_on
+from suites.transport.client_expectations import at_every_client_endpoint, expect_gone_on, expect_offered, went_on
 from suites.transport.client_view import (
     ORDINARY,
     ORDINARY_TLS12,
@@ -217,13 +217,7 @@ def test_forward_secrecy_is_preferred(client: ClientEndpoint) -> None:
 @at_every_client_endpoint
 def test_the_recommended_suites_are_offered(client: ClientEndpoint) -> None:
     """RFC 9325 4.2: ECDHE with AES-128-GCM and AES-256-GCM, for RSA and for ECDSA."""
-    client.not_without(TLS12)
-    expect(
-        sorted(set(client.hello.suites) & set(RECOMMENDED)),
-        evidence=client.hello_exchange,
-        what="recommended suites offered",
-        show=lambda code: suite(code).name,
-    ).to_contain(RECOMMENDED)
+    expect_offered(client, RECOMMENDED)
 
 
 @verifies("RFC9325-4.2.1-client-first-proposal")

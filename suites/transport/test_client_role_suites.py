@@ -34,32 +34,19 @@ ED25519_TRIAL = "certificate/ed25519"
 WEAK_SIGNATURES = ("signature-md5", "signature-sha1")
 SHA224_SIGNATURE = "signature-sha224"
 
+_OF_BCP_195: dict[str, tuple[str, SuiteRule]] = {
+    "no-null": ("suite that does not encrypt", lambda each: each.cipher == "NULL"),
+    "no-rc4": ("suite with RC4", lambda each: each.cipher == "RC4"),
+    "no-below-112-bits": ("suite of less than 112 bits", lambda each: encrypts(each) and each.strength_bits < 112),
+    "no-below-128-bits": ("suite of less than 128 bits", lambda each: encrypts(each) and each.strength_bits < 128),
+    "no-static-rsa": ("suite with RSA key transport", lambda each: each.key_exchange == "RSA"),
+}
+"""What RFC 9325 and RFC 7525, both in 4.1, say alike."""
 PROHIBITED: dict[str, tuple[str, SuiteRule]] = {
-    "B.12-client-no-null-cipher": ("suite that does not encrypt", lambda each: each.cipher == "NULL"),
+    "B.12-client-no-null-cipher": _OF_BCP_195["no-null"],
     "B.12-client-no-null-key-exchange": ("TLS_NULL_WITH_NULL_NULL", lambda each: each.code == NULL_WITH_NULL_NULL),
     "B.12-client-no-null-signature-hash": ("anonymous suite", is_anonymous),
-    "RFC9325-4.1-client-no-null": ("suite that does not encrypt", lambda each: each.cipher == "NULL"),
-    "RFC9325-4.1-client-no-rc4": ("suite with RC4", lambda each: each.cipher == "RC4"),
-    "RFC9325-4.1-client-no-below-112-bits": (
-        "suite of less than 112 bits",
-        lambda each: encrypts(each) and each.strength_bits < 112,
-    ),
-    "RFC9325-4.1-client-no-below-128-bits": (
-        "suite of less than 128 bits",
-        lambda each: encrypts(each) and each.strength_bits < 128,
-    ),
-    "RFC9325-4.1-client-no-static-rsa": ("suite with RSA key transport", lambda each: each.key_exchange == "RSA"),
-    "RFC7525-4.1-client-no-null": ("suite that does not encrypt", lambda each: each.cipher == "NULL"),
-    "RFC7525-4.1-client-no-rc4": ("suite with RC4", lambda each: each.cipher == "RC4"),
-    "RFC7525-4.1-client-no-below-112-bits": (
-        "suite of less than 112 bits",
-        lambda each: encrypts(each) and each.strength_bits < 112,
-    ),
-    "RFC7525-4.1-client-no-below-128-bits": (
-        "suite of less than 128 bits",
-        lambda each: encrypts(each) and each.strength_bits < 128,
-    ),
-    "RFC7525-4.1-client-no-static-rsa": ("suite with RSA key transport", lambda each: each.key_exchange == "RSA"),
+    **{f"RFC{rfc}-4.1-client-{name}": rule for rfc in (9325, 7525) for name, rule in _OF_BCP_195.items()},
     "RFC9325-4.1-client-no-static-dh": ("suite with static DH", lambda each: each.key_exchange == "DH"),
     "RFC9325-4.1-client-no-static-ecdh": ("suite with static ECDH", lambda each: each.key_exchange == "ECDH"),
     "RFC9325-4.1-client-no-dhe": ("TLS_DHE_ suite", lambda each: each.key_exchange == "DHE"),

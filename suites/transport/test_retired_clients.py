@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness import SSL3, TLS10, TLS11, TLS12, Missing, NotApplicable, expect, verifies
 from reference_impl.transport.profiles import load_profile
 from reference_impl.transport.registry import group, suite, version_name
-from suites.transport.client_expectations import at_every_client_endpoint, expect_no_suite_in_use
+from suites.transport.client_expectations import at_every_client_endpoint, expect_no_suite_in_use, expect_offered
 from suites.transport.client_view import ClientEndpoint, TlsClient, before_tls13, offered_suites, offers_curves
 from suites.transport.expectations import judged_everywhere
 from suites.transport.test_rfc9325_suites import is_weaker
@@ -146,13 +146,7 @@ def test_no_fallback_to_ssl_3_0(client: ClientEndpoint) -> None:
 @at_every_client_endpoint
 def test_the_four_recommended_suites_are_offered(client: ClientEndpoint) -> None:
     """RFC 7525 4.2: DHE_RSA and ECDHE_RSA with AES-128-GCM and AES-256-GCM are recommended."""
-    client.not_without(TLS12)
-    expect(
-        sorted(set(client.hello.suites) & set(RECOMMENDED)),
-        evidence=client.hello_exchange,
-        what="recommended suites offered",
-        show=lambda code: suite(code).name,
-    ).to_contain(RECOMMENDED)
+    expect_offered(client, RECOMMENDED)
 
 
 @verifies("RFC7525-4.2.1-client-proposes-recommended-suite-first")

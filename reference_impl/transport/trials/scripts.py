@@ -83,18 +83,21 @@ _CLASSES: Mapping[str, Callable[[registry.CipherSuite], bool]] = {
     "null": lambda entry: entry.cipher == "NULL",
     "anonymous": lambda entry: entry.authentication in {"anon", "NULL"} and entry.cipher != "NULL",
     "export": lambda entry: entry.export,
-    **{name: _of_cipher(name.upper()) for name in ("rc4", "des", "3des", "idea", "seed", "aria", "camellia")},
+    **{name: _of_cipher(name.upper()) for name in ("rc4", "des", "3des", "idea", "seed", "aria")},
     "gost": lambda entry: "GOST" in entry.name,
     "static-rsa": lambda entry: _usual(entry) and entry.key_exchange == "RSA" and entry.cipher == "AES",
     "static-dh": lambda entry: entry.key_exchange == "DH" and entry.cipher != "NULL" and not entry.export,
     "static-ecdh": lambda entry: entry.key_exchange == "ECDH" and entry.cipher != "NULL",
+    "camellia": _of_cipher("CAMELLIA"),
     "cbc": _plain_cbc,
     "cbc-sha1": _sha1_cbc,
-    "cbc-encrypt-then-mac": _plain_cbc,
     "dhe": _usual_dhe,
-    "dhe-again": _usual_dhe,
 }
 """Classes of TLS 1.2 suites, by the word behind "suite-" in a trial's id."""
+SUITE_CLASSES = ("integrity-only", *_CLASSES)
+"""The classes of which a trial of its own selects a suite."""
+_SAME_CLASS = {"cbc-encrypt-then-mac": "cbc", "dhe-again": "dhe"}
+"""Trials that select from the class of another one."""
 
 
 def _is_of(name: str, code: int) -> bool:
@@ -103,7 +106,7 @@ def _is_of(name: str, code: int) -> bool:
         return False
     if name == "integrity-only":
         return entry.versions == "tls1.3" and entry.cipher == "NULL"
-    return entry.versions != "tls1.3" and _CLASSES[name](entry)
+    return entry.versions != "tls1.3" and _CLASSES[_SAME_CLASS.get(name, name)](entry)
 
 
 def _one_of(name: str) -> ChooseSuite:
@@ -249,29 +252,7 @@ SERVER_SCRIPTS: Mapping[str, Script] = {
     "suite-not-offered-1.3": replace(ONLY_1_3, suite=_not_offered(*_SUITES_1_3)),
     "suite-not-offered-1.2": replace(ONLY_1_2, suite=_not_offered(0xC077, 0xC013, 0x0033, 0xC012)),
     "suite-integrity-only": replace(ONLY_1_3, suite=_one_of("integrity-only")),
-    **{
-        f"suite-{name}": _class(name)
-        for name in (
-            "null",
-            "anonymous",
-            "export",
-            "rc4",
-            "des",
-            "3des",
-            "idea",
-            "seed",
-            "aria",
-            "camellia",
-            "gost",
-            "static-rsa",
-            "static-dh",
-            "static-ecdh",
-            "cbc",
-            "cbc-sha1",
-            "dhe",
-            "dhe-again",
-        )
-    },
+    **{f"suite-{name}": _class(name) for name in (*_CLASSES, "dhe-again")},
     "suite-cbc-encrypt-then-mac": _class("cbc-encrypt-then-mac", encrypt_then_mac=True),
     # groups and signatures
     "dhe-1024": _class("dhe", dhe_bits=1024),
