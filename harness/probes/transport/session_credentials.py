@@ -9,28 +9,22 @@ from functools import cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from harness.errors import UsageProblem
 from harness.probes.base import ClientCredentials
+from reference_impl.transport.protection.signing import (
+    RSA_MD5,
+    SigningKey,
+    is_pss_key,
+    schemes_of,
+    sign,
+    signed_content,
+)
 from reference_impl.transport.wire.codes import TLS12, TLS13
 from reference_impl.transport.wire.messages import CertificateEntry, CertificateMessage
-
-SigningKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
-_DIGESTS: dict[int, hashes.HashAlgorithm] = {
-    2: hashes.SHA1(),  # noqa: S303 - TLS 1.2 servers may ask for nothing else
-    3: hashes.SHA224(),
-    4: hashes.SHA256(),
-    5: hashes.SHA384(),
-    6: hashes.SHA512(),
-}
-_PSS = {0x0804: hashes.SHA256(), 0x0805: hashes.SHA384(), 0x0806: hashes.SHA512()}
-_CURVE_OF_SCHEME = {0x0403: "secp256r1", 0x0503: "secp384r1", 0x0603: "secp521r1"}
-_PSS_KEYS = {0x0809: hashes.SHA256(), 0x080A: hashes.SHA384(), 0x080B: hashes.SHA512()}  # for keys of that type alone
-_RSA = (0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601, 0x0301, 0x0201)
-_ECDSA = (0x0403, 0x0503, 0x0603, 0x0303, 0x0203)
 
 
 class SigningError(ValueError):
@@ -50,29 +44,15 @@ class ClientIdentity:
 
     def choose_scheme(self, version: int, accepted: tuple[int, ...]) -> int:
         """The first scheme of ours that the server accepts in `version`. Raises `SigningError`."""
-        if isinstance(self.key, rsa.RSAPrivateKey):
-            usual = _RSA[:3] if version >= TLS13 else _RSA
-            ours: tuple[int, ...] = tuple(_PSS_KEYS) if _holds_pss_key(self.chain) else usual
-        elif isinstance(self.key, ec.EllipticCurvePrivateKey):
-            curve = self.key.curve.name
-            ours = _ECDSA if version < TLS13 else tuple(s for s, name in _CURVE_OF_SCHEME.items() if name == curve)
-        else:
-            ours = (0x0807,) if isinstance(self.key, ed25519.Ed25519PrivateKey) else (0x0808,)
-        for scheme in ours:
-            if scheme in accepted:
+        pss_only = isinstance(self.key, rsa.RSAPrivateKey) and bool(self.chain) and is_pss_key(self.chain[0])
+        for scheme in schemes_of(self.key.public_key(), version, pss_only=pss_only):
+            if scheme in accepted and scheme != RSA_MD5:
                 return scheme
         raise SigningError("the server accepts no signature scheme that the client's key can make")
 
     def sign(self, scheme: int, data: bytes) -> bytes:
         """A signature over `data` under a scheme that `choose_scheme` gave."""
-        if isinstance(self.key, rsa.RSAPrivateKey):
-            if scheme in _PSS or scheme in _PSS_KEYS:
-                digest = (_PSS | _PSS_KEYS)[scheme]
-                return self.key.sign(data, padding.PSS(padding.MGF1(digest), digest.digest_size), digest)
-            return self.key.sign(data, padding.PKCS1v15(), _DIGESTS[scheme >> 8])
-        if isinstance(self.key, ec.EllipticCurvePrivateKey):
-            return self.key.sign(data, ec.ECDSA(_DIGESTS[scheme >> 8]))
-        return self.key.sign(data)
+        return sign(self.key, scheme, data)
 
     def certificate_verify(self, version: int, accepted: tuple[int, ...], transcript: bytes, hash_name: str) -> bytes:
         """Body of a CertificateVerify (RFC 5246 7.4.8, RFC 8446 4.4.3). Raises `SigningError`."""
@@ -81,23 +61,9 @@ class ClientIdentity:
         scheme = self.choose_scheme(version, accepted)
         signed = transcript
         if version >= TLS13:
-            digest = hashlib.new(hash_name, transcript).digest()
-            signed = b" " * 64 + b"TLS 1.3, client CertificateVerify\0" + digest
+            signed = signed_content("client", hashlib.new(hash_name, transcript).digest())
         signature = self.sign(scheme, signed)
         return scheme.to_bytes(2, "big") + len(signature).to_bytes(2, "big") + signature
-
-
-def _holds_pss_key(chain: tuple[bytes, ...]) -> bool:
-    """Whether the leaf's key is one of the type RSASSA-PSS, which signs by schemes of its own (RFC 8446 4.2.3)."""
-    from asn1crypto import x509 as asn1_x509
-
-    if not chain:
-        return False
-    try:
-        key = asn1_x509.Certificate.load(chain[0])["tbs_certificate"]["subject_public_key_info"]
-        return str(key["algorithm"]["algorithm"].native) == "rsassa_pss"
-    except (ValueError, TypeError):
-        return False
 
 
 def load_identity(credentials: ClientCredentials) -> ClientIdentity:

@@ -21,6 +21,7 @@ from reference_impl.transport.protection.signing import (
     is_signed,
     schemes_of,
     sign,
+    signed_content,
 )
 from reference_impl.transport.wire import (
     TLS12,
@@ -33,9 +34,6 @@ from reference_impl.transport.wire import (
     HandshakeType,
     vector,
 )
-
-_SERVER_CONTEXT = b" " * 64 + b"TLS 1.3, server CertificateVerify\0"
-_CLIENT_CONTEXT = b" " * 64 + b"TLS 1.3, client CertificateVerify\0"
 
 
 def leaf_of(shown: tuple[bytes, ...]) -> x509.Certificate | None:
@@ -65,7 +63,7 @@ def check_kind(channel: ClientChannel, authentication: str) -> None:
 
 def check_certificate_verify(channel: ClientChannel, verify: CertificateVerify, hash_name: str) -> None:
     """The server's CertificateVerify of TLS 1.3 over the transcript so far (RFC 8446 4.4.3)."""
-    data = _SERVER_CONTEXT + hashlib.new(hash_name, channel.transcript).digest()
+    data = signed_content("server", hashlib.new(hash_name, channel.transcript).digest())
     check_signature(channel, verify.scheme, verify.signature, data)
 
 
@@ -110,7 +108,7 @@ def own_certificate_verify(
         return b""
     data = transcript
     if version >= TLS13:
-        data = _CLIENT_CONTEXT + hashlib.new(hash_name, transcript).digest()
+        data = signed_content("client", hashlib.new(hash_name, transcript).digest())
     signature = sign(identity.key, scheme, data)
     body = scheme.to_bytes(2, "big") + vector(signature, 2)
     return HandshakeMessage(HandshakeType.CERTIFICATE_VERIFY, body).encode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -32,7 +33,8 @@ _RSA_PSS = {  # rsa_pss_rsae_* for keys named rsaEncryption, rsa_pss_pss_* for k
     0x080B: hashes.SHA512(),
 }
 _RSAE, _PSS = (0x0804, 0x0805, 0x0806), (0x0809, 0x080A, 0x080B)
-_PKCS1 = (0x0401, 0x0501, 0x0601, 0x0301, 0x0201, 0x0101)
+RSA_MD5 = 0x0101
+_PKCS1 = (0x0401, 0x0501, 0x0601, 0x0301, 0x0201, RSA_MD5)
 _ECDSA = (0x0403, 0x0503, 0x0603, 0x0303, 0x0203)
 _CURVE_OF_SCHEME = {0x0403: "secp256r1", 0x0503: "secp384r1", 0x0603: "secp521r1"}
 _ED25519, _ED448 = 0x0807, 0x0808
@@ -56,6 +58,17 @@ def is_pss_only(certificate: x509.Certificate) -> bool:
     return certificate.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS
 
 
+def is_pss_key(leaf: bytes) -> bool:
+    """As `is_pss_only`, of a certificate (DER) that may be too odd to be parsed as a whole."""
+    from asn1crypto import x509 as asn1  # late: only peers' own, odd certificates need it
+
+    try:
+        algorithm = asn1.Certificate.load(leaf)["tbs_certificate"]["subject_public_key_info"]["algorithm"]
+        return str(algorithm["algorithm"].dotted) == PublicKeyAlgorithmOID.RSASSA_PSS.dotted_string
+    except (ValueError, TypeError, KeyError):
+        return False
+
+
 def choose_scheme(key: SigningKey, version: int, accepted: Iterable[int]) -> int | None:
     """The first scheme of ours that the peer accepts, None if there is none."""
     theirs = set(accepted)
@@ -72,6 +85,11 @@ def sign(key: SigningKey, scheme: int, data: bytes) -> bytes:
     if isinstance(key, ec.EllipticCurvePrivateKey):
         return key.sign(data, ec.ECDSA(_HASH_OF_OCTET[scheme >> 8]))
     return key.sign(data)
+
+
+def signed_content(side: Literal["client", "server"], transcript_hash: bytes) -> bytes:
+    """What the CertificateVerify of a `side` covers in TLS 1.3 (RFC 8446 4.4.3)."""
+    return b" " * 64 + f"TLS 1.3, {side} CertificateVerify".encode("ascii") + b"\0" + transcript_hash
 
 
 def is_signed(key: PublicKey, scheme: int, signature: bytes, data: bytes) -> bool:

@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
-from asn1crypto import x509 as asn1
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 
 from reference_impl.transport import registry
+from reference_impl.transport.protection.signing import is_pss_key
 from reference_impl.transport.wire import TLS12, TLS13
 
 RSA_PSS_SHA256, RSA_PKCS1_SHA256, RSA_PKCS1_SHA1, ECDSA_SHA256, ECDSA_SHA1 = 0x0804, 0x0401, 0x0201, 0x0403, 0x0203
@@ -33,18 +33,10 @@ def is_ecdsa(key: Any) -> bool:
     return not isinstance(key, rsa.RSAPrivateKey)
 
 
-def _is_pss_key(leaf: bytes) -> bool:
-    try:
-        algorithm = asn1.Certificate.load(leaf)["tbs_certificate"]["subject_public_key_info"]["algorithm"]
-        return str(algorithm["algorithm"].dotted) == "1.2.840.113549.1.1.10"
-    except (ValueError, TypeError, KeyError):
-        return False
-
-
 def usable_schemes(key: Any, leaf: bytes, version: int) -> tuple[int, ...]:
     """The schemes that `key` signs by under `version`, the best first. `leaf` is the certificate shown (DER)."""
     if isinstance(key, rsa.RSAPrivateKey):
-        if _is_pss_key(leaf):
+        if is_pss_key(leaf):
             return _PSS_KEY_SCHEMES
         return _RSA_SCHEMES[:3] if version >= TLS13 else _RSA_SCHEMES
     if isinstance(key, ec.EllipticCurvePrivateKey):
@@ -88,8 +80,3 @@ def sign_legacy(key: Any, version: int, scheme: int, data: bytes) -> bytes:
     ).decode("ascii")
     digest = hashlib.md5(data, usedforsecurity=False).digest() + hashlib.sha1(data, usedforsecurity=False).digest()
     return bytes(parsePEMKey(pem, private=True).sign(bytearray(digest)))  # PKCS #1 type 1 without DigestInfo
-
-
-def signed_content_1_3(transcript_hash: bytes) -> bytes:
-    """What a server's CertificateVerify of TLS 1.3 covers (RFC 8446 4.4.3)."""
-    return b" " * 64 + b"TLS 1.3, server CertificateVerify" + b"\0" + transcript_hash

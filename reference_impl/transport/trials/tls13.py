@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from reference_impl.transport.protection.keys import GROUPS_TLS13, KeyPair, Schedule13, expand_label, key_pair
 from reference_impl.transport.protection.records import KeyShape, key_shape, protection
+from reference_impl.transport.protection.signing import signed_content
 from reference_impl.transport.trials.script import Presentation, Retry
-from reference_impl.transport.trials.signing import choose_scheme, sign, signed_content_1_3, usable_schemes
+from reference_impl.transport.trials.signing import choose_scheme, sign, usable_schemes
 from reference_impl.transport.trials.stack import (
     DECRYPT_ERROR,
     HANDSHAKE_FAILURE,
@@ -266,7 +267,7 @@ class Handshake13:
             scheme = choose_scheme(shown.key, leaf, TLS13, schemes)
         else:
             scheme = fitting(scheme, usable_schemes(shown.key, leaf, TLS12))
-        signed = sign(shown.key, scheme, signed_content_1_3(self._hash()))
+        signed = sign(shown.key, scheme, signed_content("server", self._hash()))
         return HandshakeMessage(
             HandshakeType.CERTIFICATE_VERIFY, scheme.to_bytes(2, "big") + vector(signed, 2)
         ).encode()
