@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-import time
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
+
+from reference_impl.connections import Connections
 
 _BODY = b"<html><title>PS315-NODE</title></html>\n"
 _METHODS = (b"GET ", b"HEAD", b"POST", b"PUT ", b"DELE", b"OPTI", b"PATC", b"CONN", b"TRAC")
@@ -47,40 +48,23 @@ class HttpServer:
     def __init__(self) -> None:
         # It never listens: its sockets come through `finish_request`.
         self._server = HTTPServer(("127.0.0.1", 0), _Handler, bind_and_activate=False)
-        self._lock = threading.Lock()
-        self._running: dict[threading.Thread, socket.socket] = {}
+        self._connections = Connections("http-server")
 
     def take(self, connection: socket.socket, address: tuple[str, int]) -> None:
         """Serve requests on `connection`, which came from `address`, until either side ends; returns at once."""
-        thread = threading.Thread(target=self._serve, args=(connection, address), name="http-server", daemon=True)
-        with self._lock:
-            self._running[thread] = connection
-        thread.start()
+        self._connections.begin(connection, lambda: self._serve(connection, address))
 
     def stop(self, timeout: float = 5.0) -> None:
         """End every connection, and wait up to `timeout` seconds for the threads to end."""
-        with self._lock:
-            running = dict(self._running)
-        for connection in running.values():
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        deadline = time.monotonic() + timeout
-        for thread in running:
-            if not thread.is_alive():  # over, or taken so lately that it has not begun
-                continue
-            thread.join(max(0.0, deadline - time.monotonic()))
+        self._connections.end(timeout)
         self._server.server_close()
 
     def _serve(self, connection: socket.socket, address: tuple[str, int]) -> None:
-        try:
-            with contextlib.suppress(OSError), connection:
-                if _says_http(connection):
-                    self._server.finish_request(connection, address)
-                else:  # the library would wait for the end of a line
-                    connection.sendall(_NO_HTTP)
-        finally:
-            with self._lock:
-                self._running.pop(threading.current_thread(), None)
+        with contextlib.suppress(OSError), connection:
+            if _says_http(connection):
+                self._server.finish_request(connection, address)
+            else:  # the library would wait for the end of a line
+                connection.sendall(_NO_HTTP)
 
 
 def by_first_words(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-import time
 from collections import deque
 
+from reference_impl.connections import Connections
 from reference_impl.syslog_frames import FrameError, FrameReader
 
 _CHUNK = 1 << 16
@@ -26,7 +26,7 @@ class SyslogServer:
         self._lock = threading.Lock()
         self._arrived = threading.Condition(self._lock)
         self._messages: deque[bytes] = deque(maxlen=_KEPT)
-        self._running: dict[threading.Thread, socket.socket] = {}
+        self._connections = Connections("syslog-server")
 
     @property
     def messages(self) -> tuple[bytes, ...]:
@@ -42,33 +42,18 @@ class SyslogServer:
 
     def take(self, connection: socket.socket) -> None:
         """Read messages from `connection` until it ends; returns at once."""
-        thread = threading.Thread(target=self._serve, args=(connection,), name="syslog-server", daemon=True)
-        with self._lock:
-            self._running[thread] = connection
-        thread.start()
+        self._connections.begin(connection, lambda: self._serve(connection))
 
     def stop(self, timeout: float = 5.0) -> None:
         """End every connection, and wait up to `timeout` seconds for the threads to end."""
-        with self._lock:
-            running = dict(self._running)
-        for connection in running.values():
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        deadline = time.monotonic() + timeout
-        for thread in running:
-            if thread.is_alive():
-                thread.join(max(0.0, deadline - time.monotonic()))
+        self._connections.end(timeout)
 
     def _serve(self, connection: socket.socket) -> None:
         reader = FrameReader()
-        try:
-            with contextlib.suppress(OSError, FrameError), connection:
-                connection.settimeout(self._idle)
-                while not reader.broken and (data := connection.recv(_CHUNK)):
-                    messages = reader.feed(data)
-                    with self._arrived:
-                        self._messages.extend(messages)
-                        self._arrived.notify_all()
-        finally:
-            with self._lock:
-                self._running.pop(threading.current_thread(), None)
+        with contextlib.suppress(OSError, FrameError), connection:
+            connection.settimeout(self._idle)
+            while not reader.broken and (data := connection.recv(_CHUNK)):
+                messages = reader.feed(data)
+                with self._arrived:
+                    self._messages.extend(messages)
+                    self._arrived.notify_all()

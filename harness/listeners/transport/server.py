@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import logging
 import socket
@@ -11,8 +10,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -24,6 +21,7 @@ from harness.listeners.transport.trials import TRIALS, Trial
 from harness.observations import Exchange
 from harness.observations.clients import ClientConnection
 from harness.probes.base import Deadlines
+from reference_impl.connections import Listener
 from reference_impl.transport.trials import GOOD, SERVER_SCRIPTS, Server
 
 LOGGER = logging.getLogger(__name__)
@@ -57,7 +55,7 @@ def _always() -> bool:
     return True
 
 
-class TrialServer:
+class TrialServer(Listener):
     """A listener for one endpoint of a SUT. Use it as a context manager, or :meth:`start` and :meth:`stop`.
 
     `protocol` is that of the SUT file ("dicom-tls", "https", "syslog-tls"). Connections from other addresses than
@@ -83,6 +81,7 @@ class TrialServer:
         keep_secrets: bool = False,
         directory: Path | None = None,
     ) -> None:
+        super().__init__(address, port, name="trial-server", backlog=_BACKLOG)
         self.directory = directory
         self._endpoint = endpoint
         self._protocol = protocol
@@ -93,54 +92,13 @@ class TrialServer:
         self._on_exchange = on_exchange
         self._next_exchange_id = next_exchange_id
         self._keep_secrets = keep_secrets
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self._listener = socket.create_server((address, port), family=family, backlog=_BACKLOG)
         self._changed = threading.Condition()
         self._playing: _Playing | None = None
-        self._clients: set[socket.socket] = set()
-        self._workers: set[threading.Thread] = set()
-        self._stopping = threading.Event()
-        self._acceptor = threading.Thread(target=self._accept, name="trial-server", daemon=True)
         self._authorities = (zoo.pki.issue("ca").certificate.subject.public_bytes(),)
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port that the server listens on."""
-        host, port = self._listener.getsockname()[:2]
-        return str(host), int(port)
-
-    def start(self) -> None:
-        """Begin to accept connections."""
-        self._acceptor.start()
 
     def stop(self, timeout: float = 5.0) -> None:
         """Close the port and every connection; wait up to `timeout` seconds for what is being recorded."""
-        if self._stopping.is_set():
-            return
-        self._stopping.set()
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        if self._acceptor.is_alive():
-            self._acceptor.join(timeout)
-        with self._changed:
-            clients, workers = list(self._clients), list(self._workers)
-            self._changed.notify_all()
-        for client in clients:
-            with contextlib.suppress(OSError):
-                client.shutdown(socket.SHUT_RDWR)
-        deadline = time.monotonic() + timeout
-        for worker in workers:
-            worker.join(max(0.0, deadline - time.monotonic()))
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+        super().stop(timeout)
 
     # -- trials --------------------------------------------------------------------------------------------------
 
@@ -206,18 +164,8 @@ class TrialServer:
 
     # -- connections -----------------------------------------------------------------------------------------------
 
-    def _accept(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                client, address = self._listener.accept()
-            except OSError:
-                if self._stopping.wait(_TICK):
-                    return
-                continue
-            self._admit(client, str(address[0]), int(address[1]))
-
-    def _admit(self, client: socket.socket, host: str, port: int) -> None:
-        host = _plain(host)
+    def _admit(self, client: socket.socket, address: tuple[str, int]) -> None:
+        host, port = _plain(address[0]), address[1]
         with self._changed:
             playing = self._playing
             stranger = bool(self._sut_addresses) and host not in self._sut_addresses
@@ -230,16 +178,11 @@ class TrialServer:
             playing.taken += 1
             playing.open += 1
             playing.last = time.monotonic()
-            self._clients.add(client)
-            worker = threading.Thread(
-                target=self._serve, args=(playing, client, _peer(host, port)), name="trial-worker", daemon=True
-            )
-            self._workers.add(worker)
         try:
-            worker.start()
+            self.connections.begin(client, lambda: self._serve(playing, client, _peer(host, port)))
         except RuntimeError:  # no more threads: this one is not served
             LOGGER.warning("no thread for a connection from %s", host)
-            self._leave(playing, client, worker)
+            self._leave(playing, client)
 
     def _serve(self, playing: _Playing, client: socket.socket, peer: str) -> None:
         connection: ClientConnection | None = None
@@ -259,20 +202,17 @@ class TrialServer:
         except Exception:
             LOGGER.exception("a connection from %s in trial %s could not be recorded", peer, playing.trial.id)
         finally:
-            self._leave(playing, client, threading.current_thread(), connection)
+            self._leave(playing, client, connection)
 
     def _leave(
         self,
         playing: _Playing,
         client: socket.socket,
-        worker: threading.Thread,
         connection: ClientConnection | None = None,
     ) -> None:
         """The connection is over; `connection` is what it showed."""
         client.close()
         with self._changed:
-            self._clients.discard(client)
-            self._workers.discard(worker)
             playing.open -= 1
             playing.last = time.monotonic()
             if connection is not None:
