@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from harness.catalogue import Requirement, load_catalogue
 from harness.judging import Judgement, exit_status, judge
 from harness.observe import Observer, SutRun
 from harness.plan import plan_for
@@ -17,20 +16,18 @@ from harness.probes.transport import PROBES
 from harness.progress import Silent
 from harness.record.models import VerdictKind
 from harness.sut import make_sut
-from reference_impl.faults.retired import NODES, RetiredFault, retired_faults, served
+from reference_impl.faults.retired import NODES, retired_faults, served
 from reference_impl.node import Node
 from tests.faults.bench import Bench
+from tests.faults.expectations import selected
 from tests.faults.observe import CONDUCT, Collecting, declarations
+from tests.faults.retired_expectations import CLAIMS, Kinds, assert_all_kept, assert_exact, assert_known, rows_of
 from tests.faults.side_by_side import SideBySide
 
 ROLE = "tls-server"
 PROTOCOLS = ("dicom-tls", "https")
-ROWS = {f"{row.node}-{row.id}".replace(" ", "-"): row for row in retired_faults()}
-CLAIMS = [(node, profile, edition) for node, claims in NODES.items() for profile, edition in claims]
+ROWS = rows_of(retired_faults(ROLE))
 _CERTIFICATES = "client-certificate"  # those of clients have a matrix of their own, and take a campaign
-
-Kinds = dict[tuple[str, str], VerdictKind]
-
 
 Key = tuple[str, str, str, bool]
 """Node, fault, protocol, and whether bad client certificates are shown to it as well."""
@@ -129,73 +126,43 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
         made.close()
 
 
-def selected(profile: str, edition: str, protocol: str = "dicom-tls") -> tuple[Requirement, ...]:
-    return load_catalogue().select(profile, edition, ROLE, protocol)
-
-
 def is_shown_certificates(node: str, protocol: str) -> bool:
     """Whether what the node serves says anything of the certificates of its clients."""
-    return any(_CERTIFICATES in one.id for claim in NODES[node] for one in selected(*claim, protocol))
+    return any(
+        _CERTIFICATES in one.id
+        for profile, edition in NODES[node]
+        for one in selected(profile, protocol, ROLE, edition)
+    )
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("node", NODES)
 def test_an_untouched_node_conforms_to_what_it_serves(nodes: Nodes, node: str, protocol: str) -> None:
     judgement = nodes.judged(node, protocol=protocol, campaign=is_shown_certificates(node, protocol))
-    wanted = {
-        (profile, one.id)
-        for profile, edition in NODES[node]
-        for one in selected(profile, edition, protocol)
-        if one.judged != "not-testable"
-    }
-    assert {(one.profile, one.requirement) for one in judgement.verdicts} == wanted
-    wrong = {
-        (one.profile, one.requirement): (one.verdict.value, one.reason)
-        for one in judgement.verdicts
-        if one.verdict not in {VerdictKind.PASS, VerdictKind.NOT_APPLICABLE}
-    }
-    assert wrong == {}
+    assert_all_kept(judgement, node, ROLE, protocol)
     assert exit_status(judgement) == 0
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_a_fault_turns_exactly_what_it_says(nodes: Nodes, name: str) -> None:
-    row: RetiredFault = ROWS[name]
+    row = ROWS[name]
     before, after = nodes.kinds(row.node, "", row.protocol), nodes.kinds(row.node, row.id, row.protocol)
-    stated = {
-        (profile, one): VerdictKind(kind) for profile, turned in row.turns.items() for one, kind in turned.items()
-    }
-    seen = {key: kind for key, kind in after.items() if before.get(key) is not kind}
-    newly_met = {
-        key for key, kind in seen.items() if kind is VerdictKind.PASS and before[key] is VerdictKind.NOT_APPLICABLE
-    }
-    seen = {key: kind for key, kind in seen.items() if key in stated or key not in newly_met}
-    reasons = {
-        (one.profile, one.requirement): one.reason for one in nodes.judged(row.node, row.id, row.protocol).verdicts
-    }
-    assert seen == stated, {key: reasons.get(key) for key in seen.keys() ^ stated.keys()}
+    assert_exact(row, before, after, nodes.judged(row.node, row.id, row.protocol))
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_a_row_names_known_requirements_with_their_level(name: str) -> None:
-    row = ROWS[name]
-    assert row.breaks, "a row that breaks nothing is none"
-    for profile, edition in NODES[row.node]:
-        known = {one.id: one for one in selected(profile, edition, row.protocol)}
-        for requirement, verdict in row.turns.get(profile, {}).items():
-            assert known[requirement].judged == "automatically", requirement
-            if verdict in {"fail", "warning"}:
-                assert verdict == ("fail" if known[requirement].level == "shall" else "warning"), requirement
+    assert_known(ROWS[name], ROLE)
 
 
 @pytest.mark.parametrize(("node", "profile", "edition"), CLAIMS)
 def test_every_automatic_requirement_of_a_retired_claim_has_a_fault(node: str, profile: str, edition: str) -> None:
     broken = {one for row in ROWS.values() if row.node == node for of, one in row.breaks if of == profile}
-    automatic = {one.id for one in selected(profile, edition) if one.judged == "automatically"}
+    automatic = {one.id for one in selected(profile, "dicom-tls", ROLE, edition) if one.judged == "automatically"}
     if profile == "B.11":  # it leaves no room for TLS 1.3: its duties apply to a server that has it all the same
         automatic -= {one for one in automatic if one.startswith("RFC8446-")}
     if profile in {"B.12", "B.13"}:  # what the current wording has too has its fault in the other matrix
-        automatic -= {one.id for one in selected(profile, "2026c")}
+        automatic -= {one.id for one in selected(profile, "dicom-tls", ROLE)}
     assert automatic - broken == set()
 
 
