@@ -39,8 +39,8 @@ def accept(result: int = 0) -> bytes:
     return ul.encode_pdu(ul.ASSOCIATE_AC, body + item(0x50, item(0x51, bytes(4))))
 
 
-def scp(*, delay: float = 0.0, step: int = 10_000, result: int = 0, status: int = 0) -> Talk:
-    """A verification SCP that answers late, in small pieces, or with a refusal inside the association."""
+def scp(*, delay: float = 0.0, echo: float = 0.0, step: int = 10_000, result: int = 0, status: int = 0) -> Talk:
+    """A verification SCP that answers late (all, or C-ECHO), in small pieces, or with a refusal in the association."""
 
     def talk(secured: ssl.SSLSocket) -> None:
         pdus = ul.PduReader()
@@ -55,8 +55,8 @@ def scp(*, delay: float = 0.0, step: int = 10_000, result: int = 0, status: int 
                     ul.DATA: ul.echo_rsp(1, status),
                     ul.RELEASE_RQ: ul.encode_pdu(ul.RELEASE_RP, bytes(4)),
                 }[pdu.type]
-                if delay:
-                    threading.Event().wait(delay)
+                if late := max(delay, echo if pdu.type == ul.DATA else 0.0):
+                    threading.Event().wait(late)
                 for at in range(0, len(answer), step):
                     secured.sendall(answer[at : at + step])
 
@@ -103,6 +103,11 @@ def test_association_and_echo(settings: ssl.SSLContext, version: int, step: int)
 
 def test_slow_server_gets_its_time(settings: ssl.SSLContext) -> None:
     facts = seen(settings, scp(delay=0.5))
+    assert (facts.association, facts.echo_status) == ("accepted", 0)
+
+
+def test_busy_server_may_answer_the_echo_after_more_than_the_silence_of_others(settings: ssl.SSLContext) -> None:
+    facts = seen(settings, scp(echo=PATIENT.silence + 0.3))
     assert (facts.association, facts.echo_status) == ("accepted", 0)
 
 

@@ -103,10 +103,16 @@ def _with_session(context: ProbeContext, version: int, purpose: str, talk: Calla
 
 
 def _next_pdu(dialogue: _Dialogue, pdus: PduReader, *, hurry: bool = False) -> Pdu | Reaction:
-    """The next PDU, or how the connection ended. Raises `PduError` for data that is none."""
+    """The next PDU, or how the connection ended; not in a `hurry`, a busy peer has until the connection's deadline.
+
+    Raises `PduError` for data that is none.
+    """
+    session = dialogue.session
     while True:  # the session's octets and deadline are bounded
-        patience = dialogue.patience(1, _HANDSHAKES) if hurry else None
-        incoming, late = _read(dialogue.session, patience)
+        if hurry:
+            incoming, late = _read(session, dialogue.patience(1, _HANDSHAKES))
+        else:
+            incoming, late = session.read(session.context.deadlines.exchange), False
         dialogue.late = dialogue.late or late
         if incoming.end is not None:
             return incoming.end
