@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from harness.observations import clients, transport
+from harness.observations import clients, signatures, transport
 from harness.observations.base import REFUSALS, Exchange, Frozen, Observation, Reaction, ReactionKind
 
 FACTS: dict[str, type[Frozen]] = {
@@ -27,6 +27,9 @@ FACTS: dict[str, type[Frozen]] = {
     "tls.second-opinion": transport.SecondOpinion,
     "tls.client-certificates": clients.ClientCertificates,
     "tls.client-trial": clients.ClientTrial,
+    "signatures.created": signatures.CreatedObjects,
+    "signatures.verified": signatures.VerifierAnswer,
+    "signatures.stored": signatures.StoredObject,
 }
 
 FactsT = TypeVar("FactsT", bound=Frozen)
@@ -52,5 +55,6 @@ __all__ = [
     "ReactionKind",
     "clients",
     "facts_of",
+    "signatures",
     "transport",
 ]
