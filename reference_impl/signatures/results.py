@@ -21,7 +21,7 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why something is as it is: `code` names the kind of reason (a word that stays), `place` the element in question."""
+    """Why something is as it is: `code` names the kind of reason for good, `place` the element in question."""
 
     code: str
     text: str
