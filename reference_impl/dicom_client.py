@@ -1,76 +1,28 @@
-"""Verification and storage SCU on the messages of pynetdicom, one request at a time, without a thread of its own.
-
-It speaks through whatever sends and receives octets, and reads what comes with limits (PS3.8 9.3, PS3.7 9.1).
-"""
+"""Verification and storage SCU: one request at a time, without a thread of its own."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable
-from io import BytesIO
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import TypeAlias
 
 from pydicom import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, build_context
-from pynetdicom.dimse_messages import C_ECHO_RQ, C_STORE_RQ, DIMSEMessage
-from pynetdicom.dimse_primitives import C_ECHO, C_STORE
 from pynetdicom.dsutils import encode
-from pynetdicom.pdu import (
-    A_ABORT_RQ,
-    A_ASSOCIATE_AC,
-    A_ASSOCIATE_RJ,
-    A_ASSOCIATE_RQ,
-    A_RELEASE_RP,
-    A_RELEASE_RQ,
-    P_DATA_TF,
-)
-from pynetdicom.pdu_primitives import (
-    A_ASSOCIATE,
-    A_RELEASE,
-    ImplementationClassUIDNotification,
-    MaximumLengthNotification,
-)
+
+from reference_impl.dimse import MAXIMUM_CONTEXTS, Association, Context, DicomError, Message, Transport
 
 VERIFICATION = "1.2.840.10008.1.1"
-_APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
-_MAXIMUM_LENGTH = 16_384
-_MAXIMUM_PDU = 1 << 17
-_HEADER = 6
-_MAXIMUM_CONTEXTS = 128
-_ANSWERS: dict[int, type[Any]] = {
-    0x02: A_ASSOCIATE_AC,
-    0x03: A_ASSOCIATE_RJ,
-    0x04: P_DATA_TF,
-    0x06: A_RELEASE_RP,
-    0x07: A_ABORT_RQ,
-}
-_ACCEPTED, _SUCCESS = 0, 0x0000
+C_STORE, C_ECHO = 0x0001, 0x0030
+RESPONSE = 0x8000
+"""Command fields (PS3.7 E.1); a response has this bit beside that of its request."""
+_SUCCESS = 0x0000
 _WARNINGS = range(0xB000, 0xC000)
-ItemT = TypeVar("ItemT")
+_MEDIUM = 0x0000
 Proposal: TypeAlias = tuple[str, tuple[str, ...]]
 """A presentation context to be: abstract syntax and transfer syntaxes."""
 _SYNTAXES = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
 ECHO: Proposal = (VERIFICATION, _SYNTAXES)
 """What is proposed for C-ECHO."""
-
-
-class DicomError(Exception):
-    """The association was refused, aborted or answered wrongly; `stage` is "association" or "dimse"."""
-
-    def __init__(self, stage: str, reason: str) -> None:
-        super().__init__(reason)
-        self.stage = stage
-
-
-class Transport(Protocol):
-    """What carries octets to the acceptor and back."""
-
-    def send(self, data: bytes) -> None:
-        """Send all of `data`."""
-
-    def receive(self, octets: int) -> bytes:
-        """Return exactly that many octets."""
 
 
 class Requestor:
@@ -80,123 +32,76 @@ class Requestor:
     """
 
     def __init__(self, transport: Transport, calling: str, called: str) -> None:
-        self._transport = transport
+        self._association = Association(transport)
         self._calling = calling
         self._called = called
-        self._contexts: dict[Proposal, tuple[int, UID]] = {}
-        self._peer_length = 0
-        self._message_id = 0
+        self._contexts: dict[Proposal, Context] = {}
 
     def associate(self, proposed: Iterable[Proposal]) -> None:
         """Ask for an association with these presentation contexts: abstract syntax and transfer syntaxes."""
-        self._transport.send(self._request(list(proposed)[:_MAXIMUM_CONTEXTS]))
-        answer = self._receive("association", 0x02, 0x03)
-        if isinstance(answer, A_ASSOCIATE_RJ):
-            reason = f"result {answer.result}, source {answer.source}, reason {answer.reason_diagnostic}"
-            raise DicomError("association", f"the association was rejected: {reason}")
-        accepted = answer.to_primitive()
-        asked = {2 * at + 1: one for at, one in enumerate(self._proposed)}
-        for context in accepted.presentation_context_definition_results_list:
-            if context.result == _ACCEPTED and context.context_id in asked:
-                self._contexts[asked[context.context_id]] = (context.context_id, UID(context.transfer_syntax[0]))
-        lengths = _items(accepted.user_information, MaximumLengthNotification)
-        self._peer_length = lengths[0].maximum_length_received if lengths else 0
-
-    def _request(self, proposed: list[Proposal]) -> bytes:
-        self._proposed = proposed
-        primitive = A_ASSOCIATE()
-        primitive.application_context_name = UID(_APPLICATION_CONTEXT)
-        primitive.calling_ae_title = self._calling
-        primitive.called_ae_title = self._called
-        contexts = []
-        for at, (name, syntaxes) in enumerate(proposed):
-            context = build_context(name, list(syntaxes))
-            context.context_id = 2 * at + 1
-            contexts.append(context)
-        primitive.presentation_context_definition_list = contexts
-        length = MaximumLengthNotification()
-        length.maximum_length_received = _MAXIMUM_LENGTH
-        implementation = ImplementationClassUIDNotification()
-        implementation.implementation_class_uid = PYNETDICOM_IMPLEMENTATION_UID
-        primitive.user_information = [length, implementation]
-        pdu = A_ASSOCIATE_RQ()
-        pdu.from_primitive(primitive)
-        return bytes(pdu.encode())
+        asked = list(proposed)[:MAXIMUM_CONTEXTS]
+        wanted = [Context(2 * at + 1, name, syntaxes) for at, (name, syntaxes) in enumerate(asked)]
+        by_id = dict(zip((one.id for one in wanted), asked, strict=True))
+        self._association.request(self._calling, self._called, wanted)
+        self._contexts = {by_id[number]: context for number, context in self._association.contexts.items()}
 
     def echo(self) -> int:
         """C-ECHO (PS3.7 9.1.5); returns the status."""
-        primitive = C_ECHO()
-        primitive.MessageID = self._next_id()
-        primitive.AffectedSOPClassUID = UID(VERIFICATION)
-        return self._operate(ECHO, C_ECHO_RQ(), primitive)
+        command = Dataset()
+        command.AffectedSOPClassUID = VERIFICATION
+        command.CommandField = C_ECHO
+        return self._operate(ECHO, command)
 
     def store(self, instance: Dataset) -> int:
         """C-STORE of `instance` (PS3.7 9.1.1); returns the status."""
         proposal = proposal_of(instance)
-        _context, syntax = self._context(proposal)
-        primitive = C_STORE()
-        primitive.MessageID = self._next_id()
-        primitive.AffectedSOPClassUID = instance.SOPClassUID
-        primitive.AffectedSOPInstanceUID = instance.SOPInstanceUID
-        primitive.Priority = 0x0002
+        syntax = UID(self._context(proposal).syntax)
         encoded = encode(instance, syntax.is_implicit_VR, syntax.is_little_endian, syntax.is_deflated)
         if encoded is None:
             raise DicomError("dimse", "the instance cannot be encoded")
-        primitive.DataSet = BytesIO(encoded)
-        return self._operate(proposal, C_STORE_RQ(), primitive)
+        return self._operate(proposal, store_command(instance.SOPClassUID, instance.SOPInstanceUID), encoded)
 
     def release(self) -> None:
         """Release the association (PS3.8 7.2)."""
-        pdu = A_RELEASE_RQ()
-        pdu.from_primitive(A_RELEASE())
-        self._transport.send(bytes(pdu.encode()))
-        self._receive("association", 0x06)
+        self._association.release()
 
-    def _next_id(self) -> int:
-        self._message_id = self._message_id % 0xFFFF + 1
-        return self._message_id
-
-    def _context(self, proposal: Proposal) -> tuple[int, UID]:
+    def _context(self, proposal: Proposal) -> Context:
         if proposal not in self._contexts:
             raise DicomError("association", f"no presentation context was accepted for {UID(proposal[0]).name}")
         return self._contexts[proposal]
 
-    def _operate(self, proposal: Proposal, message: DIMSEMessage, primitive: Any) -> int:
-        """Send one request, wait for its response, return its status."""
-        context, _syntax = self._context(proposal)
-        message.primitive_to_message(primitive)
-        for fragment in message.encode_msg(context, self._peer_length):
-            pdu = P_DATA_TF()
-            pdu.from_primitive(fragment)
-            self._transport.send(bytes(pdu.encode()))
-        answer = DIMSEMessage()
-        try:
-            while not answer.decode_msg(self._receive("dimse", 0x04).to_primitive()):
-                continue
-            status = answer.command_set.Status
-        except (AttributeError, KeyError, ValueError, TypeError, IndexError, struct.error) as problem:
-            raise DicomError("dimse", f"the response cannot be read: {problem}") from None
-        if answer.command_set.get("MessageIDBeingRespondedTo") != primitive.MessageID:
-            raise DicomError("dimse", "the response belongs to no request")
-        return int(status)
+    def _operate(self, proposal: Proposal, command: Dataset, data: bytes | None = None) -> int:
+        return operate(self._association, Message(self._context(proposal).id, command, data))
 
-    def _receive(self, stage: str, *expected: int) -> Any:
-        """The next PDU, of one of the types `expected`."""
-        header = self._transport.receive(_HEADER)
-        kind, length = header[0], int.from_bytes(header[2:], "big")
-        if kind not in _ANSWERS or length > _MAXIMUM_PDU:
-            raise DicomError(stage, f"what came is no PDU of an acceptor: type {kind}, {length} octets")
-        body = self._transport.receive(length)
-        pdu = _ANSWERS[kind]()
-        try:
-            pdu.decode(header + body)
-        except Exception as problem:  # what the decoder raises for broken items is not said anywhere
-            raise DicomError(stage, f"a PDU of type {kind} cannot be read: {problem}") from None
-        if kind == 0x07:
-            raise DicomError(stage, "the association was aborted")
-        if kind not in expected:
-            raise DicomError(stage, f"a PDU of type {kind} at this point")
-        return pdu
+
+def store_command(sop_class: str, sop_instance: str) -> Dataset:
+    """The command set of a C-STORE request, but for its number."""
+    command = Dataset()
+    command.AffectedSOPClassUID = sop_class
+    command.CommandField = C_STORE
+    command.Priority = _MEDIUM
+    command.AffectedSOPInstanceUID = sop_instance
+    return command
+
+
+def operate(association: Association, request: Message) -> int:
+    """Send a request that is numbered here, wait for its one response, return its status. Raises `DicomError`."""
+    number = request.command.MessageID = association.next_id()
+    association.send(request)
+    answer = association.receive()
+    if answer is None:
+        raise DicomError("dimse", "the association was released instead of an answer")
+    if answer.command.get("MessageIDBeingRespondedTo") != number:
+        raise DicomError("dimse", "the response belongs to no request")
+    return status_of(answer)
+
+
+def status_of(answer: Message) -> int:
+    """The status of a response. Raises `DicomError` where it has none."""
+    status = answer.command.get("Status")
+    if not isinstance(status, int):
+        raise DicomError("dimse", "the response has no status")
+    return status
 
 
 def proposal_of(instance: Dataset) -> Proposal:
@@ -213,10 +118,24 @@ def proposal_of(instance: Dataset) -> Proposal:
     return str(instance.SOPClassUID), _SYNTAXES
 
 
-def _items(listed: Iterable[object], kind: type[ItemT]) -> list[ItemT]:
-    return [one for one in listed if isinstance(one, kind)]
-
-
 def is_accepted(status: int) -> bool:
     """Whether a status of C-ECHO or C-STORE means success or a warning (PS3.7 C.1)."""
     return status == _SUCCESS or status in _WARNINGS
+
+
+__all__ = [
+    "C_ECHO",
+    "C_STORE",
+    "ECHO",
+    "RESPONSE",
+    "VERIFICATION",
+    "DicomError",
+    "Proposal",
+    "Requestor",
+    "Transport",
+    "is_accepted",
+    "operate",
+    "proposal_of",
+    "status_of",
+    "store_command",
+]

@@ -1,0 +1,87 @@
+"""A TCP connection with deadlines, for what is spoken without TLS: the same face as a secure connection."""
+
+from __future__ import annotations
+
+import socket
+import time
+from types import TracebackType
+from typing import Self
+
+from reference_impl.transport.client import EndedError
+
+_CHUNK = 1 << 16
+
+
+class PlainConnection:
+    """Octets over `connection`. Each answer has to come within `seconds`. Leaving the context closes it.
+
+    Every method raises `EndedError` where it cannot do what it is for.
+    """
+
+    def __init__(self, connection: socket.socket, seconds: float = 30.0) -> None:
+        self._socket = connection
+        self._seconds = seconds
+        self._waiting = bytearray()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1) if connection.family in _IP else None
+
+    @classmethod
+    def to(cls, host: str, port: int, *, connect: float = 10.0, seconds: float = 30.0) -> Self:
+        """A connection to `host`, which has `connect` seconds to come about."""
+        try:
+            return cls(socket.create_connection((host, port), timeout=connect), seconds)
+        except (OSError, UnicodeError) as problem:
+            reason = getattr(problem, "strerror", "") or problem
+            raise EndedError(f"{host}:{port} cannot be reached: {reason}") from None
+
+    def send(self, data: bytes) -> None:
+        """Send all of `data`."""
+        self._socket.settimeout(self._seconds)
+        try:
+            self._socket.sendall(data)
+        except OSError as problem:
+            raise EndedError(f"the connection broke: {problem.strerror or problem}") from None
+
+    def receive(self, octets: int) -> bytes:
+        """Return exactly that many octets."""
+        deadline = time.monotonic() + self._seconds
+        while len(self._waiting) < octets:
+            more = self._read(deadline)
+            if not more:
+                raise EndedError("the other side closed the connection")
+            self._waiting += more
+        data = bytes(self._waiting[:octets])
+        del self._waiting[:octets]
+        return data
+
+    def receive_some(self) -> bytes:
+        """Return what comes next, at least one octet; nothing where the other side has closed."""
+        data = bytes(self._waiting) or self._read(time.monotonic() + self._seconds)
+        self._waiting.clear()
+        return data
+
+    def close(self) -> None:
+        """Close it."""
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _read(self, deadline: float) -> bytes:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise EndedError("no answer came in time")
+        self._socket.settimeout(left)
+        try:
+            return self._socket.recv(_CHUNK)
+        except TimeoutError:
+            raise EndedError("no answer came in time") from None
+        except OSError as problem:
+            raise EndedError(f"the connection broke: {problem.strerror or problem}") from None
+
+
+_IP = frozenset({socket.AF_INET, socket.AF_INET6})
