@@ -1,14 +1,15 @@
 """The plan of a run: typed steps, each with an id that stays the same over runs of the same SUT file.
 
 Five kinds cover every domain: the harness connects, it listens for the SUT, it drives the SUT by a command, it
-exchanges files with it, or it asks the operator. Each kind has one executor; a kind that no suite plans yet has none.
+hands objects to it and takes them from it, or it asks the operator. Each kind has one executor; a kind that no suite
+plans yet has none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 from pydantic import Field
 
@@ -61,13 +62,19 @@ class DriveStep(Frozen):
 
 
 class FileStep(Frozen):
-    """Files are handed to the SUT (`in`) or taken from it (`out`) through a folder."""
+    """An object is handed to the SUT, taken from it, or both, at one endpoint, for at most `seconds`.
+
+    `driver` names what makes the SUT act: a table of [drivers] of the SUT file, "" where nothing has to or a person.
+    """
 
     kind: Literal["file"] = "file"
-    id: str
-    folder: str
-    direction: Literal["in", "out"]
+    id: str  # "<endpoint>/<observation>/<subject>", without the last where there is no subject
+    endpoint: str
     observation: str
+    subject: str = ""  # the instance or case that is handed over; empty: what the SUT brings itself
+    text: str = ""  # what is handed over, in a sentence
+    driver: str = ""
+    needs: tuple[str, ...] = ()  # subjects of the same endpoint and observation that have to be recorded first
     seconds: Annotated[float, Field(gt=0)]
 
 
@@ -97,6 +104,10 @@ class Plan(Frozen):
         """The listen steps, in order."""
         return tuple(step for step in self.steps if isinstance(step, ListenStep))
 
+    def files(self) -> tuple[FileStep, ...]:
+        """The file steps, in order."""
+        return tuple(step for step in self.steps if isinstance(step, FileStep))
+
     def asks(self) -> tuple[AskStep, ...]:
         """The ask steps, in order."""
         return tuple(step for step in self.steps if isinstance(step, AskStep))
@@ -104,7 +115,7 @@ class Plan(Frozen):
 
 CLIENT_TRIAL = "tls.client-trial"
 """Kind of the observations that listen steps make."""
-EXECUTED_KINDS = frozenset({"connect", "listen", "ask"})
+EXECUTED_KINDS = frozenset({"connect", "listen", "file", "ask"})
 """Kinds of steps that this version has an executor for."""
 
 
@@ -125,15 +136,20 @@ def plan_for(
 ) -> Plan:
     """The plan for everything that `sut` claims.
 
-    One connect step per claimed endpoint that is reached and probe, whatever is claimed there; one listen step per
-    claimed endpoint that connects and trial of `trials`; one ask step per requirement judged by the operator (none
-    without a `catalogue`). `leave_out` names kinds of observation that are not wanted.
+    Where connections are judged: one connect step per claimed endpoint that is reached and probe, whatever is claimed
+    there; one listen step per claimed endpoint that connects and trial of `trials`. Where objects are judged: one file
+    step per object that is handed over. One ask step per requirement judged by the operator (none without a
+    `catalogue`). `leave_out` names kinds of observation that are not wanted.
 
-    Raises `UsageProblem` for an endpoint that selects trials which there are not, or has no port for each.
+    Raises `UsageProblem` for an endpoint that selects trials or objects which there are not, or has no port for each.
     """
     steps: list[Step] = []
     planned = {probe.kind for probe in probes} - leave_out
     for endpoint in sut.claimed_endpoints:
+        if sut.object_roles(endpoint):
+            steps.extend(_files(sut, endpoint))
+        if not sut.has_transport(endpoint):
+            continue
         if sut.listen(endpoint) is not None:
             steps.extend(_listens(sut, endpoint, trials))
             continue
@@ -157,19 +173,7 @@ def _listens(sut: Sut, endpoint: str, trials: Sequence[Trial]) -> Iterator[Liste
     listen = sut.file.endpoints[endpoint].listen
     assert listen is not None  # noqa: S101 - the caller looked
     where = f"{sut.source}: endpoints.{endpoint}.listen"
-    known = {trial.id: trial for trial in trials}
-    wanted: set[str] = set()
-    for pattern in listen.trials or ("*",):
-        matching = [name for name in known if fnmatchcase(name, pattern)]
-        if known and not matching:
-            near = closest(pattern, known) or f"; known are, among others: {', '.join(list(known)[:5])}"
-            raise UsageProblem(f"{where}.trials: no trial is called {pattern!r}{near}")
-        wanted.update(matching)
-    waiting = list(wanted)
-    while waiting:
-        more = [name for name in known[waiting.pop()].needs if name in known and name not in wanted]
-        wanted.update(more)
-        waiting.extend(more)
+    wanted = _selected(listen.trials, {trial.id: trial for trial in trials}, f"{where}.trials", "trial")
     if listen.ports == "each" and listen.port and listen.port + len(wanted) - 1 > 65535:
         raise UsageProblem(
             f"{where}.port: {len(wanted)} trials need a port each, and there are too few from {listen.port} on; "
@@ -187,6 +191,54 @@ def _listens(sut: Sut, endpoint: str, trials: Sequence[Trial]) -> Iterator[Liste
             seconds=listen.seconds,
             instruction=(table.operator if table else None) or "",
         )
+
+
+def _files(sut: Sut, endpoint: str) -> Iterator[FileStep]:
+    """One step per object that is handed over, and per one that those need; in the order of the tables."""
+    from harness.objects.base import subjects_of
+
+    objects, listen = sut.objects(endpoint), sut.listen(endpoint)
+    planned = subjects_of(sut, endpoint)
+    known = {(kind, subject.name): subject for kind, subjects in planned.items() for subject in subjects}
+    where = f"{sut.source}: endpoints.{endpoint}.objects.select"
+    wanted = _selected(objects.select, {name: subject for (_, name), subject in known.items()}, where, "object")
+    for (observation, name), subject in known.items():
+        if name in wanted:
+            yield FileStep(
+                id="/".join(filter(None, (endpoint, observation, name))),
+                endpoint=endpoint,
+                observation=observation,
+                subject=name,
+                text=subject.text,
+                driver=sut.driver_name(endpoint),
+                needs=tuple(one for one in subject.needs if one in wanted and one != name),
+                seconds=objects.seconds if listen is None else listen.seconds,
+            )
+
+
+class _Needing(Protocol):
+    @property
+    def needs(self) -> tuple[str, ...]: ...
+
+
+def _selected(patterns: Sequence[str], known: Mapping[str, _Needing], where: str, what: str) -> set[str]:
+    """The names of `known` that match one of `patterns` (all without any), with those that they need.
+
+    What has no name is always among them. Raises `UsageProblem` at `where` for a pattern that matches nothing.
+    """
+    wanted: set[str] = {name for name in known if name == ""}
+    for pattern in patterns or ("*",):
+        matching = [name for name in known if fnmatchcase(name, pattern)]
+        if known and not matching:
+            near = closest(pattern, known) or f"; known are, among others: {', '.join(list(known)[:5])}"
+            raise UsageProblem(f"{where}: no {what} is called {pattern!r}{near}")
+        wanted.update(matching)
+    waiting = list(wanted)
+    while waiting:
+        more = [name for name in known[waiting.pop()].needs if name in known and name not in wanted]
+        wanted.update(more)
+        waiting.extend(more)
+    return wanted
 
 
 def _asks(sut: Sut, catalogue: Catalogue) -> Iterator[AskStep]:

@@ -21,9 +21,10 @@ from harness.credentials import Credentials, load_credentials
 from harness.drivers.base import Action
 from harness.errors import UsageProblem
 from harness.probes.base import TlsTarget
-from harness.record import ClaimRecord, EndpointRecord, ListenRecord, SutRecord, WaiverRecord
+from harness.record import ClaimRecord, EndpointRecord, ListenRecord, ObjectsRecord, SutRecord, WaiverRecord
 from harness.sut_clients import EMBEDDED, DriverKind, Listen
 from harness.sut_file import SCHEMA, Role, SutFile, sentence_of
+from harness.sut_objects import OBJECT_ROLES, Objects
 from harness.sut_parts import checked_ae_title, closest
 
 
@@ -31,8 +32,8 @@ from harness.sut_parts import checked_ae_title, closest
 class Sut:
     """A validated SUT: its file, its loaded credentials. `source` names it in messages.
 
-    Commands run in `folder`. `embedded` holds, by endpoint, what makes a SUT within this process connect
-    (`driver = "embedded"`, which no file may say).
+    Commands run in `folder`. `embedded` holds, by endpoint, what makes a SUT within this process connect, sign or
+    verify (`driver = "embedded"`, which no file may say).
     """
 
     file: SutFile
@@ -69,20 +70,42 @@ class Sut:
         """Where the harness listens for the SUT; None if it is the SUT that is reached at `endpoint`."""
         return self.file.endpoints[endpoint].listen
 
-    def driver_kind(self, endpoint: str) -> DriverKind:
-        """What makes the SUT connect from `endpoint`, which is one that connects."""
+    def objects(self, endpoint: str) -> Objects:
+        """How objects are handed over at `endpoint`; defaults where its table says nothing."""
+        return self.file.endpoints[endpoint].objects or Objects()
+
+    def object_roles(self, endpoint: str) -> tuple[str, ...]:
+        """The roles claimed at `endpoint` in which a SUT is judged by objects, first named first."""
+        return tuple(role for role in self._roles(endpoint) if role in OBJECT_ROLES)
+
+    def has_transport(self, endpoint: str) -> bool:
+        """Whether a claim names `endpoint` in a role in which a SUT is judged by connections."""
+        return any(role not in OBJECT_ROLES for role in self._roles(endpoint))
+
+    def _roles(self, endpoint: str) -> tuple[str, ...]:
+        claims = (claim for claim in self.file.claims if endpoint in (claim.endpoint, *claim.alternates))
+        return tuple(dict.fromkeys(claim.role.value for claim in claims))
+
+    def driver_name(self, endpoint: str) -> str:
+        """The driver that makes the SUT act at `endpoint`; empty: an operator, or none is needed."""
         listen = self.listen(endpoint)
-        if listen is None or not listen.driver:
+        return self.objects(endpoint).driver if listen is None else listen.driver
+
+    def driver_kind(self, endpoint: str) -> DriverKind:
+        """What makes the SUT act at `endpoint`; an operator where no driver is named."""
+        name = self.driver_name(endpoint)
+        if not name:
             return "operator"
-        return "embedded" if listen.driver == EMBEDDED else self.file.drivers[listen.driver].kind
+        return "embedded" if name == EMBEDDED else self.file.drivers[name].kind
 
     def _endpoint_record(self, name: str) -> EndpointRecord:
         where = self.file.endpoints[name]
         listen = where.listen
         return EndpointRecord(
             name=name,
-            **where.model_dump(exclude={"port", "listen"}),
+            **where.model_dump(exclude={"port", "listen", "objects"}),
             port=where.port or 0,
+            objects=self._objects_record(name),
             listen=None
             if listen is None
             else ListenRecord(
@@ -91,6 +114,21 @@ class Sut:
                 name=listen.called(where.host),
                 driver_kind=self.driver_kind(name),
             ),
+        )
+
+    def _objects_record(self, name: str) -> ObjectsRecord | None:
+        if not self.object_roles(name):
+            return None
+        objects, named = self.objects(name), self.driver_name(name)
+        keeps = "instance-storer" in self.object_roles(name)
+        return ObjectsRecord(
+            folder=objects.folder,
+            driver=named,
+            driver_kind=self.driver_kind(name) if named else "",
+            seconds=objects.seconds,
+            select=objects.select,
+            retrieve=objects.retrieved_by(self.file.endpoints[name].protocol) if keeps else "",
+            web=objects.web,
         )
 
     def target(self, endpoint: str) -> TlsTarget:
@@ -163,9 +201,10 @@ def load_sut(path: Path) -> Sut:
         raise UsageProblem(f"{path}: cannot be read: {reason}; `ps315 init` writes a SUT file") from None
     sut = parse_sut(text, source=str(path), folder=path.parent)
     for name, endpoint in sut.file.endpoints.items():
-        if endpoint.listen is not None and endpoint.listen.driver == EMBEDDED:
+        if sut.driver_name(name) == EMBEDDED:
+            table = "objects" if endpoint.listen is None else "listen"
             raise UsageProblem(
-                f"{path}: endpoints.{name}.listen.driver: {EMBEDDED!r} is for a SUT within this program; name a table "
+                f"{path}: endpoints.{name}.{table}.driver: {EMBEDDED!r} is for a SUT within this program; name a table "
                 "of [drivers]"
             )
     return sut

@@ -9,10 +9,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from harness.sut_objects import Said
 from harness.sut_parts import AeTitle, Part, closest
 
-PLACEHOLDERS = ("host", "port", "trust_anchors", "called_aet", "calling_aet", "trial")
-"""What may stand in braces in a driver's command."""
+OBJECT_PLACEHOLDERS = ("input", "output", "object")
+PLACEHOLDERS = ("host", "port", "trust_anchors", "called_aet", "calling_aet", "trial", *OBJECT_PLACEHOLDERS)
+"""What may stand in braces in a driver's command; the last are the files that are handed over."""
 EMBEDDED = "embedded"
 """`driver` of an endpoint whose SUT is a part of this process; no file may name it."""
 DriverKind = Literal["command", "dimse", "operator", "embedded"]
@@ -103,13 +105,17 @@ class Listen(Part):
 
 
 class DriverTable(Part):
-    """What makes the SUT connect: a shell command, a DIMSE request to another endpoint of it, or a person.
+    """What makes the SUT act: a shell command, a DIMSE request to another endpoint of it, or a person.
 
-    `secrets` names environment variables that the command uses and that no record shows.
+    `secrets` names environment variables that the command uses and that no record shows. `valid`, `invalid` and
+    `unverifiable` say how a command that verifies a signature gives its answer.
     """
 
     command: Annotated[str, Field(min_length=1, max_length=8192)] | None = None
     secrets: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    valid: Said | None = None
+    invalid: Said | None = None
+    unverifiable: Said | None = None
     dimse: Literal["c-move", "storage-commitment"] | None = None
     endpoint: str = ""
     plain: bool = False
@@ -125,6 +131,11 @@ class DriverTable(Part):
         if self.command is not None:
             return "command"
         return "dimse" if self.dimse is not None else "operator"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The placeholders of its command; none where it is another kind."""
+        return placeholders(self.command or "")
 
     @field_validator("command")
     @classmethod
@@ -154,7 +165,7 @@ class DriverTable(Part):
         if len(given) != 1:
             said = f"has {' and '.join(given)}" if given else "has none of command, dimse and operator"
             raise ValueError(f"{said}; write exactly one of them")
-        keys = {"command": {"secrets"}, "operator": set()}.get(
+        keys = {"command": {"secrets", "valid", "invalid", "unverifiable"}, "operator": set()}.get(
             given[0], {"endpoint", "plain", "destination", "study", "sop_class", "sop_instance"}
         )
         for name in sorted(self.model_fields_set - {given[0]} - keys):

@@ -12,7 +12,9 @@ from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_va
 
 from harness.claims import default_edition
 from harness.credentials import CredentialSources
-from harness.sut_clients import EMBEDDED, DriverTable, Listen
+from harness.sut_clients import EMBEDDED, OBJECT_PLACEHOLDERS, DriverTable, Listen
+from harness.sut_object_checks import check_objects
+from harness.sut_objects import OBJECT_ROLES, Objects, Said
 from harness.sut_parts import (
     DEFAULT_CALLED_AET,
     DEFAULT_CALLING_AET,
@@ -58,18 +60,19 @@ class Identity(Part):
 
 
 class Endpoint(Part):
-    """Where the SUT is reached (`port`), or where it connects from (`listen`).
+    """Where the SUT is reached (`port`), where it connects from (`listen`), or that files are handed over.
 
     `called_aet` is the title of whoever is called: the SUT, or with `listen` the harness. `calling_aet` is the other.
     """
 
-    protocol: Literal["dicom-tls", "https", "syslog-tls"] = "dicom-tls"
-    host: Annotated[str, Field(min_length=1, max_length=255)]
+    protocol: Literal["dicom-tls", "https", "syslog-tls", "dicom", "http", "files"] = "dicom-tls"
+    host: Annotated[str, Field(max_length=255)] = ""
     port: Annotated[int, Field(ge=1, le=65535, strict=True)] | None = None
     called_aet: AeTitle = DEFAULT_CALLED_AET
     calling_aet: AeTitle = DEFAULT_CALLING_AET
     server_name: Annotated[str, Field(max_length=255)] = ""
     listen: Listen | None = None
+    objects: Objects | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -88,6 +91,13 @@ class Endpoint(Part):
 
     @model_validator(mode="after")
     def _one_direction(self) -> Endpoint:
+        if self.protocol == "files":
+            for key in ("port", "listen", "server_name"):
+                if key in self.model_fields_set:
+                    raise ValueError(f"{key} is no key where files are handed over; leave it out, or write protocol")
+            return self
+        if not self.host:
+            raise ValueError("host is missing; write a host name or an address")
         if self.listen is None:
             if self.port is None:
                 raise ValueError(
@@ -197,12 +207,16 @@ class SutFile(Part):
                 if problem := misplaced(claim.profile, self.endpoints[name].protocol):
                     raise ValueError(f"claims #{number}: endpoint {name!r}: {problem}")
                 _check_direction(number, claim.role, name, self.endpoints[name])
+                if claim.role in OBJECT_ROLES:
+                    check_objects(number, claim.role, name, self)
         for name, driver in self.drivers.items():
             if driver.dimse is not None:
                 _check_request(f"drivers.{name}", driver.endpoint, self.endpoints)
         for name, endpoint in self.endpoints.items():
             if endpoint.listen is not None:
                 _check_driver(f"endpoints.{name}.listen", endpoint.listen, self.drivers)
+            if endpoint.objects is not None and endpoint.objects.driver:
+                _check_named(f"endpoints.{name}.objects", endpoint.objects.driver, self.drivers)
         for number, waiver in enumerate(self.waivers, 1):
             if waiver.endpoint and waiver.endpoint not in self.endpoints:
                 raise ValueError(f"waivers #{number} names the endpoint {waiver.endpoint!r}, which [endpoints] lacks")
@@ -231,18 +245,30 @@ def _check_driver(where: str, listen: Listen, drivers: Mapping[str, DriverTable]
     """Raise `ValueError` for a driver that there is not, or one that cannot be told a port chosen anew in each run."""
     if listen.driver == EMBEDDED:
         return
+    if listen.driver:
+        _check_named(where, listen.driver, drivers)
     driver = drivers.get(listen.driver)
-    if listen.driver and driver is None:
-        known = f" (it has: {', '.join(drivers)})" if drivers else ""
-        raise ValueError(
-            f"{where}: names the driver {listen.driver!r}, which [drivers] lacks{known}"
-            + (closest(listen.driver, drivers) or f"; add a table [drivers.{listen.driver}]")
-        )
+    for name in driver.names if driver else ():
+        if name in OBJECT_PLACEHOLDERS:
+            raise ValueError(
+                f"{where}: the driver {listen.driver!r} uses {{{name}}}, and a SUT that connects is handed no file; "
+                "leave it out, or name another driver"
+            )
     if listen.port == 0 and (driver is None or driver.kind != "command"):
         told = f"the driver {listen.driver!r}" if listen.driver else "an operator"
         raise ValueError(
             f"{where}: port is missing: {told} cannot be told one that is chosen anew in each run; write the port that "
             "the SUT is configured for, for example port = 11113"
+        )
+
+
+def _check_named(where: str, name: str, drivers: Mapping[str, DriverTable]) -> None:
+    """Raise `ValueError` for a driver that there is not."""
+    if name != EMBEDDED and name not in drivers:
+        known = f" (it has: {', '.join(drivers)})" if drivers else ""
+        raise ValueError(
+            f"{where}: names the driver {name!r}, which [drivers] lacks{known}"
+            + (closest(name, drivers) or f"; add a table [drivers.{name}]")
         )
 
 
@@ -253,7 +279,7 @@ def _check_request(where: str, name: str, endpoints: Mapping[str, Endpoint]) -> 
         raise ValueError(
             f"{where}: names the endpoint {name!r}, which [endpoints] lacks (it has: {', '.join(endpoints)})"
         )
-    if endpoint.listen is not None or endpoint.protocol != "dicom-tls":
+    if endpoint.listen is not None or endpoint.protocol not in {"dicom-tls", "dicom"}:
         raise ValueError(f"{where}: the endpoint {name!r} takes no DIMSE request; name one with a DICOM port")
 
 
@@ -262,9 +288,13 @@ _REMEDIES = {
     "id": "use letters, digits, '.', '_' and '-', at most 64",
     "identity": "add a table [identity] with id, vendor, product, version",
     "driver": "name a table of [drivers]",
-    "seconds": "write how long one trial waits for the SUT, at most 3600",
+    "seconds": "write how long one trial or object waits for the SUT, at most 3600",
     "ports": 'write "one" (a port that plays the trials in turn) or "each" (one port per trial from port on)',
     "dimse": 'write "c-move" or "storage-commitment"',
+    "retrieve": 'write "c-get", "c-move", "wado-rs" or "folder"',
+    "web": 'write a URL such as "http://host:8042/dicom-web", or a path such as "/dicom-web"',
+    "most": "write how many objects of the SUT are looked at, from 1 to 100000",
+    "exit": "write the exit statuses in brackets, for example exit = [1, 2]",
     "endpoints": "add a table [endpoints.dimse] with host and port",
     "claims": 'add a table [[claims]] with profile = "B.12" and endpoint = "dimse"',
     "endpoint": 'name a table of [endpoints], for example endpoint = "dimse"',
@@ -297,13 +327,21 @@ _TABLES: Mapping[str, type[BaseModel]] = {
     "operator": OperatorAnswer,
     "waivers": Waiver,
 }
+_INNER: Mapping[str, type[BaseModel]] = {
+    "listen": Listen,
+    "objects": Objects,
+    "valid": Said,
+    "invalid": Said,
+    "unverifiable": Said,
+}
 
 
 def _keys_at(location: Sequence[int | str]) -> tuple[str, ...]:
     """The keys that are known at the table in which an unknown one stands."""
     model: type[BaseModel] = SutFile
     if len(location) > 1:
-        model = Listen if "listen" in location[2:-1] else _TABLES.get(str(location[0]), SutFile)
+        last = str(location[-2]) if len(location) > 3 else ""
+        model = _INNER.get(last) or _TABLES.get(str(location[0]), SutFile)
     return tuple(info.alias or name for name, info in model.model_fields.items())
 
 

@@ -11,7 +11,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 DEFAULT_CALLED_AET = "ANY-SCP"
 DEFAULT_CALLING_AET = "PS315-HARNESS"
 DEFAULT_CLIENT_AET = "ANY-SCU"
-PROTOCOLS = ("dicom-tls", "https", "syslog-tls")
+PROTOCOLS = ("dicom-tls", "https", "syslog-tls", "dicom", "http", "files")
+PLAIN = {"dicom": "DICOM without TLS", "http": "HTTP without TLS", "files": "files"}
+"""What passes at endpoints that have no TLS."""
+SIGNATURE_PROFILES = frozenset({"A.2", "A.3", "A.4", "C.1", "C.2", "C.3", "C.4"})
+_OBJECTS = ("files", "dicom", "dicom-tls", "http", "https")
 
 
 class Part(BaseModel):
@@ -22,12 +26,21 @@ class Part(BaseModel):
 
 def misplaced(profile: str, protocol: str) -> str:
     """Why nothing at an endpoint of `protocol` is judged by `profile`, with a remedy; empty if something may be."""
-    if profile.startswith("B.") and protocol == "syslog-tls":
+    transport = profile == "A.6" or profile.startswith(("B.", "IHE-"))
+    if profile in SIGNATURE_PROFILES and protocol == "syslog-tls":
+        kinds = f"{', '.join(_OBJECTS[:-1])} or {_OBJECTS[-1]}"
+        return f"{profile} is judged by objects, and a syslog-tls endpoint takes none; name a {kinds} one"
+    if protocol == "syslog-tls" and profile.startswith("B."):
         return (
             f'a syslog-tls endpoint is judged by A.6, not by {profile}; write "A.6", or name a dicom-tls or https one'
         )
     if profile == "A.6" and protocol != "syslog-tls":
         return f"A.6 is judged at syslog-tls endpoints, and this one is {protocol}; name a syslog-tls endpoint"
+    if transport and protocol in PLAIN:
+        return (
+            f"{profile} is judged where there is TLS, and here {PLAIN[protocol]} passes; name a dicom-tls or https "
+            "endpoint"
+        )
     return ""
 
 

@@ -57,11 +57,27 @@ class ListenRecord(Frozen):
     trials: tuple[str, ...] = ()  # patterns of the trials that are played; empty: all
 
 
-class EndpointRecord(Frozen):
-    """Where a SUT is reached, or with `listen` where it connects from.
+class ObjectsRecord(Frozen):
+    """How objects are handed over at an endpoint, where a claim is judged by them.
 
-    `protocol` is "dicom-tls", "https" or "syslog-tls". `called_aet` is the title of whoever is called: of the SUT, or
-    with `listen` of the harness.
+    `folder` is where the SUT puts or finds them, `driver` what makes it act ("" without `driver_kind`: nothing has to),
+    `retrieve` how what a storer was sent is retrieved: "c-get", "c-move", "wado-rs" or "folder".
+    """
+
+    folder: str = ""
+    driver: str = ""
+    driver_kind: str = ""
+    seconds: float
+    select: tuple[str, ...] = ()  # patterns of the instances or cases that are handed over; empty: all
+    retrieve: str = ""
+    web: str = ""
+
+
+class EndpointRecord(Frozen):
+    """Where a SUT is reached, with `listen` where it connects from, or with neither that files are handed over.
+
+    `protocol` is "dicom-tls", "https", "syslog-tls", "dicom", "http" or "files". `called_aet` is the title of whoever
+    is called: of the SUT, or with `listen` of the harness.
     """
 
     name: str
@@ -72,6 +88,7 @@ class EndpointRecord(Frozen):
     calling_aet: str = ""
     server_name: str = ""
     listen: ListenRecord | None = None
+    objects: ObjectsRecord | None = None
 
     @property
     def connects(self) -> bool:

@@ -93,7 +93,7 @@ until = 2027-06-30
         ('host = "127.0.0.1"', 'host = "https://x"', "endpoints.dimse.host: is not a host name"),
         ('host = "127.0.0.1"', 'host = "x"\ncalled_aet = "ABCDEFGHIJKLMNOPQ"', "at most 16 characters"),
         ('host = "127.0.0.1"', 'host = "x"\ncalled_aet = "A\\\\B"', "no backslash"),
-        ('host = "127.0.0.1"', 'host = "x"\nprotocol = "dicom"', "write one of: dicom-tls, https, syslog-tls"),
+        ('host = "127.0.0.1"', 'host = "x"\nprotocol = "dcm"', "write one of: dicom-tls, https, syslog-tls"),
         ('endpoint = "dimse"', 'endpoint = "dimsee"', "claims #1 names the endpoint 'dimsee'"),
         ('endpoint = "dimse"', 'endpoint = "dimse"\nalternates = ["x"]', "names the endpoint 'x'"),
         ('endpoint = "dimse"', 'endpoint = "dimse"\nrole = "server"', "claims #1.role"),

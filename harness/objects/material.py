@@ -1,0 +1,89 @@
+"""What is handed to one SUT: instances to sign and crafted objects to verify; and how what it hands us is verified."""
+
+from __future__ import annotations
+
+import threading
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fixtures.signatures import SignedObjects
+    from reference_impl.signatures.verifier import Policy
+
+    from fixtures.pki import Pki
+    from harness.sut import Sut
+
+
+class Material:
+    """Test objects for `sut`, made in `folder` when they are first needed. Thread-safe.
+
+    What we sign is signed under the authority of the SUT's campaign, which the SUT was told to trust; without one under
+    an authority of this run, which a driver's {trust_anchors} names.
+    """
+
+    def __init__(self, sut: Sut, folder: Path) -> None:
+        self._sut, self._folder = sut, folder
+        self._lock = threading.RLock()
+        self._made: dict[str, Path] = {}
+
+    @cached_property
+    def pki(self) -> Pki:
+        """The authority whose signers sign what the SUT is shown."""
+        from fixtures.pki import Pki
+
+        with self._lock:
+            campaign = self._sut.credentials.campaign
+            return campaign.pki if campaign is not None else Pki.create(self._made_folder("pki"))
+
+    @property
+    def installed(self) -> bool:
+        """Whether the SUT was told to trust that authority before the run."""
+        return self._sut.credentials.campaign is not None
+
+    @cached_property
+    def trust_anchors(self) -> Path:
+        """PEM file of the authority of `pki`."""
+        with self._lock:
+            path = self._made_folder("trust") / "trust-anchors.pem"
+            path.write_bytes(self.pki.issue("ca").certificate_pem)
+            return path
+
+    def instance(self, name: str) -> Path:
+        """The unsigned instance `name` of `fixtures.instances`; callers copy what a SUT could write to."""
+        from fixtures.instances import write_instance
+
+        with self._lock:
+            path = self._made.get(name)
+            if path is None:
+                folder = self._made_folder("instances")
+                path = self._made[name] = write_instance(name, folder / f"{name.replace('/', '-')}.dcm")
+            return path
+
+    def case(self, name: str) -> Path:
+        """The crafted object `name` of `fixtures.signatures`; callers copy what a SUT could write to."""
+        with self._lock:
+            return self._signed.file(name)
+
+    @cached_property
+    def _signed(self) -> SignedObjects:
+        from fixtures.signatures import SignedObjects
+
+        return SignedObjects(self._made_folder("cases"), self.pki)
+
+    @cached_property
+    def policy(self) -> Policy:
+        """How what the SUT hands to us is verified: by the trust anchors of the SUT file, at the present time."""
+        from reference_impl.signatures.verifier import Policy
+
+        from reference_impl.signatures.certificates import Trust
+
+        with self._lock:
+            anchors = self._sut.credentials.trust_anchors
+            given = anchors.read_bytes() if anchors is not None else self.trust_anchors.read_bytes()
+            return Policy(trust=Trust(anchors=given))
+
+    def _made_folder(self, name: str) -> Path:
+        folder = self._folder / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
