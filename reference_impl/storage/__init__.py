@@ -1,0 +1,1 @@
+"""An archive: it keeps instances octet for octet, and gives them back by C-GET, C-MOVE and DICOMweb."""
