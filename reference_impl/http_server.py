@@ -17,7 +17,7 @@ _NO_HTTP = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\
 _FIRST_WORD = 5.0  # seconds in which a client has to show which protocol it speaks
 
 
-class _Handler(BaseHTTPRequestHandler):
+class PageHandler(BaseHTTPRequestHandler):
     """Answers GET and HEAD; a search for studies finds none (PS3.18 8.3.4: 204)."""
 
     protocol_version = "HTTP/1.1"
@@ -43,11 +43,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class HttpServer:
-    """Answers HTTP/1.1 requests on sockets handed to it, each in a thread of its own."""
+    """Answers HTTP/1.1 requests on sockets handed to it by `handler`, each in a thread of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, handler: Callable[..., BaseHTTPRequestHandler] = PageHandler) -> None:
         # It never listens: its sockets come through `finish_request`.
-        self._server = HTTPServer(("127.0.0.1", 0), _Handler, bind_and_activate=False)
+        self._server = HTTPServer(("127.0.0.1", 0), handler, bind_and_activate=False)
         self._connections = Connections("http-server")
 
     def take(self, connection: socket.socket, address: tuple[str, int]) -> None:

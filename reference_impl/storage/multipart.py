@@ -40,7 +40,7 @@ def parted(content_type: str, body: bytes) -> list[tuple[str, bytes]]:
     boundary = parameter(content_type, "boundary")
     if not media_type(content_type).startswith("multipart/") or not boundary or len(boundary) > 70:
         raise MultipartError(f"{content_type[:80]!r} is no multipart with a boundary")
-    parts = []
+    parts: list[tuple[str, bytes]] = []
     for octets in _pieces(body, b"--" + boundary.encode("latin-1", "replace")):
         head, found, part = octets.partition(b"\r\n\r\n")
         if not found or len(head) > _MOST_HEAD:

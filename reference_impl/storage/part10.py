@@ -7,7 +7,8 @@ from io import BytesIO
 
 from pydicom.dataset import FileMetaDataset
 from pydicom.errors import InvalidDicomError
-from pydicom.filereader import read_preamble
+from pydicom.filebase import DicomBytesIO
+from pydicom.filereader import read_dataset, read_preamble
 from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import UID
 from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID
@@ -37,7 +38,7 @@ class Instance:
         meta.MediaStorageSOPInstanceUID = UID(self.sop_instance)
         meta.TransferSyntaxUID = UID(self.syntax)
         meta.ImplementationClassUID = PYNETDICOM_IMPLEMENTATION_UID
-        out = BytesIO()
+        out = DicomBytesIO()
         out.write(_PREAMBLE)
         write_file_meta_info(out, meta)
         return out.getvalue() + self.data
@@ -71,8 +72,6 @@ def _meta_length(octets: bytes, begin: int) -> int:
 
 
 def _meta(octets: bytes) -> FileMetaDataset:
-    from pydicom.filereader import read_dataset
-
     meta = FileMetaDataset(read_dataset(BytesIO(octets), is_implicit_VR=False, is_little_endian=True))
     for element in meta:  # pydicom decodes late
         _ = element.value
