@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from harness.observations.clients import ClientHelloFacts as ClientHelloFacts
     from harness.observations.clients import ClientTrial as ClientTrial
     from harness.observations.clients import DriverOutcome as DriverOutcome
+    from harness.observations.signatures import CreatedObjects as CreatedObjects
+    from harness.observations.signatures import Difference as Difference
+    from harness.observations.signatures import SignedObject as SignedObject
+    from harness.observations.signatures import StoredObject as StoredObject
+    from harness.observations.signatures import VerifierAnswer as VerifierAnswer
     from harness.observations.transport import SSL2 as SSL2
     from harness.observations.transport import SSL3 as SSL3
     from harness.observations.transport import TLS10 as TLS10
@@ -78,6 +83,9 @@ _EXPORTS = {
     "harness.observations.clients": (
         *("CertificateTrial", "ClientCertificates", "ClientConnection", "ClientHelloFacts", "ClientTrial"),
         "DriverOutcome",
+    ),
+    "harness.observations.signatures": (
+        *("CreatedObjects", "Difference", "SignedObject", "StoredObject", "VerifierAnswer"),
     ),
     "harness.observations.transport": (
         *("SSL2", "SSL3", "TLS10", "TLS11", "TLS12", "TLS13"),
