@@ -56,16 +56,16 @@ class Archive:
         self._behaviours = tuple(behaviours)
         taken = [set(one.syntaxes) for one in behaviours]
         self._syntaxes = tuple(name for name in SYNTAXES if all(name in syntaxes for syntaxes in taken))
-        self._connections = Connections("archive")
+        self.connections = Connections("archive")
 
     def take(self, connection: socket.socket, address: tuple[str, int]) -> None:
         """Serve associations on `connection`, which came from `address`; returns at once."""
         del address
-        self._connections.begin(connection, lambda: self._serve(connection))
+        self.connections.begin(connection, lambda: self._serve(connection))
 
     def stop(self, timeout: float = 5.0) -> None:
         """End what is still associated and wait up to `timeout` seconds for it to end."""
-        self._connections.end(timeout)
+        self.connections.end(timeout)
 
     # -- what is kept ------------------------------------------------------------------------------------------------
 
