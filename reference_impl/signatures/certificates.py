@@ -93,7 +93,7 @@ def der_of(value: bytes) -> bytes:
     if len(value) > LARGEST:
         raise UnreadableCertificateError(f"it has {len(value)} octets, more than are read")
     if len(value) < 2 or value[0] != 0x30:
-        raise UnreadableCertificateError("it does not begin as a certificate does")
+        raise UnreadableCertificateError("it does not begin as DER does")
     length, at = value[1], 2
     if length > 0x80:
         at += length - 0x80

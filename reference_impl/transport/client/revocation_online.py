@@ -5,14 +5,14 @@ A place that cannot be reached in time, or answers something else, is passed ove
 
 from __future__ import annotations
 
-import http.client
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
+
+from reference_impl.http_exchange import HttpExchangeError, ask
 
 _MAXIMUM_OCTETS = 1 << 20
 _MAXIMUM_PLACES = 4
@@ -49,21 +49,14 @@ class OnlineRevocation:
         return next((answer for answer in answers if answer is not None), None)
 
     def _ask(self, place: str, question: bytes | None = None) -> bytes | None:
-        parts = urlsplit(place)
-        if parts.scheme != "http" or not parts.hostname:
+        if not place.lower().startswith("http://"):
             return None
+        kind = "application/ocsp-request" if question else ""
         try:
-            connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=self.seconds)
-            try:
-                headers = {"Content-Type": "application/ocsp-request"} if question else {}
-                connection.request("POST" if question else "GET", parts.path or "/", question, headers)
-                answer = connection.getresponse()
-                data = answer.read(_MAXIMUM_OCTETS + 1)
-            finally:
-                connection.close()
-        except (OSError, ValueError, http.client.HTTPException):
+            answer = ask(place, question, kind, seconds=self.seconds, largest=_MAXIMUM_OCTETS)
+        except HttpExchangeError:
             return None
-        return data if answer.status == _OK and len(data) <= _MAXIMUM_OCTETS else None
+        return answer.body if answer.status == _OK else None
 
 
 def _list_places(certificate: x509.Certificate) -> list[str]:

@@ -1,0 +1,78 @@
+"""One question over HTTP or HTTPS and its answer (RFC 9112), bounded in time and size, without following redirects."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import threading
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+_PORTS = {"http": 80, "https": 443}
+
+
+class HttpExchangeError(Exception):
+    """There was no answer that can be read; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """Status code, media type in lower case without parameters, and body."""
+
+    status: int
+    media_type: str
+    body: bytes
+
+
+def ask(
+    url: str, question: bytes | None = None, media_type: str = "", *, seconds: float = 10.0, largest: int = 1 << 20
+) -> HttpAnswer:
+    """Send `question` of that media type by POST (None: GET) to `url`, and return the answer.
+
+    All of it may take `seconds`, its body may have `largest` octets. Raises HttpExchangeError.
+    """
+    connection, target = _connection(url, seconds)
+    overdue = threading.Event()
+
+    def give_up() -> None:
+        overdue.set()
+        if connection.sock is not None:
+            with contextlib.suppress(OSError):
+                connection.sock.shutdown(socket.SHUT_RDWR)
+
+    deadline = threading.Timer(seconds, give_up)
+    deadline.daemon = True
+    deadline.start()
+    try:
+        headers = {"Content-Type": media_type} if question is not None else {}
+        connection.request("GET" if question is None else "POST", target, question, headers)
+        answer = connection.getresponse()
+        body = answer.read(largest + 1)
+        kind = (answer.getheader("Content-Type") or "").partition(";")[0].strip().lower()
+    except (OSError, ValueError, http.client.HTTPException) as problem:
+        late = overdue.is_set() or isinstance(problem, TimeoutError)
+        said = f"no whole answer came in {seconds:g} s" if late else str(problem) or type(problem).__name__
+        raise HttpExchangeError(said) from None
+    finally:
+        deadline.cancel()
+        connection.close()
+    if overdue.is_set():
+        raise HttpExchangeError(f"no whole answer came in {seconds:g} s")
+    if len(body) > largest:
+        raise HttpExchangeError(f"the answer has more than {largest} octets")
+    return HttpAnswer(answer.status, kind, body)
+
+
+def _connection(url: str, seconds: float) -> tuple[http.client.HTTPConnection, str]:
+    """A connection that is not yet open, and the target of the request."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as problem:
+        raise HttpExchangeError(f"{url!r} is no URL: {problem}") from None
+    if parts.scheme not in _PORTS or not host:
+        raise HttpExchangeError(f"{url!r} is no URL of HTTP")
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return kind(host, port or _PORTS[parts.scheme], timeout=seconds), target
