@@ -50,6 +50,13 @@ def hash_of(oid: str, octets: bytes) -> bytes:
     return hashlib.new(HASHES[oid], octets, usedforsecurity=False).digest()
 
 
+def is_there(value: Any) -> bool:
+    """Whether an optional part of a structure is present; asking for its native form would convert all of it."""
+    from asn1crypto import core
+
+    return not isinstance(value, core.Void)
+
+
 def open_signed_data(der: bytes) -> Opened:
     """Open ContentInfo with SignedData. Raises SignedDataError."""
     from asn1crypto import cms, tsp  # noqa: F401 - tsp makes the attributes known
@@ -67,11 +74,11 @@ def open_signed_data(der: bytes) -> Opened:
         certificates = data["certificates"]
         return Opened(
             content_type=encapsulated["content_type"].dotted,
-            content=b"" if content.native is None else bytes(content),
+            content=bytes(content) if is_there(content) else b"",
             signer=signers[0],
             certificates=tuple(
                 one.chosen.dump()
-                for one in (certificates if certificates.native is not None else ())
+                for one in (certificates if is_there(certificates) else ())
                 if one.name == "certificate"
             )[:_MOST_CERTIFICATES],
         )
@@ -96,7 +103,7 @@ def check_signature(opened: Opened, certificate: bytes) -> None:
     """Hold the signer's attributes and signature against content and certificate. Raises SignedDataError."""
     try:
         attributes = opened.signer["signed_attrs"]
-        if attributes.native is None:
+        if not is_there(attributes):
             raise SignedDataError("timestamp-signature", "it has no signed attributes")
         found = _attributes(attributes)
         digest_oid = opened.signer["digest_algorithm"]["algorithm"].dotted

@@ -13,6 +13,7 @@ from reference_impl.signatures.signed_data import (
     SignedDataError,
     check_signature,
     hash_of,
+    is_there,
     open_signed_data,
     signer_certificate,
 )
@@ -73,7 +74,7 @@ def token_of(reply: bytes, request: bytes) -> bytes:
         status = int(read["status"]["status"])
         if status not in _GRANTED:
             raise TimestampError(_refusal(read["status"], status))
-        if read["token"].native is None:
+        if not is_there(read["token"]):
             raise TimestampError("the time-stamping authority granted the request and sent no timestamp")
         token = bytes(read["token"].dump())
         asked = tsp.TimeStampReq.load(request)
