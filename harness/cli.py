@@ -16,6 +16,7 @@ _COMMANDS = {
     "connect": "run the reference client once against a server",
     "requirements": "the catalogue, with how each requirement is judged",
     "faults": "the faults of the reference node and client, and what each breaks",
+    "sign": "put digital signatures into DICOM files",
     "verify-report": "check a signed report",
 }
 

@@ -31,6 +31,7 @@ from reference_impl.signatures.writer import Edit, demand_explicit, partial_file
 __all__ = ["Signer", "SigningError", "SigningOrder", "sign_file"]
 
 Profile = Literal["", "C.1", "C.2", "C.3", "C.4"]
+_DIRECTORY_RECORDS = 0x00041220
 _MOST_MAC_IDS = 0x10000
 
 
@@ -96,6 +97,8 @@ def _sign(
 ) -> tuple[str, ...]:
     with open_dicom(source) as file:
         demand_explicit(file)
+        if file.root.get(_DIRECTORY_RECORDS) is not None:
+            raise SigningError("it is a DICOMDIR, and signing would move what its offsets point to; sign its files")
         taken = _mac_ids(file)
         made: list[_Signature] = []
         for order in orders:
@@ -127,7 +130,7 @@ def find_level(root: Level, location: str) -> Level:
             raise SigningError(f"{location}: is no place of an item; write it as (0040,A730)[2]") from None
         found = (sequence.items or ()) if sequence is not None else ()
         if not 1 <= wanted <= len(found):
-            held = f"there are {len(found)} in {tag}" if sequence is not None else f"there is no {tag}"
+            held = f"{tag} has {len(found)}" if sequence is not None else f"there is no {tag}"
             raise SigningError(f"{location}: there is no such item: {held}; items are counted from 1")
         if sequence is not None and sequence.tag in {MAC_PARAMETERS, DIGITAL_SIGNATURES}:
             raise SigningError(f"{location}: belongs to a signature; sign an item of another sequence")

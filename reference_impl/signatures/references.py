@@ -52,11 +52,7 @@ def refer(source: Path, target: Path, references: References, deviations: Deviat
     """
     with open_dicom(source) as file:
         demand_explicit(file)
-        open_ones = [
-            level
-            for level in evidence_of(file)
-            if not any(level.get(tag) for tag in (REFERENCED_SIGNATURES, REFERENCED_MACS))
-        ]
+        open_ones = [level for level in evidence_of(file) if _is_bare(level)]
         open_ones = open_ones[: len(open_ones) - deviations.skip_references]
         edit = Edit(file)
         covered = _covered(file)
@@ -77,6 +73,16 @@ def evidence_of(file: DicomFile) -> Iterator[Level]:
         for study in _items(file.root, evidence):
             for series in _items(study, REFERENCED_SERIES):
                 yield from _items(series, REFERENCED_INSTANCES)
+
+
+def bare_references(path: Path) -> int:
+    """How many evidence references of a document bear neither signature nor MAC. Raises `UnreadableError`."""
+    with open_dicom(path) as file:
+        return sum(map(_is_bare, evidence_of(file)))
+
+
+def _is_bare(level: Level) -> bool:
+    return level.get(REFERENCED_SIGNATURES) is None and level.get(REFERENCED_MACS) is None
 
 
 def _items(level: Level, tag: int) -> tuple[Level, ...]:
@@ -153,14 +159,13 @@ def _mac_item(referenced: DicomFile, path: Path, references: References, deviati
     return item(*(octets for tag, octets in fields if tag != MAC_ID), element(MAC, "OB", mac))
 
 
-def folder_lookup(folder: Path) -> Lookup:
-    """A lookup among the DICOM files in `folder` and below; what is no DICOM file is passed over."""
+def folder_lookup(*folders: Path) -> Lookup:
+    """A lookup among the DICOM files in `folders` and below; what is no DICOM file is passed over."""
     found: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            try:
-                with open_dicom(path) as file:
-                    found.setdefault(file.sop_instance, path)
-            except UnreadableError:
-                continue
+    for path in (path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()):
+        try:
+            with open_dicom(path) as file:
+                found.setdefault(file.sop_instance, path)
+        except UnreadableError:
+            continue
     return found.get
