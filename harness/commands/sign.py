@@ -42,8 +42,8 @@ def sign(
         typer.Option(
             "--tag",
             metavar="TAG",
-            help="Element to sign, (0010,0020) or PatientID; may be repeated. With base and none these alone, else these "
-            "too.",
+            help="Element to sign, (0010,0020) or PatientID; may be repeated. With base and none these alone, else also "
+            "these.",
         ),
     ] = None,
     item: Annotated[
@@ -147,8 +147,8 @@ def _sign_all(
                 sys.stdout.write(f"{target}: signed, {', '.join(uids)}\n")
             if orders[0].profile == "C.4" and (bare := bare_references(target)):
                 _say(
-                    f"note: {target}: {_counted(bare, 'evidence reference')} without signature or MAC; PS3.15 A.4 demands "
-                    "one: name the folder of the instances with --reference"
+                    f"note: {target}: {_counted(bare, 'evidence reference')} without signature or MAC, though PS3.15 "
+                    "A.4 demands one; name the folder of the instances with --reference"
                 )
             continue
         _say(sentence)
