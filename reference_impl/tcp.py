@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from types import TracebackType
 from typing import Self
@@ -22,7 +23,8 @@ class PlainConnection:
         self._socket = connection
         self._seconds = seconds
         self._waiting = bytearray()
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1) if connection.family in _IP else None
+        if connection.family in _IP:  # a pair of sockets within this process is none
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     @classmethod
     def to(cls, host: str, port: int, *, connect: float = 10.0, seconds: float = 30.0) -> Self:
@@ -32,6 +34,10 @@ class PlainConnection:
         except (OSError, UnicodeError) as problem:
             reason = getattr(problem, "strerror", "") or problem
             raise EndedError(f"{host}:{port} cannot be reached: {reason}") from None
+
+    def secure(self, context: ssl.SSLContext, server_name: str) -> None:
+        """Go on over TLS. Raises OSError (`ssl.SSLError` is one) and ValueError where that does not come about."""
+        self._socket = context.wrap_socket(self._socket, server_hostname=server_name)
 
     def send(self, data: bytes) -> None:
         """Send all of `data`."""

@@ -39,7 +39,7 @@ class Archive:
     """Keeps instances in `store` and gives them back, each treated by `behaviours`; by default not at all.
 
     Associations that call another AE title than `ae_title` are rejected. `destinations` are the addresses of those to
-    whom a C-MOVE may send, by AE title.
+    whom a C-MOVE may send, by AE title; `preferred` are transfer syntaxes that are chosen before any other.
     """
 
     def __init__(
@@ -49,10 +49,12 @@ class Archive:
         *,
         behaviours: Sequence[StorerBehaviour] = (),
         destinations: Mapping[str, Address] | None = None,
+        preferred: Sequence[str] = (),
     ) -> None:
         self.ae_title = ae_title
         self.store = store
         self.destinations: dict[str, Address] = dict(destinations or {})
+        self.preferred = tuple(preferred)
         self._behaviours = tuple(behaviours)
         taken = [set(one.syntaxes) for one in behaviours]
         self._syntaxes = tuple(name for name in SYNTAXES if all(name in syntaxes for syntaxes in taken))
@@ -105,7 +107,7 @@ class Archive:
             return next((name for name in SYNTAXES if name in context.syntaxes and name in _PLAIN), "")
         if not context.abstract.startswith(_STORAGE):
             return ""
-        return next((name for name in self._syntaxes if name in context.syntaxes), "")
+        return next((name for name in (*self.preferred, *self._syntaxes) if name in context.syntaxes), "")
 
     def _answer(self, association: Association, message: Message, calling: str) -> None:
         answers: Mapping[int, Callable[[Association, Message, str], None]] = {

@@ -1,0 +1,250 @@
+"""Storing an instance at a DICOM port and getting it back: C-STORE, C-GET, C-MOVE to a port of ours."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pydicom import Dataset
+from pydicom.uid import UID
+from pynetdicom.dsutils import encode
+
+from harness.drivers.dimse import tls_context
+from harness.objects.base import InterruptedStepError, Work
+from reference_impl.connections import Listener
+from reference_impl.dicom_client import C_STORE, is_accepted, operate, status_of, store_command
+from reference_impl.dimse import ACCEPTED, Association, Context, DicomError, Message
+from reference_impl.storage.archive import GET, MOVE, STUDY_ROOT, Archive, instance_of, respond
+from reference_impl.storage.behaviour import EXPLICIT, IMPLICIT
+from reference_impl.storage.instances import InstanceStore, keys_of
+from reference_impl.storage.part10 import Instance
+from reference_impl.tcp import PlainConnection
+from reference_impl.transport.client import EndedError
+
+C_GET, C_MOVE = 0x0010, 0x0021
+RECEIVED_OCTETS = 1 << 28
+"""So much of one retrieval is taken."""
+_MOST_OPERATIONS = 100
+_PENDING = frozenset({0xFF00, 0xFF01})
+_TICK = 0.05
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of a C-STORE: its status, None where none came, and the transfer syntaxes that were accepted."""
+
+    status: int | None
+    contexts: tuple[str, ...] = ()
+    problem: str = ""
+
+    @property
+    def taken(self) -> bool:
+        """Whether the SUT took the instance."""
+        return self.status is not None and is_accepted(self.status)
+
+
+@dataclass(frozen=True)
+class Got:
+    """What was retrieved, or why nothing was."""
+
+    instance: Instance | None
+    problem: str = ""
+
+
+@contextmanager
+def association(work: Work, seconds: float) -> Iterator[Association]:
+    """An association to be, with the SUT at its endpoint. Raises `EndedError` where it cannot be reached.
+
+    It is over when the block ends, whatever happened.
+    """
+    target = work.sut.target(work.endpoint)
+    work.check_running()
+    with work.budget.connection():
+        connection = PlainConnection.to(
+            target.host, target.port, connect=work.conduct.deadlines.connect, seconds=seconds
+        )
+        with connection:
+            if target.protocol == "dicom-tls":
+                try:
+                    name = target.server_name or target.host
+                    connection.secure(tls_context(target), name)
+                except (OSError, ValueError) as problem:
+                    raise EndedError(f"TLS did not come about: {problem}") from None
+            yield Association(connection, RECEIVED_OCTETS)
+
+
+def store(work: Work, instance: Instance, seconds: float) -> Sent:
+    """Send `instance` as it is by C-STORE; its transfer syntax and two others are proposed, each by itself."""
+    proposed = _proposed(instance)
+    contexts: tuple[str, ...] = ()
+    where = work.where
+    try:
+        with association(work, seconds) as asked:
+            results = asked.request(where.calling_aet, where.called_aet, proposed)
+            contexts = tuple(one.syntax for one in results if one.result == ACCEPTED)
+            context = asked.context_for(instance.sop_class, instance.syntax)
+            if context is None:
+                asked.release()
+                return Sent(None, contexts, _not_taken(instance, contexts))
+            command = store_command(instance.sop_class, instance.sop_instance)
+            status = operate(asked, Message(context.id, command, instance.data))
+            asked.release()
+            return Sent(status, contexts, "" if is_accepted(status) else f"C-STORE status 0x{status:04X}")
+    except (EndedError, DicomError) as problem:
+        return Sent(None, contexts, str(problem))
+
+
+def _proposed(instance: Instance, *, stores: bool = False) -> list[Context]:
+    syntaxes = dict.fromkeys((instance.syntax, EXPLICIT, IMPLICIT))
+    return [Context(1, instance.sop_class, (syntax,), requestor_stores=stores) for syntax in syntaxes]
+
+
+def _not_taken(instance: Instance, contexts: tuple[str, ...]) -> str:
+    name = UID(instance.sop_class).name
+    if not contexts:
+        return f"no transfer syntax was accepted for {name}"
+    others = ", ".join(UID(one).name for one in contexts)
+    return f"{UID(instance.syntax).name} was not accepted for {name}, only {others}"
+
+
+def get(work: Work, instance: Instance, seconds: float) -> Got:
+    """Retrieve `instance` by C-GET. Explicit VR is proposed beside implicit VR, so that the SUT has the choice."""
+    model = STUDY_ROOT + GET
+    proposed = [Context(1, model, (EXPLICIT, IMPLICIT)), *_proposed(instance, stores=True)]
+    where = work.where
+    try:
+        with association(work, seconds) as asked:
+            asked.request(where.calling_aet, where.called_aet, proposed)
+            context = asked.context_for(model)
+            if context is None:
+                asked.release()
+                return Got(None, "the SUT does not take C-GET requests (Study Root model)")
+            found, status = _get(asked, context, instance)
+            asked.release()
+    except (EndedError, DicomError) as problem:
+        return Got(None, str(problem))
+    return Got(found, "" if found else f"C-GET ended with status 0x{status:04X} and brought nothing")
+
+
+def _get(asked: Association, context: Context, instance: Instance) -> tuple[Instance | None, int]:
+    number = _ask(asked, context, C_GET, instance)
+    found: Instance | None = None
+    for _ in range(_MOST_OPERATIONS):
+        message = asked.receive()
+        if message is None:
+            raise DicomError("dimse", "the association was released before the last response")
+        if message.kind == C_STORE:
+            brought = instance_of(asked, message)
+            if brought.sop_instance == instance.sop_instance:
+                found = brought
+            respond(asked, message, 0x0000)
+        elif message.command.get("MessageIDBeingRespondedTo") == number:
+            status = status_of(message)
+            if status not in _PENDING:
+                return found, status
+    raise DicomError("dimse", f"more than {_MOST_OPERATIONS} messages came for one instance")
+
+
+def _ask(asked: Association, context: Context, kind: int, instance: Instance, destination: str = "") -> int:
+    """Send a C-GET or C-MOVE request for one instance; its number."""
+    keys = keys_of(instance)
+    identifier = Dataset()
+    identifier.QueryRetrieveLevel = "IMAGE"
+    for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+        setattr(identifier, name, keys.get(name, ""))
+    syntax = UID(context.syntax)
+    command = Dataset()
+    command.AffectedSOPClassUID = context.abstract
+    command.CommandField = kind
+    command.Priority = 0
+    if destination:
+        command.MoveDestination = destination
+    number = command.MessageID = asked.next_id()
+    asked.send(Message(context.id, command, encode(identifier, syntax.is_implicit_VR, syntax.is_little_endian)))
+    return number
+
+
+class MoveDestination:
+    """Our port that the SUT moves instances to, open to it alone. Raises OSError where it cannot be had."""
+
+    def __init__(self, work: Work, address: str, port: int, title: str, addresses: frozenset[str]) -> None:
+        self._work, self._title = work, title
+        self._store = InstanceStore(work.folder / "moved", RECEIVED_OCTETS)
+        self._archive = Archive(title, self._store)
+        self._port = _Port(address, port, self._archive, addresses)
+
+    def start(self) -> None:
+        """Let the SUT in."""
+        self._port.start()
+
+    def stop(self) -> None:
+        """Close the port."""
+        self._port.stop(5.0)
+        self._archive.stop(5.0)
+
+    def move(self, instance: Instance, seconds: float) -> Got:
+        """Have `instance` moved to us."""
+        work, where = self._work, self._work.where
+        self._archive.preferred = (instance.syntax,)
+        model = STUDY_ROOT + MOVE
+        ends = time.monotonic() + seconds
+        try:
+            with association(work, seconds) as asked:
+                asked.request(where.calling_aet, where.called_aet, [Context(1, model, (EXPLICIT, IMPLICIT))])
+                context = asked.context_for(model)
+                if context is None:
+                    asked.release()
+                    return Got(None, "the SUT does not take C-MOVE requests (Study Root model)")
+                number = _ask(asked, context, C_MOVE, instance, self._title)
+                status = _last_status(asked, number)
+                asked.release()
+        except (EndedError, DicomError) as problem:
+            return Got(None, str(problem))
+        while (found := self._found(instance)) is None and self._port.connections and time.monotonic() < ends:
+            if work.stopping.wait(_TICK):
+                raise InterruptedStepError
+        return Got(found, "" if found else self._why(status))
+
+    def _found(self, instance: Instance) -> Instance | None:
+        kept = next((one for one in self._store.all() if one.sop_instance == instance.sop_instance), None)
+        return kept.instance() if kept is not None else None
+
+    def _why(self, status: int) -> str:
+        told = f"C-MOVE ended with status 0x{status:04X} and nothing came to us"
+        if status == 0xA801:
+            return f"{told}: the SUT does not know the destination {self._title}"
+        turned_away = ", ".join(self._port.strangers)
+        return told + (f"; turned away, because it is not the SUT's address: {turned_away}" if turned_away else "")
+
+
+def _last_status(asked: Association, number: int) -> int:
+    for _ in range(_MOST_OPERATIONS):
+        message = asked.receive()
+        if message is None:
+            raise DicomError("dimse", "the association was released before the last response")
+        if message.command.get("MessageIDBeingRespondedTo") == number and status_of(message) not in _PENDING:
+            return status_of(message)
+    raise DicomError("dimse", f"more than {_MOST_OPERATIONS} responses came")
+
+
+class _Port(Listener):
+    def __init__(self, address: str, port: int, archive: Archive, addresses: frozenset[str]) -> None:
+        super().__init__(address, port, name="move-destination", backlog=16)
+        self._archive, self._addresses = archive, addresses
+        self.connections = archive.connections
+        self.strangers: list[str] = []
+
+    def _admit(self, client: socket.socket, address: tuple[str, int]) -> None:
+        came_from = address[0].removeprefix("::ffff:")
+        if came_from in self._addresses:
+            self._archive.take(client, address)
+            return
+        client.close()
+        if came_from not in self.strangers:
+            self.strangers[15:] = [came_from]
+
+
+__all__ = ["Got", "MoveDestination", "Sent", "association", "get", "store"]
