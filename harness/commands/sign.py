@@ -42,8 +42,8 @@ def sign(
         typer.Option(
             "--tag",
             metavar="TAG",
-            help="Element to sign, (0010,0020) or PatientID; may be repeated. With base and none these alone, else also "
-            "these.",
+            help="Element to sign, (0010,0020) or PatientID; may be repeated. With base and none these alone, else "
+            "these too.",
         ),
     ] = None,
     item: Annotated[
