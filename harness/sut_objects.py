@@ -61,7 +61,7 @@ class Objects(Part):
     driver: str = ""
     seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
     select: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    most: Annotated[int, Field(ge=1, le=100_000, strict=True)] = 1000
+    most: Annotated[int, Field(ge=1, le=100_000, strict=True)] = 500
     retrieve: Literal["c-get", "c-move", "wado-rs", "folder"] | None = None
     destination: AeTitle | None = None
     port: Annotated[int, Field(ge=1, le=65535, strict=True)] | None = None

@@ -111,23 +111,43 @@ def judge_record(
 
 
 def _nothing_judged(record: RunRecord) -> str:
-    """Why nothing could be judged (no claimed endpoint spoke TLS, no client came), or nothing."""
+    """Why nothing could be judged (no claimed endpoint showed anything), or nothing."""
     reasons: dict[str, str] = {}
     for event in record.observations:
         observation = event.observation
-        if observation.kind not in {"tls.reachability", _CLIENT_TRIAL}:
-            continue
-        if observation.facts is None:
-            reasons.setdefault(observation.endpoint, observation.missing)
-        elif observation.kind == _CLIENT_TRIAL:
-            if observation.facts["connections"]:
+        why = _why_not(observation)
+        if why is not None:
+            if not why:
                 return ""
-            reasons.setdefault(observation.endpoint, _never_came(observation.facts))
-        elif observation.facts.get("speaks") != "tls":
-            reasons[observation.endpoint] = str(observation.facts.get("diagnosis"))
-        else:
-            return ""
+            reasons.setdefault(observation.endpoint, why)
     return "; ".join(f"{endpoint}: {reason}" for endpoint, reason in reasons.items()) or "no endpoint was observed"
+
+
+def _why_not(observation: Observation) -> str | None:
+    """Why `observation` lets nothing be judged, empty where it does; None where that does not depend on it."""
+    facts = observation.facts
+    if observation.kind not in {"tls.reachability", _CLIENT_TRIAL} and not observation.kind.startswith("signatures."):
+        return None
+    if facts is None:
+        return observation.missing
+    match observation.kind:
+        case "tls.client-trial":
+            return "" if facts["connections"] else _never_came(facts)
+        case "tls.reachability":
+            return "" if facts.get("speaks") == "tls" else str(facts.get("diagnosis"))
+        case "signatures.created":
+            return "" if facts["objects"] else _made_nothing(facts, observation.missing)
+        case "signatures.verified":
+            return "" if facts["answer"] else facts["skipped"] or facts["told_by"] or "it gave no answer"
+        case _:
+            shown = facts.get("retrieved") or facts.get("store_status") is not None
+            return "" if shown else facts.get("skipped") or facts.get("detail") or "nothing was stored"
+
+
+def _made_nothing(created: Mapping[str, Any], missing: str) -> str:
+    """Why a SUT signed nothing, as far as its driver tells."""
+    problem = (created.get("driver") or {}).get("problem", "")
+    return f"the SUT signed nothing. {missing or problem}".strip()
 
 
 def _nothing_said(judgement: Judgement) -> str:

@@ -1,11 +1,11 @@
-"""All contact with the SUTs: connect steps by the observer, listen steps by the executor beside it, operators asked."""
+"""All contact with the SUTs: connect steps by the observer, listen and file steps beside it, operators asked."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from harness.commands._settings import Settings
 from harness.conduct import Budget
@@ -25,7 +25,7 @@ class Listening:
 
     def __init__(self, suts: Sequence[Sut], stack: ExitStack) -> None:
         self.domain: Domain | None = None
-        if any(sut.listen(endpoint) is not None for sut in suts for endpoint in sut.claimed_endpoints):
+        if any(_is_played_trials(sut, endpoint) for sut in suts for endpoint in sut.claimed_endpoints):
             from harness.listeners.tls import TlsTrials
 
             self.domain = stack.enter_context(TlsTrials())
@@ -36,18 +36,26 @@ class Listening:
         return tuple(self.domain.trials.values()) if self.domain else ()
 
 
+def _is_played_trials(sut: Sut, endpoint: str) -> bool:
+    return sut.listen(endpoint) is not None and sut.has_transport(endpoint)
+
+
 def interactive(settings: Settings) -> bool:
     """Whether somebody sits at the terminal and may be asked."""
     return not settings.non_interactive and not settings.quiet and sys.stdin.isatty()
 
 
 def needs_operator(suts: Sequence[Sut]) -> bool:
-    """Whether a person is to make a SUT connect."""
-    return any(
-        sut.listen(endpoint) is not None and sut.driver_kind(endpoint) == "operator"
-        for sut in suts
-        for endpoint in sut.claimed_endpoints
-    )
+    """Whether a person is to make a SUT connect or sign, or to tell what it says."""
+    return any(_is_operated(sut, endpoint) for sut in suts for endpoint in sut.claimed_endpoints)
+
+
+def _is_operated(sut: Sut, endpoint: str) -> bool:
+    if sut.driver_kind(endpoint) != "operator":
+        return False
+    if sut.listen(endpoint) is not None or sut.driver_name(endpoint):
+        return True
+    return "signature-verifier" in sut.object_roles(endpoint) and sut.file.endpoints[endpoint].protocol == "files"
 
 
 @contextmanager
@@ -117,26 +125,44 @@ def observe(
     observer = Observer(probes, conduct, progress, start)
     for run in runs:
         observer.add(run)
-    if domain is None:
-        observer.run()
-        return
-    from harness.drivers.choice import driver_for
-    from harness.listeners.executor import ListenExecutor
-
     budgets = dict(observer.hosts())
 
     def budget_for(host: str) -> Budget:
         address = resolve(host, 0) or host
         return budgets.setdefault(address, Budget(at_once=conduct.at_once, per_second=conduct.per_second))
 
-    executor = ListenExecutor(
-        domain, conduct, progress, lambda run, endpoint: driver_for(run.sut, endpoint, board), budget_for
-    )
+    beside: list[_Executor] = []
+    if domain is not None:
+        from harness.drivers.choice import driver_for
+        from harness.listeners.executor import ListenExecutor
+
+        beside.append(
+            ListenExecutor(
+                domain, conduct, progress, lambda run, endpoint: driver_for(run.sut, endpoint, board), budget_for
+            )
+        )
+    if any(run.plan.files() for run in runs):
+        from harness.objects.executor import ObjectExecutor
+
+        beside.append(ObjectExecutor(conduct, progress, board, budget_for))
     try:
-        for run in runs:
-            executor.add(run)
-        executor.start()
+        for executor in beside:
+            for run in runs:
+                executor.add(run)
+        for executor in beside:
+            executor.start()
         observer.run()
-        executor.wait()
+        for executor in beside:
+            executor.wait()
     finally:
-        executor.stop()
+        for executor in beside:
+            executor.stop()
+
+
+class _Executor(Protocol):
+    """What examines SUTs beside the observer."""
+
+    def add(self, run: SutRun) -> None: ...
+    def start(self) -> None: ...
+    def wait(self) -> None: ...
+    def stop(self) -> None: ...

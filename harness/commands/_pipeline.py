@@ -124,7 +124,7 @@ def _check_resolvable(sut: Sut) -> None:
     """Raise `UsageProblem` for a host that has no address."""
     for name in sut.claimed_endpoints:
         endpoint = sut.file.endpoints[name]
-        if resolve(endpoint.host, endpoint.port or 0) is None:
+        if endpoint.host and resolve(endpoint.host, endpoint.port or 0) is None:
             where = f"{sut.source}: endpoints.{name}.host" if sut.source else "TARGET"
             raise UsageProblem(f"{where}: {endpoint.host!r} cannot be resolved to an address; check the name")
 

@@ -1,4 +1,4 @@
-"""What a driver is: told of a trial, it makes the SUT connect, and says how that went."""
+"""What a driver is: told of a trial or an object, it makes the SUT act, and says how that went."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ from harness.observations.clients import DriverOutcome
 
 @dataclass(frozen=True)
 class Stimulus:
-    """What a driver is told of a trial: where the SUT has to connect, whom to trust, for how long it is waited for."""
+    """What a driver is told: where the SUT has to connect or what it is handed, whom to trust, how long is waited."""
 
     endpoint: str
-    protocol: str  # "dicom-tls", "https" or "syslog-tls"
-    host: str  # the name under which the SUT calls us
-    port: int
-    called_aet: str
-    calling_aet: str
-    trial: str
+    protocol: str  # of the endpoint
+    host: str = ""  # the name under which the SUT calls us; empty where it does not connect
+    port: int = 0
+    called_aet: str = ""
+    calling_aet: str = ""
+    trial: str = ""
+    object: str = ""  # name of the instance or case that is handed over
+    input: Path | None = None  # the file of it
+    output: Path | None = None  # the file that the SUT is to make of it
     text: str = ""  # what is played, in a sentence
     seconds: float = 60.0
     trust_anchors: Path | None = None  # the authority of the certificates that are shown, PEM
-    number: int = 1  # of the trial
+    number: int = 1  # of the trial or object
     of: int = 1
 
 
@@ -35,7 +38,7 @@ Expectation = Literal["nothing", "begun", "later"]
 
 
 class Driving(Protocol):
-    """A driver at work on one trial."""
+    """A driver at work on one trial or object."""
 
     over: threading.Event  # set when the driver will do nothing more
 
@@ -48,7 +51,7 @@ class Driving(Protocol):
 
 
 class Driver(Protocol):
-    """Makes the SUT connect. `busy`: the SUT is at work while it runs (a person who is waited for is not that)."""
+    """Makes the SUT act. `busy`: the SUT is at work while it runs (a person who is waited for is not that)."""
 
     busy: bool
 
@@ -57,7 +60,7 @@ class Driver(Protocol):
 
 
 Action = Callable[[Stimulus], DriverOutcome | None]
-"""Makes a SUT within this process connect; returns when it has ended."""
+"""Makes a SUT within this process act; returns when it has ended. `DriverOutcome.output` is what a verifier says."""
 Kind = Literal["command", "dimse", "operator", "embedded", "none"]
 
 

@@ -1,4 +1,4 @@
-"""Which driver makes a SUT connect from an endpoint."""
+"""Which driver makes a SUT act at an endpoint."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from harness.sut import Sut
 def driver_for(sut: Sut, endpoint: str, board: Board) -> Driver:
     """The driver that the SUT file names for `endpoint`; without one, whoever looks at `board`.
 
-    Raises `HarnessError` where a SUT within this process comes without what makes it connect.
+    Raises `HarnessError` where a SUT within this process comes without what makes it act.
     """
-    listen = sut.listen(endpoint)
-    table = sut.file.drivers.get(listen.driver) if listen else None
+    table = sut.file.drivers.get(sut.driver_name(endpoint))
     match sut.driver_kind(endpoint):
         case "embedded":
             if endpoint not in sut.embedded:
-                raise HarnessError(f"{endpoint}: nothing was given that makes the embedded SUT connect")
+                raise HarnessError(f"{endpoint}: nothing was given that makes the embedded SUT act")
             return EmbeddedDriver(sut.embedded[endpoint])
         case "command" if table is not None and table.command is not None:
             return CommandDriver(table.command, sut.folder)

@@ -30,12 +30,15 @@ def command_line(command: str, stimulus: Stimulus) -> str:
         "called_aet": stimulus.called_aet,
         "calling_aet": stimulus.calling_aet,
         "trial": stimulus.trial,
+        "object": stimulus.object,
+        "input": str(stimulus.input or ""),
+        "output": str(stimulus.output or ""),
     }
     return fill(command, {name: shlex.quote(value) for name, value in values.items()})
 
 
 class CommandDriver:
-    """Runs `command` by the shell in `folder`, once per trial."""
+    """Runs `command` by the shell in `folder`, once per trial or object."""
 
     busy = True
 

@@ -74,7 +74,8 @@ def send(request: Request, stimulus: Stimulus) -> DriverOutcome:
     entity.add_requested_context(wanted)
     entity.add_requested_context(_VERIFICATION)  # an association without any context would tell less
     try:
-        tls = None if request.table.plain else (tls_context(target), target.server_name or target.host)
+        plain = request.table.plain or target.protocol == "dicom"
+        tls = None if plain else (tls_context(target), target.server_name or target.host)
     except (OSError, ValueError) as problem:
         return DriverOutcome(kind="dimse", action=text, problem=f"No TLS for the request: {problem}.")
     association = entity.associate(target.host, target.port, ae_title=target.called_aet, tls_args=tls)

@@ -14,7 +14,9 @@ NOBODY = "Nobody could be asked; run ps315 at a terminal, or with --operator-pag
 
 
 def instruction(text: str, stimulus: Stimulus) -> str:
-    """What the operator reads: `text` of the SUT file, or what fits every device; always with the destination."""
+    """What the operator reads: `text` of the SUT file, or what fits every device; with the destination, if any."""
+    if not stimulus.port:
+        return text
     where = {"name": stimulus.called_aet or "the harness", "host": stimulus.host, "port": stimulus.port}
     if not text:
         return INSTRUCTION.format(**where)
@@ -39,6 +41,7 @@ class _Asked:
 
     def __init__(self, board: Board, sut: str, text: str, stimulus: Stimulus) -> None:
         self._board, self._text = board, text
+        self._what = "trial" if stimulus.trial else "step"
         self._began = time.monotonic()
         self._task = None
         self.over = threading.Event()
@@ -48,7 +51,7 @@ class _Asked:
         self._task = board.post(
             "do",
             sut=sut,
-            title=stimulus.text or stimulus.trial,
+            title=stimulus.text or stimulus.trial or stimulus.object,
             text=text,
             seconds=stimulus.seconds,
             number=stimulus.number,
@@ -70,7 +73,7 @@ class _Asked:
             return DriverOutcome(kind="operator", action=self._text, seconds=seconds, problem=NOBODY)
         self._board.withdraw(self._task)
         reply = self._task.reply
-        problem = "The operator skipped this trial." if reply is not None and reply.said == SKIP else ""
+        problem = f"The operator skipped this {self._what}." if reply is not None and reply.said == SKIP else ""
         return DriverOutcome(
             kind="operator",
             action=self._text,

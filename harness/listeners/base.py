@@ -35,7 +35,17 @@ class Trial(Protocol):
         """Ids of trials that have to be recorded first."""
 
 
-class TrialPlayer(Protocol):
+class Awaiting(Protocol):
+    """A server that can be waited at for what is to come there."""
+
+    def wait(self, seconds: float, *, until: Callable[[], bool], settle: float) -> None:
+        """Return when a connection has come, all have ended, `until()` holds and none came for `settle` seconds.
+
+        At the latest after `seconds`.
+        """
+
+
+class TrialPlayer(Awaiting, Protocol):
     """A server that plays one trial at a time (`harness.listeners.transport.server.TrialServer`)."""
 
     @property
@@ -50,12 +60,6 @@ class TrialPlayer(Protocol):
 
     def play(self, trial: Trial) -> None:
         """From now on connections get `trial`."""
-
-    def wait(self, seconds: float, *, until: Callable[[], bool], settle: float) -> None:
-        """Return when a connection has come, all have ended, `until()` holds and none came for `settle` seconds.
-
-        At the latest after `seconds`.
-        """
 
     def result(self) -> tuple[tuple[ClientConnection, ...], tuple[str, ...]]:
         """The connections of the trial being played, and addresses other than the SUT's that were turned away."""

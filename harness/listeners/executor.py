@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 from harness.conduct import Budget
 from harness.drivers.base import Driver, Stimulus
@@ -26,9 +27,9 @@ from harness.plan import CLIENT_TRIAL, ListenStep
 from harness.progress import Progress
 from harness.record import RunRecord
 from harness.record.models import ExchangeEvent, NoteEvent, ObservationEvent
+from harness.workers import SUTS_AT_ONCE, Workers
 
 ORDINARY = "ordinary"
-_SUTS_AT_ONCE = 8
 _LAST = 1.0
 _UNANSWERED = 3  # instructions in a row after which the operator is believed to have gone
 _GONE = "Nobody followed the last instructions; go on when somebody can."
@@ -84,10 +85,8 @@ class ListenExecutor:
         self._driver_for, self._budget_for = driver_for, budget_for
         self._patience = patience
         self._entries: list[list[_Listening]] = []
-        # Ends of threads are told by events: an interrupted join would take a thread for ended (Python 3.11).
-        self._ended: list[threading.Event] = []
-        self._stopping = threading.Event()
-        self._slots = threading.BoundedSemaphore(1 if conduct.gentle else _SUTS_AT_ONCE)
+        self._workers = Workers(1 if conduct.gentle else SUTS_AT_ONCE)
+        self._stopping = self._workers.stopping
 
     def add(self, run: SutRun) -> None:
         """Take in a SUT and open its ports. Raises `UsageProblem` for a port that cannot be had."""
@@ -144,38 +143,27 @@ class ListenExecutor:
         """Begin to examine every SUT, each in a thread."""
         for entries in self._entries:
             if entries:
-                name = f"listen {entries[0].run.sut.id}"
-                self._ended.append(threading.Event())
-                arguments = entries, self._ended[-1]
-                threading.Thread(target=self._examine, args=arguments, name=name, daemon=True).start()
+                self._workers.begin(f"listen {entries[0].run.sut.id}", partial(self._examine, entries))
 
     def wait(self) -> None:
         """Return when every trial is recorded. On `KeyboardInterrupt` call `stop`."""
-        for ended in self._ended:
-            while not ended.wait(1.0):
-                pass
+        self._workers.wait()
 
     def stop(self) -> None:
         """End what is under way, with the drivers' processes, and release the ports. May be called more than once."""
-        self._stopping.set()
-        for ended in self._ended:
-            ended.wait(5.0)
+        self._workers.stop()
         for entries in self._entries:
             for entry in entries:
                 entry.ports.stop()
                 entry.run.connections += entry.connections
                 entry.connections = 0
 
-    def _examine(self, entries: Sequence[_Listening], ended: threading.Event) -> None:
+    def _examine(self, entries: Sequence[_Listening]) -> None:
         """All trials of one SUT."""
-        try:
-            with self._slots:
-                for entry in entries:
-                    entry.ports.start()
-                    while entry.waiting and not self._stopping.is_set():
-                        self._step(entry, entry.next_step())
-        finally:
-            ended.set()
+        for entry in entries:
+            entry.ports.start()
+            while entry.waiting and not self._stopping.is_set():
+                self._step(entry, entry.next_step())
 
     def _step(self, entry: _Listening, step: ListenStep) -> None:
         """Play the trial of one step and record it. Whatever happens, something is recorded, unless we are stopped."""

@@ -58,10 +58,10 @@ def _open(domain: Domain, opening: Opening) -> TrialPlayer:
     try:
         return domain.open(opening)
     except OSError as problem:
-        raise UsageProblem(_sentence(opening, problem)) from None
+        raise UsageProblem(port_problem(opening, problem)) from None
 
 
-def _sentence(opening: Opening, problem: OSError) -> str:
+def port_problem(opening: Opening, problem: OSError) -> str:
     """Why a port cannot be had, with the remedy."""
     sut, port = opening.sut, opening.port
     endpoint = sut.file.endpoints[opening.endpoint]

@@ -7,7 +7,7 @@ import time
 from typing import Literal
 
 from harness.drivers.base import Driving
-from harness.listeners.base import TrialPlayer
+from harness.listeners.base import Awaiting
 
 End = Literal["settled", "deadline", "interrupted"]
 SETTLE = 2.0  # a device that was turned away may try again in another way at once
@@ -29,7 +29,7 @@ class Patience:
         """Take note of whether a trial brought a connection."""
         self._idle = 0 if came else self._idle + 1
 
-    def wait(self, player: TrialPlayer, driving: Driving, seconds: float, *, busy: bool) -> End:
+    def wait(self, player: Awaiting, driving: Driving, seconds: float, *, busy: bool) -> End:
         """Wait for what `driving` causes at `player`; `busy` drivers end when the SUT has done its work."""
         ends = time.monotonic() + seconds
         if busy:
@@ -44,7 +44,7 @@ class Patience:
             if driving.over.wait(min(left, _SLICE)):
                 return
 
-    def _come_and_gone(self, player: TrialPlayer, driving: Driving, ends: float, *, busy: bool) -> End:
+    def _come_and_gone(self, player: Awaiting, driving: Driving, ends: float, *, busy: bool) -> End:
         if busy and not driving.over.is_set():
             return "deadline"
         if busy and self._ended(player, min(ends, time.monotonic() + _GRACE)):
@@ -68,13 +68,13 @@ class Patience:
         """Whether the SUT has not come in the trials before, although its driver ran."""
         return self._idle >= _IDLE_TRIALS
 
-    def _settled(self, player: TrialPlayer, ends: float) -> End:
+    def _settled(self, player: Awaiting, ends: float) -> End:
         """Give a SUT that came after its driver the time to try again."""
         if not self._prompt:
             self._stopping.wait(min(self._settle, max(ends - time.monotonic(), 0.0)))
         return "settled" if self._ended(player, ends) else "deadline"
 
-    def _ended(self, player: TrialPlayer, until: float, driving: Driving | None = None) -> bool:
+    def _ended(self, player: Awaiting, until: float, driving: Driving | None = None) -> bool:
         """Whether, before `until`, a connection has come and all have ended.
 
         With `driving`, waiting ends early when that is over; the caller looks again.

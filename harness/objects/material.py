@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fixtures.signatures import SignedObjects
-    from reference_impl.signatures.verifier import Policy
 
     from fixtures.pki import Pki
     from harness.sut import Sut
+    from reference_impl.signatures.policy import Policy
 
 
 class Material:
@@ -73,15 +73,30 @@ class Material:
 
     @cached_property
     def policy(self) -> Policy:
-        """How what the SUT hands to us is verified: by the trust anchors of the SUT file, at the present time."""
-        from reference_impl.signatures.verifier import Policy
+        """How what the SUT hands to us is verified: by the trust anchors of the SUT file, at present."""
+        from reference_impl.signatures.certificates import Trust, read_certificates
+        from reference_impl.signatures.policy import Policy
 
-        from reference_impl.signatures.certificates import Trust
+        anchors = self._sut.credentials.trust_anchors
+        trust = Trust(read_certificates(anchors.read_bytes())) if anchors is not None else None
+        return Policy(trust=trust, references=self.instance_with)
+
+    def instance_with(self, uid: str) -> Path | None:
+        """The unsigned instance with the SOP Instance UID `uid`, if it is one of ours: documents refer to them."""
+        return self._by_uid.get(uid)
+
+    @cached_property
+    def _by_uid(self) -> dict[str, Path]:
+        from fixtures.instances import INSTANCES
+        from reference_impl.signatures.reader import open_dicom
 
         with self._lock:
-            anchors = self._sut.credentials.trust_anchors
-            given = anchors.read_bytes() if anchors is not None else self.trust_anchors.read_bytes()
-            return Policy(trust=Trust(anchors=given))
+            found: dict[str, Path] = {}
+            for name in INSTANCES:
+                path = self.instance(name)
+                with open_dicom(path) as file:
+                    found[file.sop_instance] = path
+            return found
 
     def _made_folder(self, name: str) -> Path:
         folder = self._folder / name

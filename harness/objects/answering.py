@@ -1,0 +1,254 @@
+"""What a SUT says of crafted objects: its driver's exit status or output, its C-STORE status, or an operator."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.drivers.base import Stimulus
+from harness.objects.base import Found, Handler, InterruptedStepError, Subject, Work
+from harness.objects.driving import Drive
+from harness.objects.inspecting import now
+from harness.observations.clients import DriverOutcome
+from harness.observations.signatures import Answer, VerifierAnswer
+from harness.operator_board import SKIP, Board, Task
+from harness.plan import FileStep
+from harness.sut import Sut
+from harness.sut_clients import EMBEDDED, DriverTable
+
+if TYPE_CHECKING:
+    from fixtures.signatures import SignedCase
+
+WORDS: dict[str, Answer] = {"valid": "valid", "invalid": "invalid", "unverifiable": "unverifiable"}
+_CRASHES = range(128, 160)  # what a shell says of a program that a signal ended
+_UNANSWERED = 3
+QUESTION = (
+    "Let the device verify {path}. What does it say of its signature? Answer valid, invalid, or unverifiable if it "
+    "cannot judge it."
+)
+
+
+def subjects(sut: Sut, endpoint: str) -> Sequence[Subject]:  # noqa: ARG001 - every verifier is shown the same
+    """One for each crafted object."""
+    from fixtures.signatures import SIGNED_CASES
+
+    return [Subject(name, f"verify: {case.text}") for name, case in SIGNED_CASES.items()]
+
+
+def handler(work: Work) -> Handler:
+    """What shows crafted objects at an endpoint."""
+    if work.objects.driver == EMBEDDED:
+        return Answering(work, Told(work).embedded)
+    table = work.sut.file.drivers.get(work.objects.driver)
+    if table is not None and table.kind == "command":
+        return Answering(work, Told(work).by_command)
+    if table is not None or work.where.protocol == "files":
+        return Answering(work, ByOperator(work))
+    from harness.objects.showing import Showing
+
+    return Answering(work, Showing(work))
+
+
+Ask = Callable[["SignedCase", Path, FileStep], VerifierAnswer]
+"""Shows the file of a case to the SUT; what it says of it."""
+
+
+class Answering:
+    """Crafted objects are shown one after another, each as a copy that the SUT may do with as it likes."""
+
+    def __init__(self, work: Work, ask: Ask) -> None:
+        self._work, self._ask = work, ask
+        self._number = 0
+
+    def start(self) -> None:
+        """Nothing has to be got ready."""
+
+    def stop(self) -> None:
+        """Nothing is kept."""
+
+    def do(self, step: FileStep) -> Found:
+        """Show one object and record what is said of it."""
+        from fixtures.signatures import SIGNED_CASES
+
+        work, case = self._work, SIGNED_CASES[step.subject]
+        self._number += 1
+        began = now()
+        folder = self._folder()
+        try:
+            shown = folder / f"{step.subject.replace('/', '-')}.dcm"
+            shutil.copyfile(work.material.case(step.subject), shown)
+            answer = self._ask(case, shown, step)
+            peer = work.where.host or f"driver {work.objects.driver}".rstrip()
+            said = f"{answer.answer or 'no answer'}: {answer.told_by}".rstrip(": ")
+            octets = work.material.case(step.subject)
+            name = work.record(
+                case.text, [("sent", octets)], answer.skipped or said, peer=peer, started=began, decoded=(case.because,)
+            )
+            return Found(answer.model_copy(update={"exchange": name}), exchanges=(name,))
+        finally:
+            if folder.is_relative_to(work.folder):
+                shutil.rmtree(folder, ignore_errors=True)
+            else:
+                shown.unlink(missing_ok=True)
+
+    def _folder(self) -> Path:
+        """Where the object is put: the SUT's folder if it has one, else one of ours."""
+        named = self._work.objects.folder
+        if named and not self._work.objects.retrieve:
+            folder = self._work.sut.folder / Path(named).expanduser()
+        else:
+            folder = self._work.folder / f"answer-{self._number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+def facts_of(
+    case: SignedCase,
+    *,
+    answer: Answer = "",
+    told_by: str = "",
+    status: int | None = None,
+    driver: DriverOutcome | None = None,
+    skipped: str = "",
+) -> VerifierAnswer:
+    """What is recorded of a case."""
+    return VerifierAnswer(
+        case=case.name,
+        text=case.text,
+        rule=case.rule,
+        treatment=case.treatment,
+        level=case.level,
+        answer=answer,
+        told_by=told_by,
+        status=status,
+        driver=driver,
+        skipped=skipped,
+    )
+
+
+class Told:
+    """Answers of a driver."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._drive = Drive(work)
+        self._number = 0
+
+    def by_command(self, case: SignedCase, shown: Path, step: FileStep) -> VerifierAnswer:
+        """What the SUT's command says."""
+        outcome = self._made(shown, step)
+        if outcome is None:
+            return facts_of(case, skipped=self._drive.gone)
+        answer, told_by = answer_of(outcome, self._work.sut.file.drivers[self._work.objects.driver])
+        return facts_of(case, answer=answer, told_by=told_by, driver=outcome)
+
+    def embedded(self, case: SignedCase, shown: Path, step: FileStep) -> VerifierAnswer:
+        """What the SUT within this process says: its output is the word."""
+        outcome = self._made(shown, step)
+        if outcome is None:
+            return facts_of(case, skipped=self._drive.gone)
+        return facts_of(case, answer=WORDS.get(outcome.output, ""), told_by=outcome.problem or "it", driver=outcome)
+
+    def _made(self, shown: Path, step: FileStep) -> DriverOutcome | None:
+        """How the driver did its work; None if it is asked no more."""
+        if self._drive.gone:
+            return None
+        self._number += 1
+        work = self._work
+        return self._drive.once(
+            Stimulus(
+                endpoint=work.endpoint,
+                protocol=work.where.protocol,
+                host=work.where.host,
+                port=work.where.port or 0,
+                called_aet=work.where.called_aet,
+                calling_aet=work.where.calling_aet,
+                object=step.subject,
+                text=step.text,
+                input=shown,
+                seconds=step.seconds,
+                trust_anchors=work.material.trust_anchors,
+                number=self._number,
+                of=work.count,
+            )
+        )
+
+
+def answer_of(outcome: DriverOutcome, table: DriverTable) -> tuple[Answer, str]:
+    """What a command that ended so says of an object, and what that is read from; empty where nothing is said.
+
+    What the SUT file names is looked for first: `unverifiable`, `invalid`, `valid`, in this order. Without that status
+    0 says valid and any other invalid, but for those that say that the command crashed or could not be run.
+    """
+    status = outcome.exit_status
+    if outcome.problem or outcome.timed_out or status is None:
+        return "", outcome.problem or "The command did not end."
+    for word, said in (("unverifiable", table.unverifiable), ("invalid", table.invalid), ("valid", table.valid)):
+        if said is not None and status >= 0 and said.matches(status, outcome.output):
+            read = f"exit status {status}" if said.exit else f"its output, which matches {said.output!r}"
+            return WORDS[word], read
+    if status < 0 or status in _CRASHES:
+        return "", f"exit status {status}: the command crashed"
+    if table.valid is None and status == 0:
+        return "valid", "exit status 0"
+    if table.invalid is None and status != 0:
+        return "invalid", f"exit status {status}"
+    return "", f"exit status {status}, and neither it nor the output is what the SUT file says of an answer"
+
+
+class ByOperator:
+    """Answers of a person, who shows the object to the SUT. With nobody there, nothing is waited for."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        table = work.sut.file.drivers.get(work.objects.driver)
+        self._text = (table.operator if table else None) or ""
+        self._number = self._unanswered = 0
+
+    def __call__(self, case: SignedCase, shown: Path, step: FileStep) -> VerifierAnswer:
+        """Ask what the SUT says."""
+        from harness.drivers.operator import NOBODY
+
+        board = self._work.board
+        self._number += 1
+        if not board.fronts:
+            return facts_of(case, skipped=NOBODY)
+        if self._unanswered >= _UNANSWERED:
+            return facts_of(case, skipped="Nobody answered the last questions; go on when somebody can.")
+        text = f"{self._text} {QUESTION.format(path=shown)}".strip()
+        while True:
+            task = board.post(
+                "ask",
+                sut=self._work.sut.id,
+                title=f"{step.subject} ({self._number} of {self._work.count})",
+                text=text,
+                seconds=step.seconds,
+            )
+            self._wait(board, task)
+            reply = task.reply
+            self._unanswered = self._unanswered + 1 if reply is None else 0
+            if reply is None:
+                return facts_of(case, skipped=f"Nobody answered within {step.seconds:.0f} s.")
+            if reply.said == SKIP:
+                return facts_of(case, skipped="The operator skipped this object.")
+            if word := word_of(reply.said):
+                outcome = DriverOutcome(kind="operator", action=text, output=reply.said, confirmed_by=reply.by)
+                return facts_of(case, answer=word, told_by=f"the operator, {reply.by}", driver=outcome)
+            text = f"{reply.said!r} is none of valid, invalid and unverifiable. {QUESTION.format(path=shown)}"
+
+    def _wait(self, board: Board, task: Task) -> None:
+        try:
+            while task.seconds_left() > 0 and not task.replied.wait(min(task.seconds_left(), 0.5)):
+                if self._work.stopping.is_set():
+                    raise InterruptedStepError
+        finally:
+            board.withdraw(task)
+
+
+def word_of(said: str) -> Answer:
+    """The answer that a person gave, by its word or the beginning of it; empty for anything else."""
+    word = said.strip().lower().rstrip(".!")
+    found = [answer for known, answer in WORDS.items() if word and known.startswith(word)]
+    return found[0] if len(found) == 1 else ""
