@@ -17,6 +17,7 @@ _COMMANDS = {
     "requirements": "the catalogue, with how each requirement is judged",
     "faults": "the faults of the reference node and client, and what each breaks",
     "sign": "put digital signatures into DICOM files",
+    "verify": "verify the digital signatures of files, folders, DICOMDIRs",
     "verify-report": "check a signed report",
 }
 

@@ -23,7 +23,7 @@ from reference_impl.signatures.mac import is_excluded
 from reference_impl.signatures.macros import DigitalSignature, LevelMacros, read_macros
 from reference_impl.signatures.narrowing import narrowed
 from reference_impl.signatures.policy import PLAIN, Lookup, Policy, Skip
-from reference_impl.signatures.reader import DicomFile, UnreadableError, open_dicom
+from reference_impl.signatures.reader import DicomFile, NotDicomError, UnreadableError, open_dicom
 from reference_impl.signatures.results import (
     CertificateResult,
     Code,
@@ -46,6 +46,8 @@ def verify_file(path: str | os.PathLike[str], policy: Policy = PLAIN) -> FileRes
         octets = os.stat(name).st_size  # noqa: PTH116 - a path that is no text is a path, too
         with open_dicom(path) as file:
             return replace(verify(file, policy), path=name, octets=octets)
+    except NotDicomError as problem:
+        return _unreadable(name, problem.text, "", "not-dicom")
     except UnreadableError as problem:
         return _unreadable(name, problem.text, problem.place)
     except (OSError, ValueError) as problem:
@@ -59,14 +61,12 @@ def verify(file: DicomFile, policy: Policy = PLAIN) -> FileResult:
     return _Verification(file, policy).result()
 
 
-def _unreadable(path: str, text: str, place: str) -> FileResult:
+def _unreadable(path: str, text: str, place: str, code: str = "unreadable") -> FileResult:
     try:
         octets = os.stat(path).st_size  # noqa: PTH116
     except (OSError, ValueError):
         octets = 0
-    return FileResult(
-        path=path, standing=Standing.UNKNOWN, octets=octets, problems=(Reason("unreadable", text, place),)
-    )
+    return FileResult(path=path, standing=Standing.UNKNOWN, octets=octets, problems=(Reason(code, text, place),))
 
 
 class _Verification:
@@ -179,10 +179,15 @@ class _Verification:
     # -- certificate and time ------------------------------------------------------------------------------------------
 
     def _timestamp(self, signature: DigitalSignature) -> TimestampResult | None:
-        if not signature.has_timestamp or Skip.TIMESTAMP in self._policy.skip:
+        policy = self._policy
+        if not signature.has_timestamp or Skip.TIMESTAMP in policy.skip:
             return None
-        reason = Reason("timestamp-not-judged", "the certified timestamp was not judged", signature.location)
-        return TimestampResult(signature.timestamp_type, Standing.UNKNOWN, reasons=(reason,))
+        from reference_impl.signatures.timestamps import verify_timestamp
+
+        trust = policy.tsa_trust or policy.trust or Trust()
+        return verify_timestamp(
+            signature.timestamp, signature.signature, trust, self._now, kind=signature.timestamp_type
+        )
 
     def _time_of(self, signature: DigitalSignature, timestamp: TimestampResult | None) -> datetime | None:
         """When the signature was made: as certified, else as it says itself; or the time that the policy names."""

@@ -1,0 +1,287 @@
+"""What verifying many files came to, kept small however many they are, and told so that it stays readable."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from reference_impl.signatures.results import FileResult, Reason, SignatureResult, Standing
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+_DIRECTORY_RECORDS = "(0004,1220)"
+_MOST_SHOWN = 40
+_MOST_DETAILED = 6
+_MOST_SIGNERS = 8
+_STYLES = {Standing.VALID: "green", Standing.INVALID: "bold red", Standing.UNKNOWN: "yellow", Standing.UNSIGNED: "dim"}
+_WORDS = {
+    Standing.VALID: "valid",
+    Standing.INVALID: "INVALID",
+    Standing.UNKNOWN: "cannot be judged",
+    Standing.UNSIGNED: "unsigned",
+}
+_GRAVE = frozenset(
+    {"pixel-data", "pixel-description", "report", "document", "treatment", "waveform", "patient-identity"}
+)
+"""What is not signed and has to be said even of files that are valid."""
+
+
+@dataclass(frozen=True)
+class Demands:
+    """What the user asks for beyond valid signatures; `named` are the files given one by one."""
+
+    signature: bool = False
+    profile: str = ""
+    named: frozenset[str] = frozenset()
+
+
+@dataclass
+class Summary:
+    """Counts of all files, and the few that have to be shown."""
+
+    demands: Demands
+    files: int = 0
+    octets: int = 0
+    signatures: int = 0
+    standings: Counter[Standing] = field(default_factory=Counter)
+    directories: int = 0
+    not_dicom: int = 0
+    unmet: int = 0
+    profiles: Counter[str] = field(default_factory=Counter)
+    signers: Counter[str] = field(default_factory=Counter)
+    uncovered: Counter[tuple[str, str]] = field(default_factory=Counter)
+    detailed: list[FileResult] = field(default_factory=list)
+    shown: list[tuple[Standing, str, str]] = field(default_factory=list)
+    left_out: int = 0
+    interrupted: bool = False
+
+    def add(self, result: FileResult) -> None:
+        """Count a file."""
+        self.files += 1
+        self.octets += result.octets
+        if self._is_something_else(result):
+            self.not_dicom += 1
+            return
+        if result.standing is Standing.UNSIGNED and any(each.tag == _DIRECTORY_RECORDS for each in result.present):
+            self.directories += 1
+            return
+        standing, reasons = self._judged(result)
+        self.standings[standing] += 1
+        self.signatures += len(result.signatures)
+        for each in result.signatures:
+            if each.certificate is not None and each.standing is Standing.VALID:
+                self.signers[each.certificate.subject or "(no name)"] += 1
+        self.profiles.update(
+            {name for each in result.signatures if each.standing is Standing.VALID for name in each.profiles}
+        )
+        if standing is Standing.VALID:
+            self.uncovered.update(
+                {(each.code, _plain(each.text)) for each in not_covered(result) if each.code in _GRAVE}
+            )
+        if len(self.detailed) <= _MOST_DETAILED:
+            self.detailed.append(result)
+        if standing in {Standing.INVALID, Standing.UNKNOWN}:
+            self._show(standing, result.path, reasons)
+
+    @property
+    def status(self) -> int:
+        """The exit status: 1 some invalid, 3 something cannot be judged or there is no signature, else 0."""
+        if self.standings[Standing.INVALID]:
+            return 1
+        return 3 if self.standings[Standing.UNKNOWN] or not self.standings[Standing.VALID] else 0
+
+    def as_object(self) -> dict[str, object]:
+        """The counts, for JSON."""
+        return {
+            "files": self.files,
+            "octets": self.octets,
+            **{standing.value: self.standings[standing] for standing in Standing},
+            "directories": self.directories,
+            "not_dicom": self.not_dicom,
+            "signatures": self.signatures,
+            "profiles": dict(sorted(self.profiles.items())),
+            "interrupted": self.interrupted,
+            "exit_status": self.status,
+        }
+
+    def _is_something_else(self, result: FileResult) -> bool:
+        return any(each.code == "not-dicom" for each in result.problems) and result.path not in self.demands.named
+
+    def _judged(self, result: FileResult) -> tuple[Standing, list[Reason]]:
+        """The standing of a file under the demands, and why."""
+        standing = result.standing
+        reasons = list(reasons_of(result))
+        evidence = [each for each in result.notes if each.code == "evidence-differs"]
+        if evidence:
+            return Standing.INVALID, [*evidence, *reasons]
+        if standing is Standing.UNSIGNED and self.demands.signature:
+            return Standing.INVALID, [Reason("unsigned", "it is not signed")]
+        if standing is Standing.VALID and self.demands.profile:
+            valid = [each for each in result.signatures if each.standing is Standing.VALID]
+            if not any(self.demands.profile in each.profiles for each in valid):
+                return Standing.INVALID, [Reason("profile", f"no signature in it satisfies {self.demands.profile}")]
+        return standing, reasons
+
+    def _show(self, standing: Standing, path: str, reasons: list[Reason]) -> None:
+        same = sum(1 for each in self.shown if each[0] is standing)
+        if same >= _MOST_SHOWN:
+            self.left_out += 1
+            return
+        self.shown.append((standing, path, "; ".join(map(_told, reasons[:2]))))
+
+    # -- for people ----------------------------------------------------------------------------------------------------
+
+    def tell(self, console: Console) -> None:
+        """Print details of few files, or what is notable among many, and the counts."""
+        if 0 < self.files <= _MOST_DETAILED:
+            for result in self.detailed:
+                _tell_file(console, result, *self._judged(result))
+        elif self.shown:
+            self._tell_shown(console)
+        self._tell_counts(console)
+
+    def _tell_shown(self, console: Console) -> None:
+        from rich.table import Table
+
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+        for heading in ("verdict", "file", "why"):
+            table.add_column(heading, overflow="fold", no_wrap=heading == "verdict")
+        order = (Standing.INVALID, Standing.UNKNOWN)
+        for standing, path, why in sorted(self.shown, key=lambda each: order.index(each[0])):
+            table.add_row(_styled(standing), _text(path), _text(why))
+        console.print(table)
+        if self.left_out:
+            console.print(_text(f"... and {self.left_out:,} more of these; --json-lines tells every one of them"))
+        console.print()
+
+    def _tell_counts(self, console: Console) -> None:
+        counted = [
+            f"{self.standings[standing]:,} {_WORDS[standing]}"
+            for standing in (Standing.VALID, Standing.INVALID, Standing.UNKNOWN, Standing.UNSIGNED)
+            if self.standings[standing] or standing in {Standing.VALID, Standing.INVALID}
+        ]
+        if self.directories:
+            counted.append(f"{self.directories:,} DICOMDIR")
+        if self.not_dicom:
+            counted.append(f"{self.not_dicom:,} not DICOM")
+        files = "1 file" if self.files == 1 else f"{self.files:,} files"
+        console.print(_text(f"{files}, {_size(self.octets)}: {', '.join(counted)}"))
+        if self.files <= _MOST_DETAILED:
+            return
+        if self.profiles:
+            met = ", ".join(f"{name} {count:,}" for name, count in sorted(self.profiles.items()))
+            console.print(_text(f"profiles satisfied (files): {met}"))
+        if self.signers:
+            most = self.signers.most_common(_MOST_SIGNERS)
+            more = f", and {len(self.signers) - len(most)} more" if len(self.signers) > len(most) else ""
+            told = ", ".join(f"{name} ({count:,})" for name, count in most)
+            console.print(_text(f"signed by: {told}{more}"))
+        for (_, text), count in self.uncovered.most_common():
+            noun = "1 valid file" if count == 1 else f"{count:,} valid files"
+            console.print(_text(f"not signed in {noun}: {text}"), style="yellow")
+
+
+def reasons_of(result: FileResult) -> Iterator[Reason]:
+    """Why a file is as it is: what is wrong with it and with its signatures, the worst first."""
+    yield from result.problems
+    for each in sorted(result.signatures, key=lambda one: one.standing is not Standing.INVALID):
+        if each.standing is not Standing.VALID:
+            yield from each.reasons
+
+
+def not_covered(result: FileResult) -> tuple[Reason, ...]:
+    """What no valid signature at the top level of a file covers."""
+    top = [each for each in result.signatures if not each.location and each.standing is Standing.VALID]
+    if len(top) == 1:
+        return top[0].uncovered
+    if top:
+        prefix = "covered by no signature: "
+        return tuple(
+            Reason(each.code, each.text.removeprefix(prefix), each.place)
+            for each in result.notes
+            if each.text.startswith(prefix)
+        )
+    if any(each.standing is Standing.VALID for each in result.signatures):
+        return (Reason("patient-identity", "everything outside the signed items"),)
+    return ()
+
+
+def _tell_file(console: Console, result: FileResult, standing: Standing, reasons: list[Reason]) -> None:
+    heading = _text(f"{result.path}: ")
+    heading.append_text(_styled(standing))
+    console.print(heading)
+    if standing is not result.standing:
+        for reason in reasons[:1]:
+            console.print(_text(f"  {_told(reason)}"))
+    for problem in result.problems:
+        console.print(_text(f"  {_told(problem)}"))
+    for each in result.signatures:
+        _tell_signature(console, each)
+    for note in result.notes:
+        if note.code == "evidence-differs":
+            console.print(_text(f"  {_told(note)}"), style="bold red")
+    lacking = not_covered(result)
+    if lacking:
+        console.print(_text("  not signed: " + "; ".join(_told(each) for each in lacking)), style="yellow")
+
+
+def _tell_signature(console: Console, each: SignatureResult) -> None:
+    line = _text(f"  signature {each.number}")
+    if each.location:
+        line.append_text(_text(f" of {each.location}"))
+    line.append(": ")
+    line.append_text(_styled(each.standing))
+    facts = [" ".join(each.profiles), each.algorithm, each.signed_at]
+    if each.certificate is not None and each.certificate.subject:
+        facts.insert(0, f"by {each.certificate.subject}")
+    if each.purposes:
+        facts.append("purpose " + ", ".join(one.meaning or one.value for one in each.purposes))
+    if each.timestamp is not None:
+        facts.append(f"timestamp {_WORDS[each.timestamp.standing]} {each.timestamp.time}".strip())
+    line.append_text(_text("".join(f", {fact}" for fact in facts if fact)))
+    console.print(line)
+    for reason in each.reasons:
+        console.print(_text(f"    {_told(reason)}"))
+    for reason in each.encoding:
+        console.print(_text(f"    encoding: {_told(reason)}"), style="yellow")
+    if each.certificate is not None and each.standing is Standing.VALID:
+        for reason in each.certificate.reasons:
+            if reason.code not in {"no-anchors"}:
+                console.print(_text(f"    note: {_told(reason)}"), style="yellow")
+    if each.location and each.uncovered:
+        told = "; ".join(_told(one) for one in each.uncovered)
+        console.print(_text(f"    of this item not signed: {told}"), style="yellow")
+
+
+def _told(reason: Reason) -> str:
+    return f"{reason.text} [{reason.place}]" if reason.place else reason.text
+
+
+def _plain(text: str) -> str:
+    return text.removeprefix("part of it: ")
+
+
+def _styled(standing: Standing) -> Text:
+    from rich.text import Text
+
+    return Text(_WORDS[standing], style=_STYLES[standing])
+
+
+def _text(text: str) -> Text:
+    """`text` as it is, but for characters that would do something to a terminal."""
+    from rich.text import Text
+
+    return Text("".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text))
+
+
+def _size(octets: int) -> str:
+    amount, unit = float(octets), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if amount < 1000 or unit == "TB":
+            break
+        amount /= 1000
+    return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
