@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -214,15 +214,31 @@ def load_catalogue(*folders: Path) -> Catalogue:
     return catalogue
 
 
+def domains_of(requirements: Iterable[Requirement]) -> frozenset[str]:
+    """The domains (folders of the built-in suites) to which the built-in ones of `requirements` belong."""
+    folders = _domains()
+    return frozenset(folders[one.id] for one in requirements if one.id in folders and not one.vendor_suite)
+
+
 @cache
 def _built_in() -> tuple[Requirement, ...]:
-    found: dict[str, Requirement] = {}
+    return tuple(requirement for _, requirement in _by_domain())
+
+
+@cache
+def _domains() -> dict[str, str]:
+    return {requirement.id: domain for domain, requirement in _by_domain()}
+
+
+@cache
+def _by_domain() -> tuple[tuple[str, Requirement], ...]:
+    found: dict[str, tuple[str, Requirement]] = {}
     for folder in sorted(BUILT_IN.iterdir()):
         for file in _files(folder):
             for requirement in _read(file, vendor=False):
                 if requirement.id in found:
                     raise HarnessError(f"{file}: requirement {requirement.id} is defined twice")
-                found[requirement.id] = requirement
+                found[requirement.id] = folder.name, requirement
     return tuple(found.values())
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 
-from harness.catalogue import BUILT_IN, Catalogue, Requirement, load_catalogue
+from harness.catalogue import BUILT_IN, Catalogue, Requirement, domains_of, load_catalogue
 from harness.claims import claims_to_judge, held_by
 from harness.errors import UsageProblem
 from harness.judging import opinions
@@ -101,7 +101,8 @@ def judge(
     for claim, other in others.items():
         of_other, _ = judging.verdicts(apart[other], findings, observed_at)
         separations.append(separation_of(claim, other, of_other))
-    advice, notes = _advice(sut, claims, judging.lookup)
+    domains = domains_of(case.requirement for cases in plan.values() for case in cases)
+    advice, notes = _advice(sut, claims, judging.lookup, domains)
     return Judgement(
         tuple(verdicts),
         tuple(claim_verdicts),
@@ -182,7 +183,8 @@ class _Judging:
             by_requirement.setdefault(case.requirement.id, []).append(case)
         plugin = JudgingPlugin(self.sut, lookup, self.catalogue, by_requirement, self.vendors, before_judging)
         # For every file that it is given pytest reads the whole folder: of our own suites it gets the folders.
-        paths = sorted({file.parent for file in _test_files(BUILT_IN, "*/test_*.py")})
+        domains = domains_of(case.requirement for case in cases)
+        paths = sorted({file.parent for file in _test_files(BUILT_IN, "*/test_*.py") if file.parent.name in domains})
         for folder in self.vendors:
             paths += _test_files(folder, "**/test_*.py")
         root = Path(os.path.commonpath([BUILT_IN.parent, *self.vendors]))
@@ -337,16 +339,16 @@ def _not_examined(case: Case) -> NotExamined:
 
 
 def _advice(
-    sut: SutRecord, claims: Sequence[ClaimRecord], lookup: Observations
+    sut: SutRecord, claims: Sequence[ClaimRecord], lookup: Observations, domains: frozenset[str]
 ) -> tuple[tuple[AdviceRecord, ...], tuple[str, ...]]:
-    """What the built-in suites advise; one that breaks off is a note, for advice is no verdict.
+    """What the built-in suites of `domains` advise; one that breaks off is a note, for advice is no verdict.
 
     ``suites/<domain>/advice.py`` exports ``advise(endpoint: EndpointRecord, claims: tuple[ClaimRecord, ...],
     observations: Observations) -> Iterable[AdviceRecord]``; it is asked once for each endpoint that is claimed.
     """
     given: dict[tuple[str, str], AdviceRecord] = {}
     notes = []
-    for module in _advisers():
+    for module in _advisers(domains):
         for endpoint in sut.endpoints:
             about = tuple(claim for claim in claims if endpoint.name in {claim.endpoint, *claim.alternates})
             if not about:
@@ -359,9 +361,10 @@ def _advice(
     return tuple(given.values()), tuple(notes)
 
 
-def _advisers() -> Iterator[str]:
+def _advisers(domains: frozenset[str]) -> Iterator[str]:
     for file in sorted(BUILT_IN.glob("*/advice.py")):
-        yield f"{BUILT_IN.name}.{file.parent.name}.advice"
+        if file.parent.name in domains:
+            yield f"{BUILT_IN.name}.{file.parent.name}.advice"
 
 
 def exit_status(judgement: Judgement, allow_inconclusive: bool = False) -> int:
