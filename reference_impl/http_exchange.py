@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
+import ssl
 import threading
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -18,21 +19,30 @@ class HttpExchangeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """Status code, media type in lower case without parameters, and body."""
+    """Status code, media type in lower case without parameters, body, and the Content-Type as it stands."""
 
     status: int
     media_type: str
     body: bytes
+    content_type: str = ""
 
 
 def ask(
-    url: str, question: bytes | None = None, media_type: str = "", *, seconds: float = 10.0, largest: int = 1 << 20
+    url: str,
+    question: bytes | None = None,
+    media_type: str = "",
+    *,
+    accept: str = "",
+    seconds: float = 10.0,
+    largest: int = 1 << 20,
+    context: ssl.SSLContext | None = None,
 ) -> HttpAnswer:
     """Send `question` of that media type by POST (None: GET) to `url`, and return the answer.
 
-    All of it may take `seconds`, its body may have `largest` octets. Raises HttpExchangeError.
+    All of it may take `seconds`, its body may have `largest` octets. HTTPS is spoken as `context` has it. Raises
+    HttpExchangeError.
     """
-    connection, target = _connection(url, seconds)
+    connection, target = _connection(url, seconds, context)
     overdue = threading.Event()
 
     def give_up() -> None:
@@ -46,10 +56,13 @@ def ask(
     deadline.start()
     try:
         headers = {"Content-Type": media_type} if question is not None else {}
+        if accept:
+            headers["Accept"] = accept
         connection.request("GET" if question is None else "POST", target, question, headers)
         answer = connection.getresponse()
         body = answer.read(largest + 1)
-        kind = (answer.getheader("Content-Type") or "").partition(";")[0].strip().lower()
+        said_type = answer.getheader("Content-Type") or ""
+        kind = said_type.partition(";")[0].strip().lower()
     except (OSError, ValueError, http.client.HTTPException) as problem:
         late = overdue.is_set() or isinstance(problem, TimeoutError)
         said = f"no whole answer came in {seconds:g} s" if late else str(problem) or type(problem).__name__
@@ -61,10 +74,10 @@ def ask(
         raise HttpExchangeError(f"no whole answer came in {seconds:g} s")
     if len(body) > largest:
         raise HttpExchangeError(f"the answer has more than {largest} octets")
-    return HttpAnswer(answer.status, kind, body)
+    return HttpAnswer(answer.status, kind, body, said_type)
 
 
-def _connection(url: str, seconds: float) -> tuple[http.client.HTTPConnection, str]:
+def _connection(url: str, seconds: float, context: ssl.SSLContext | None) -> tuple[http.client.HTTPConnection, str]:
     """A connection that is not yet open, and the target of the request."""
     try:
         parts = urlsplit(url)
@@ -73,6 +86,8 @@ def _connection(url: str, seconds: float) -> tuple[http.client.HTTPConnection, s
         raise HttpExchangeError(f"{url!r} is no URL: {problem}") from None
     if parts.scheme not in _PORTS or not host:
         raise HttpExchangeError(f"{url!r} is no URL of HTTP")
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return kind(host, port or _PORTS[parts.scheme], timeout=seconds), target
+    port = port or _PORTS[parts.scheme]
+    if parts.scheme == "https":
+        return http.client.HTTPSConnection(host, port, timeout=seconds, context=context), target
+    return http.client.HTTPConnection(host, port, timeout=seconds), target

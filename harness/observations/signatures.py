@@ -83,6 +83,7 @@ class StoredObject(Frozen):
     stored_syntax: str = ""
     returned_syntax: str = ""
     contexts: tuple[str, ...] = ()  # transfer syntaxes that the SUT accepted for it
+    unverified: bool = False
     differences: tuple[Difference, ...] = ()
     before: FileResult | None = None
     after: FileResult | None = None
