@@ -1,0 +1,98 @@
+"""A verifier of signatures as its judgements see it: what it said of the crafted objects that it was shown.
+
+A verifier that calls nothing valid would be right about everything that is not: whether its refusals tell anything is
+seen from plain good objects, the controls. What was not obtained raises `Missing`; nothing here judges.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from harness import ClaimRecord, Endpoints, Missing, Observations, VerifierAnswer
+from suites.signatures.words import bounded, counted, in_a_row
+
+CONTROL_RULES = frozenset({"ripemd160", "md5", "sha1", "sha256", "sha384", "sha512"})
+"""Rules whose good objects are the plainest there are; a verifier that calls none of them valid tells nothing."""
+SHOW = "Let the verifier look at the crafted objects, by a driver, by C-STORE or by the operator, and run again."
+Met = Literal["met", "broken", "open"]
+
+
+@dataclass(frozen=True, eq=False)
+class SeenAnswer:
+    """What the verifier said of one object."""
+
+    facts: VerifierAnswer
+
+    @property
+    def exchange(self) -> str:
+        """What holds the octets of the object, and how the verifier was asked."""
+        return self.facts.exchange
+
+    @property
+    def understood(self) -> bool:
+        """Whether there is an answer."""
+        return bool(self.facts.answer)
+
+    @property
+    def said(self) -> str:
+        """The answer in words, with what it was read from."""
+        return f"{self.facts.answer} ({bounded(self.facts.told_by)})" if self.facts.told_by else self.facts.answer
+
+    def __str__(self) -> str:
+        return self.facts.case
+
+
+class SignatureVerifier:
+    """The verifier of the claim that is judged."""
+
+    def __init__(self, observations: Observations, endpoints: Endpoints, claim: ClaimRecord) -> None:
+        self._observations = observations
+        self._endpoints = endpoints
+        self.claim = claim
+
+    @property
+    def name(self) -> str:
+        """The endpoint of the claim."""
+        return self.claim.endpoint
+
+    @cached_property
+    def _obtained(self) -> tuple[tuple[SeenAnswer, ...], Missing | None]:
+        answers: list[SeenAnswer] = []
+        first: Missing | None = None
+        for endpoint in self._endpoints:
+            for subject in self._observations.subjects(endpoint, VerifierAnswer):
+                try:
+                    answers.append(SeenAnswer(self._observations.facts(endpoint, VerifierAnswer, subject)))
+                except Missing as missing:
+                    first = first or missing
+        return tuple(answers), first
+
+    def of_rule(self, rule: str) -> tuple[SeenAnswer, ...]:
+        """The answers to the objects of `rule`. Raises `Missing` where there is none."""
+        answers, first = self._obtained
+        found = tuple(each for each in answers if each.facts.rule == rule)
+        if not found:
+            if first is not None:
+                raise first
+            raise Missing(f"no object of the rule {rule} was shown at {self.name}", SHOW)
+        skipped = [each for each in found if not each.understood and each.facts.skipped]
+        if len(skipped) == len(found):
+            raise Missing(f"{skipped[0]} was not shown: {bounded(skipped[0].facts.skipped)}", SHOW)
+        return found
+
+    def control(self) -> None:
+        """Raise `Missing` where plain good objects were not called valid: then a refusal tells nothing."""
+        answers, _ = self._obtained
+        controls = [each for each in answers if each.facts.rule in CONTROL_RULES and each.facts.treatment == "valid"]
+        if any(each.facts.answer == "valid" for each in controls):
+            return
+        if not controls:
+            raise Missing(f"no plain good object was shown at {self.name}, so that a refusal tells nothing", SHOW)
+        shown = in_a_row(f"{each}: {each.said or 'no answer'}" for each in controls)
+        raise Missing(
+            f"none of {counted(len(controls), 'plain good object')} was called valid, so that a refusal tells nothing: {shown}",
+            "See whether the verifier trusts the authority of the test certificates, and what is taken for its answer.",
+            tuple(each.exchange for each in controls),
+        )

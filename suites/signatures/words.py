@@ -1,0 +1,44 @@
+"""What judgements of signatures say of objects, in words: names of a SUT's making are bounded, lists are short."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from reference_impl.signatures.results import Code, Reason
+
+MOST_NAMED = 5
+_LONGEST = 120
+
+
+def listed(names: Iterable[str], most: int = MOST_NAMED) -> list[str]:
+    """The first of `names`, and as last entry how many more there are."""
+    every = [bounded(each) for each in names]
+    return every if len(every) <= most else [*every[:most], f"and {len(every) - most} more"]
+
+
+def in_a_row(names: Iterable[str], most: int = MOST_NAMED) -> str:
+    """The same on one line."""
+    return ", ".join(listed(names, most))
+
+
+def bounded(text: str) -> str:
+    """`text` on one line and not too long: it may come from a SUT."""
+    line = " ".join("".join(each if each.isprintable() else " " for each in text[: 4 * _LONGEST]).split())
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
+
+
+def told(reasons: Sequence[Reason], most: int = 2) -> str:
+    """Reasons on one line, each with its place; "no reason given" where there is none."""
+    said = [f"{each.text} at {each.place}" if each.place else each.text for each in reasons]
+    return "; ".join(listed(said, most)) or "no reason given"
+
+
+def coded(purpose: Code) -> str:
+    """A coded concept as PS3.16 writes it."""
+    meaning = f', "{bounded(purpose.meaning)}"' if purpose.meaning else ""
+    return f"({bounded(purpose.value) or 'no value'}, {bounded(purpose.scheme) or 'no scheme'}{meaning})"
+
+
+def counted(number: int, noun: str) -> str:
+    """ "1 object", "2 objects"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
