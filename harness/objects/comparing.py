@@ -95,21 +95,23 @@ class _Comparison:
                 return
 
     def _items(self, sent: Sequence[Level], came: Sequence[Level], place: str) -> None:
-        ours = [_digest(self.before, level) for level in sent]
-        theirs = [_digest(self.after, level) for level in came]
-        if ours == theirs:
+        if [_digest(self.before, one) for one in sent] == [_digest(self.after, one) for one in came]:
             return
-        moved = _moved(ours, theirs)
+        pairs = _paired([_digest(self.before, one, loose=True) for one in sent],
+                        [_digest(self.after, one, loose=True) for one in came])  # fmt: skip
+        order = sorted(new for _, new in pairs)
+        moved = [(old, new) for (old, new), expected in zip(pairs, order, strict=True) if new != expected]
         if moved:
-            words = ", ".join(f"item {old} is now item {new}" for old, new in moved[:4])
+            words = ", ".join(f"item {old + 1} is now item {new + 1}" for old, new in moved[:4])
             self.tell("item-order", place, words)
+        ours = set(range(len(sent))) - {old for old, _ in pairs}
+        theirs = set(range(len(came))) - {new for _, new in pairs}
         if len(ours) != len(theirs):
-            self.tell("items", place, f"{len(ours)} items came back as {len(theirs)}")
-            return
-        known = set(ours) & set(theirs)
-        for one, other, mine, other_digest in zip(sent, came, ours, theirs, strict=True):
-            if mine != other_digest and mine not in known and other_digest not in known:
-                self.levels(one, other)
+            self.tell("items", place, f"{len(sent)} items came back as {len(came)}")
+        else:
+            pairs += zip(sorted(ours), sorted(theirs), strict=True)
+        for old, new in sorted(pairs):
+            self.levels(sent[old], came[new])
 
     def _signatures(self, name: str, sent: Sequence[Element], came: Sequence[Element]) -> None:
         ours = [level for element in sent for level in element.items or ()]
@@ -139,7 +141,8 @@ class _Comparison:
     def _told(self, sent: Element, came: Element) -> str:
         before, after = self.before.value(sent, _CHUNK), self.after.value(came, _CHUNK)
         words = f"{_shown(before, sent.length)} came back as {_shown(after, came.length)}"
-        if before.rstrip(b" \0") == after.rstrip(b" \0"):
+        whole = max(sent.length or 0, came.length or 0) <= _CHUNK
+        if whole and before.rstrip(b" \0") == after.rstrip(b" \0"):
             return f"only the padding differs: {words}"
         return words
 
@@ -152,46 +155,30 @@ def _by_tag(level: Level) -> dict[int, list[Element]]:
     return found
 
 
-def _moved(ours: Sequence[bytes], theirs: Sequence[bytes]) -> list[tuple[int, int]]:
-    """Items (old and new number, from 1) that stand in another order among those that came back whole."""
-    left = Counter(ours) & Counter(theirs)
-    kept, back = _numbered(ours, left), _numbered(theirs, left)
+def _paired(ours: Sequence[bytes], theirs: Sequence[bytes]) -> list[tuple[int, int]]:
+    """Which item came back as which, for those of the same content, in the order of ours."""
     places: dict[bytes, list[int]] = {}
-    for number, digest in kept:
+    for number, digest in enumerate(theirs):
         places.setdefault(digest, []).append(number)
-    order = [places[digest].pop(0) for _, digest in back]
-    return [
-        (old, new) for (old, (new, _)), expected in zip(zip(order, back, strict=True), sorted(order), strict=True)
-        if old != expected
-    ]  # fmt: skip
+    return [(number, places[digest].pop(0)) for number, digest in enumerate(ours) if places.get(digest)]
 
 
-def _numbered(digests: Sequence[bytes], left: Counter[bytes]) -> list[tuple[int, bytes]]:
-    left = left.copy()
-    found = []
-    for number, digest in enumerate(digests, 1):
-        if left[digest] > 0:
-            left[digest] -= 1
-            found.append((number, digest))
-    return found
-
-
-def _digest(file: DicomFile, level: Level) -> bytes:
-    """What stands in a data set, whatever the forms of its lengths and whether VRs are encoded."""
+def _digest(file: DicomFile, level: Level, *, loose: bool = False) -> bytes:
+    """What stands in a data set, whatever the forms of lengths and the VRs; `loose`: in any order of nested items."""
     digest = hashlib.sha256()
-    for part in _parts(file, level):
+    for part in _parts(file, level, loose=loose):
         digest.update(part)
     return digest.digest()
 
 
-def _parts(file: DicomFile, level: Level) -> Iterator[bytes]:
+def _parts(file: DicomFile, level: Level, *, loose: bool) -> Iterator[bytes]:
     for tag, elements in sorted(_by_tag(level).items()):
         for element in elements:
             yield tag.to_bytes(4, "big")
             if element.has_items:
-                for item in element.items or ():
-                    yield b"item"
-                    yield _digest(file, item)
+                digests = [_digest(file, item, loose=loose) for item in element.items or ()]
+                yield len(digests).to_bytes(4, "big")
+                yield from sorted(digests) if loose else digests
             elif element.fragments is not None:
                 for offset, length in element.fragments:
                     yield b"fragment" + length.to_bytes(4, "big")

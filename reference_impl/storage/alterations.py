@@ -29,7 +29,7 @@ _NUMBERS = frozenset({"DS", "IS"})
 _PIXEL_DATA = 0x7FE00010
 _ITEM = b"\xfe\xff\x00\xe0"
 
-DEPARTMENT, PROTOCOL_CODES = 0x00081040, 0x00400260
+DIAGNOSES, PROTOCOL_CODES = 0x00081080, 0x00400260
 """Elements that only one case has, where no signature covers them."""
 
 
