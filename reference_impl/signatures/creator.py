@@ -32,6 +32,7 @@ __all__ = ["Signer", "SigningError", "SigningOrder", "sign_file"]
 
 Profile = Literal["", "C.1", "C.2", "C.3", "C.4"]
 _DIRECTORY_RECORDS = 0x00041220
+_VERIFICATION_FLAG = 0x0040A493
 _MOST_MAC_IDS = 0x10000
 
 
@@ -39,9 +40,10 @@ _MOST_MAC_IDS = 0x10000
 class SigningOrder:
     """What one signature shall be.
 
-    `profile`: "C.1" (Base), "C.2" (Creator), "C.3" (Authorization), "C.4" (Structured Report), or empty for a
-    signature outside them (ECDSA, DSA). `tags` are signed in addition to what the profile demands; under C.1, which
-    demands nothing, they are all that is signed, and without them everything that may be. `location` is that of the
+    `profile`: "C.1" (Base), "C.2" (Creator), "C.3" (Authorization), "C.4" (Structured Report; of a verified document
+    what the verification signature covers is signed whatever the purpose), or empty for a signature outside them
+    (ECDSA, DSA). `tags` are signed in addition to what the profile demands; under C.1, which demands nothing, they are
+    all that is signed, and without them everything that may be. `location` is that of the
     sequence item to sign, "(0040,A730)[2]", empty for the top level. `transfer_syntax` is the MAC Calculation
     Transfer Syntax UID: by default that of the file if it is encapsulated, else Explicit VR Little Endian. `mac_id` by
     default is the lowest that is free in the instance. `timestamp` takes the Value of Signature and returns a certified
@@ -258,7 +260,7 @@ class _Making:
             PresentElement(tag_text(each.tag), each.vr, each.holds_unknown, tuple(map(tag_text, each.nested_tags())))
             for each in self._level.elements
         ]
-        verified = order.purpose is not None and is_verification(order.purpose)
+        verified = self._file.text(self._level.get(_VERIFICATION_FLAG)) == "VERIFIED"
         return wanted | able & frozenset(map(parse_tag, required_tags(order.profile, present, verified)))
 
     def _why_not(self, tag: int) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -87,12 +86,8 @@ class Signer:
                 raise SigningError(f"no other algorithm makes digests of the size of {algorithm}'s; use SHA256")
             return key.sign(digest, padding.PKCS1v15(), Prehashed(_OTHER_OF_SAME_SIZE[len(digest)]()))
         if algorithm == "RIPEMD160":
-            return self._ripemd160.sign(_Ripemd160Digest(digest))
+            return _Ripemd160Scheme(key).sign(_Ripemd160Digest(digest))
         return key.sign(digest, padding.PKCS1v15(), Prehashed(_HASHES[algorithm]()))
-
-    @cached_property
-    def _ripemd160(self) -> _Ripemd160Scheme:
-        return _Ripemd160Scheme(self.key)
 
 
 class _Ripemd160Digest:
@@ -110,14 +105,15 @@ class _Ripemd160Digest:
 class _Ripemd160Scheme:
     """RSA with RIPEMD160, which OpenSSL's bindings of cryptography do not offer."""
 
-    def __init__(self, key: PrivateKey) -> None:
+    def __init__(self, key: rsa.RSAPrivateKey) -> None:
         from Crypto.PublicKey import RSA
         from Crypto.Signature import pkcs1_15
 
-        encoded = key.private_bytes(
-            serialization.Encoding.DER, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-        )
-        self._scheme = pkcs1_15.new(RSA.import_key(encoded))
+        numbers = key.private_numbers()
+        public = numbers.public_numbers
+        parts = (public.n, public.e, numbers.d, numbers.p, numbers.q)
+        # whether the primes are prime was asked when the key was read, and takes seconds
+        self._scheme = pkcs1_15.new(RSA.construct(parts, consistency_check=False))
 
     def sign(self, digest: _Ripemd160Digest) -> bytes:
         return self._scheme.sign(digest)

@@ -1,0 +1,151 @@
+"""DCMTK's dcmsign verifies what we sign: every algorithm, key, profile, transfer syntax and level, timestamps too."""
+
+from __future__ import annotations
+
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from fixtures.instances import INSTANCES, write_instance
+from fixtures.pki import Pki
+from reference_impl.signatures.algorithms import ALGORITHMS
+from reference_impl.signatures.creator import SigningOrder, sign_file
+from reference_impl.signatures.deviations import Deviations
+from reference_impl.signatures.keys import Signer, load_signer
+from reference_impl.signatures.mac import signable
+from reference_impl.signatures.purposes import VERIFICATION, purposes
+from reference_impl.signatures.reader import open_dicom
+from reference_impl.signatures.tsa import TimestampAuthority, TsaServer
+from tests.missing import lacking
+from tests.peers.starters import PeerMissing
+from tests.peers.starters.process import program
+
+pytestmark = pytest.mark.peer
+
+TRIMMED = {"odd-padding": {0x00080080, 0x00081030, 0x0008103E, 0x00204000}}
+"""Values with several trailing blanks: dcmsign drops these when it reads, so that its MAC is not of the Value as
+PS3.3 C.12.1.1.3.1.2 wants it. What it calls corrupted is as it was signed."""
+OTHER_LISTS = {
+    "ct": "its list has Acquisition Date and Time, which newer editions keep outside the General Image Module",
+    "odd-unknown-vr": "it demands elements of VR UN as well, which PS3.3 C.12.1.1.3.1.1 forbids to sign",
+}
+"""Instances whose signatures verify, but are none of that profile to dcmsign."""
+SIGNABLE = [name for name, spec in INSTANCES.items() if spec.explicit_little_endian]
+DOCUMENTS = [name for name, spec in INSTANCES.items() if spec.document and name != "sr-two-observers"]
+AUTHOR = purposes()["1"]
+
+
+@cache
+def pki() -> Pki:
+    return Pki.create()
+
+
+@cache
+def signer(case: str = "signer") -> Signer:
+    return load_signer(pki().key_file(case), pki().certificate_file(case))
+
+
+def verdict(path: Path, *options: str, anchors: tuple[str, ...] = ("ca", "ca_ec")) -> tuple[int, str]:
+    """Exit status (0: all signatures verify, and there is one) and words of dcmsign."""
+    try:
+        dcmsign = program("dcmsign")
+    except PeerMissing as problem:
+        lacking(str(problem))
+    command = [dcmsign, "-v", "+rg", "+cf", str(pki().trust_anchors_file(*anchors)), *options, str(path)]
+    ended = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=60, check=False)
+    return ended.returncode, ended.stdout + ended.stderr
+
+
+def verified(path: Path, count: int = 1, *options: str) -> None:
+    status, words = verdict(path, *options)
+    assert status == 0, words
+    assert f"{count} signature" in words, words
+    assert "0 corrupted" in words, words
+
+
+def test_it_tells_good_from_bad(tmp_path: Path) -> None:
+    """The check on the check: one octet changed in what was signed."""
+    out = tmp_path / "out.dcm"
+    sign_file(write_instance("ct", tmp_path / "in.dcm"), out, [SigningOrder()], signer())
+    verified(out)
+    with open_dicom(out) as file:
+        pixels = file.root.get(0x7FE00010)
+        assert pixels is not None
+        last = pixels.end - 1
+    octets = bytearray(out.read_bytes())
+    octets[last] ^= 1
+    out.write_bytes(octets)
+    assert verdict(out)[0] == 101
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("case", ["signer", "signer_rsa_1024", "signer_rsa_3072", "signer_rsa_4096", "signer_ec"])
+def test_every_algorithm_and_key(tmp_path: Path, algorithm: str, case: str) -> None:
+    out = tmp_path / "out.dcm"
+    order = SigningOrder(profile="" if case == "signer_ec" else "C.1", algorithm=algorithm, allow_weak_key=True)
+    sign_file(write_instance("ct", tmp_path / "in.dcm"), out, [order], signer(case))
+    verified(out)
+
+
+@pytest.mark.parametrize("profile", ["C.1", "C.2", "C.3"])
+@pytest.mark.parametrize("name", SIGNABLE)
+def test_every_instance_under_every_profile(tmp_path: Path, name: str, profile: str) -> None:
+    out = tmp_path / "out.dcm"
+    source = write_instance(name, tmp_path / "in.dcm")
+    sign_file(source, out, [SigningOrder(profile=profile)], signer())  # type: ignore[arg-type]
+    if name not in TRIMMED:
+        demanded = {"C.1": (), "C.2": ("+rc",), "C.3": ("+ru",)}[profile]
+        verified(out)
+        status, words = verdict(out, *demanded)
+        assert status == (102 if demanded and name in OTHER_LISTS else 0), words
+        return
+    assert verdict(out)[0] == 101
+    with open_dicom(source) as file:
+        rest = tuple(tag for tag in signable(file.root) if tag not in TRIMMED[name])
+    sign_file(source, out, [SigningOrder(tags=rest)], signer())
+    verified(out)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_documents_under_the_profile_for_reports(tmp_path: Path, name: str) -> None:
+    out = tmp_path / "out.dcm"
+    source = write_instance(name, tmp_path / "in.dcm")
+    sign_file(source, out, [SigningOrder(profile="C.4", purpose=AUTHOR)], signer())
+    verified(out, 1, "+rs")
+    if name == "sr-verified":
+        sign_file(source, out, [SigningOrder(profile="C.4", purpose=VERIFICATION)], signer())
+        verified(out, 1, "+rs")
+
+
+@pytest.mark.parametrize("undefined", [False, True])
+def test_several_signatures_at_several_levels(tmp_path: Path, undefined: bool) -> None:
+    first, second = tmp_path / "1.dcm", tmp_path / "2.dcm"
+    way = Deviations(undefined_lengths=undefined)
+    source = write_instance("odd-nested", tmp_path / "in.dcm")
+    with open_dicom(source) as file:
+        places = []
+        level = file.root
+        while inner := next((each.items[0] for each in level.elements if each.vr == "SQ" and each.items), None):
+            places.append(inner.location)
+            level = inner
+    assert len(places) > 5
+    orders = [SigningOrder(purpose=AUTHOR), *(SigningOrder(location=place) for place in places)]
+    sign_file(source, first, orders, signer(), way)
+    verified(first, len(orders))
+    more = [SigningOrder(signer=signer("signer_second"), location=places[-1], algorithm="SHA512"), SigningOrder()]
+    sign_file(first, second, more, signer(), way)
+    verified(second, len(orders) + 2)
+
+
+@pytest.mark.parametrize("algorithm", ["SHA256", "SHA512"])
+def test_a_timestamp(tmp_path: Path, algorithm: str) -> None:
+    from reference_impl.signatures.timestamp_requests import request_timestamp
+
+    out = tmp_path / "out.dcm"
+    issued = pki().issue("tsa")
+    with TsaServer(TimestampAuthority(issued.certificate, issued.key)) as server:
+        order = SigningOrder(timestamp=lambda value: request_timestamp(server.url, value, algorithm))
+        sign_file(write_instance("ct", tmp_path / "in.dcm"), out, [order], signer())
+    verified(out, 1, "+tr")
