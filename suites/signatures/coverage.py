@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from harness.catalogue import load_catalogue
-from reference_impl.signatures.profiles import PROFILES, Rule, demanded, foreign, is_verification
+from reference_impl.signatures.profiles import MODULES, PROFILES, Rule, demanded, foreign, is_verification, parse_tag
 from reference_impl.signatures.results import PresentElement
 from suites.signatures.view import SeenObject, SeenSignature
 
@@ -40,9 +40,17 @@ def _asked(profile: str, sop_class: str, present: tuple[PresentElement, ...]) ->
     """What each rule, by its paragraph, asks of an object."""
     rules = PROFILES[profile].rules
     asked = {rule: frozenset(demanded(rule, present)) for rule in rules}
-    strange = {rule: frozenset(foreign(rule, asked[rule], sop_class)) for rule in rules}
+    strange = {rule: frozenset(foreign(rule, asked[rule], sop_class) if rule.modules else ()) for rule in rules}
     at_home = frozenset(tag for rule in rules for tag in asked[rule] - strange[rule])
+    if profile not in FOREIGN_COUNT:
+        at_home |= frozenset(tag for each in strange.values() for tag in each if _has_other_home(tag, sop_class))
     return {rule.paragraph: Wanted(asked[rule] - strange[rule], strange[rule] - at_home) for rule in rules}
+
+
+def _has_other_home(tag: str, sop_class: str) -> bool:
+    """Whether a module that the profile does not list, and that objects of `sop_class` have, holds the attribute."""
+    number = parse_tag(tag)
+    return any(module.has(number) for module in MODULES.values() if module.belongs_to(sop_class))
 
 
 class Coverage:

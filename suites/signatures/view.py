@@ -26,6 +26,7 @@ from reference_impl.signatures.results import DocumentResult, FileResult, Presen
 from suites.signatures.words import bounded, counted, in_a_row, listed
 
 SIGN = "Let the SUT sign an object, by a driver, into a folder or by sending it, and run again."
+LOOK = "See what `ps315 verify` says of this object, which is among the evidence."
 _MOST_EVIDENCE = 20
 
 
@@ -221,8 +222,7 @@ def expect_of_each(
         raise _unknown(unknown, len(seen))
     if not right:
         raise creator.not_concerned(concerned or what, objects_of(seen))
-    examined = f"{what}, of {len(right)} examined"
-    expect([], evidence=evidence_of(right), what=examined).to_be_empty(expected=expected)
+    expect(f"none, of {len(right)} examined", evidence=evidence_of(right), what=what).to_hold(True, expected=expected)
 
 
 def objects_of(seen: Sequence[SeenObject] | Sequence[SeenSignature]) -> tuple[SeenObject, ...]:
@@ -238,7 +238,7 @@ def _unknown(unknown: Sequence[tuple[SeenT, Missing]], total: int) -> Missing:
     """What is said where something could not be told of some."""
     each, first = unknown[0]
     more = f" ({len(unknown)} of {total} cannot be judged)" if total > 1 else ""
-    return Missing(f"{each}: {first.what}{more}", first.remedy, evidence_of([one for one, _ in unknown]))
+    return Missing(f"{each}: {first.what}{more}", first.remedy or LOOK, evidence_of([one for one, _ in unknown]))
 
 
 def with_parameters(signatures: Sequence[SeenSignature]) -> Iterator[SeenSignature]:
