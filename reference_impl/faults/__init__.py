@@ -5,6 +5,7 @@ The tables say what a fault breaks: ``server.toml`` (the node) and ``client.toml
 a fault does stands in `reference_impl.transport.faults` and `reference_impl.transport.client_faults`.
 """
 
-from reference_impl.faults.annex_b import Fault, UnknownFaultError, check_names, load_faults
+from reference_impl.faults.annex_b import Fault, check_names, load_faults
+from reference_impl.faults.tables import UnknownFaultError
 
 __all__ = ["Fault", "UnknownFaultError", "check_names", "load_faults"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -11,7 +10,7 @@ from typing import Any
 from reference_impl.faults.beside import broken_beside, texts_beside
 from reference_impl.faults.retired import retired_faults, texts
 from reference_impl.faults.tables import ROLES as TABLES
-from reference_impl.faults.tables import check_same, table, table_name
+from reference_impl.faults.tables import check_same, known_names, table, table_name
 from reference_impl.transport.client_faults import CLIENT_BEHAVIOURS
 from reference_impl.transport.faults import BEHAVIOURS, missing_suite_faults
 from reference_impl.transport.profiles import load_profile
@@ -27,10 +26,6 @@ _CHANGES = ("inconclusive", "not_applicable", "pass")
 
 Verdicts = Mapping[str, Mapping[str, str]]
 """Verdict by profile and requirement id."""
-
-
-class UnknownFaultError(ValueError):
-    """A fault was named that does not exist."""
 
 
 @dataclass(frozen=True)
@@ -86,14 +81,7 @@ def load_faults(role: str | None = "tls-server") -> dict[str, Fault]:
 
 def check_names(names: Iterable[str], role: str = "tls-server") -> tuple[str, ...]:
     """Return `names` without repetition. Raises `UnknownFaultError`, with close names, for an unknown one of `role`."""
-    chosen = tuple(dict.fromkeys(names))
-    known = _BEHAVIOURS[role]
-    for name in chosen:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=5, cutoff=0.4)
-            hint = f"; did you mean {', '.join(close)}?" if close else ""
-            raise UnknownFaultError(f"there is no fault {name!r}{hint}")
-    return chosen
+    return known_names(names, _BEHAVIOURS[role])
 
 
 def _fault(name: str, row: dict[str, Any], role: str) -> Fault:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -9,13 +10,34 @@ from pathlib import Path
 from typing import Any
 
 ROLES = {"tls-server": "server", "tls-client": "client"}
-"""The roles that faults are made for, as the names of their tables have them."""
+"""The roles of connections that faults are made for, as the names of their tables have them."""
+OBJECT_ROLES = {
+    "signature-creator": "signature_creator",
+    "signature-verifier": "signature_verifier",
+    "instance-storer": "instance_storer",
+}
+"""The same for the roles of objects."""
 _OUTCOMES = ("fail", "warning", "inconclusive", "not_applicable", "pass")
+
+
+class UnknownFaultError(ValueError):
+    """A fault was named that does not exist."""
+
+
+def known_names(names: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
+    """Return `names` without repetition. Raises `UnknownFaultError`, with close names, for one that is not `known`."""
+    chosen, there = tuple(dict.fromkeys(names)), tuple(known)
+    for name in chosen:
+        if name not in there:
+            close = difflib.get_close_matches(name, there, n=5, cutoff=0.4)
+            hint = f"; did you mean {', '.join(close)}?" if close else ""
+            raise UnknownFaultError(f"there is no fault {name!r}{hint}")
+    return chosen
 
 
 def table_name(kind: str, role: str) -> str:
     """The file of a `kind` ("", "retired", "beside") of faults."""
-    return f"{kind}{kind and '_'}{ROLES[role]}.toml"
+    return f"{kind}{kind and '_'}{(ROLES | OBJECT_ROLES)[role]}.toml"
 
 
 @cache

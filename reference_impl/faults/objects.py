@@ -1,0 +1,63 @@
+"""What faults of creators and verifiers of signatures, and of storers, break: one table for each role.
+
+A row is kept by the profile that is kept: ``["C.2".leaves-out-waveform]``. The requirements of the base profile are
+judged alike under every profile that rests on it, so that their faults stand under C.1 alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
+from typing import cast
+
+from reference_impl.faults.tables import OBJECT_ROLES, check_outcome, table, texts_of
+
+_BEHAVIOURS: Mapping[str, tuple[str, str]] = {
+    "signature-creator": ("reference_impl.signatures.faults", "creator_behaviours"),
+    "signature-verifier": ("reference_impl.signatures.faults", "verifier_behaviours"),
+}
+"""By role, module and function that tell what is implemented."""
+ROLES = tuple(_BEHAVIOURS)
+"""The roles that have such a table; a closed list."""
+
+Turns = Mapping[str, Mapping[str, str]]
+"""By fault: requirement to verdict, umbrellas left out."""
+
+
+def behaviours_of(role: str) -> Mapping[str, object]:
+    """What the faults of `role` do, by their names."""
+    module, function = _BEHAVIOURS[role]
+    return cast("Callable[[], Mapping[str, object]]", getattr(import_module(module), function))()
+
+
+def texts_of_objects(role: str) -> dict[str, str]:
+    """The faults of `role`, with what they are. Raises ValueError where one has no text."""
+    return texts_of("", role, behaviours_of(role))
+
+
+@cache
+def faults_of_objects(role: str) -> Mapping[str, Turns]:
+    """What each fault turns, by the profile that is kept. Raises ValueError for an unknown verdict or fault."""
+    known = texts_of_objects(role)
+    found: dict[str, dict[str, dict[str, str]]] = {}
+    for profile, rows in table("", role).items():
+        if profile == "texts":
+            continue
+        turns = found.setdefault(profile, {})
+        for fault, by_verdict in rows.items():
+            if fault not in known:
+                raise ValueError(f"{OBJECT_ROLES[role]}.toml: {profile}: there is no fault {fault!r}")
+            for verdict, ids in by_verdict.items():
+                check_outcome("", role, fault, verdict)
+                turns.setdefault(fault, {}).update(dict.fromkeys(ids, verdict))
+    return found
+
+
+def turned_by(fault: str, role: str, verdicts: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """The requirements that `fault` turns to one of `verdicts`, by profile."""
+    found = {
+        profile: {name: verdict for name, verdict in turns.get(fault, {}).items() if verdict in verdicts}
+        for profile, turns in faults_of_objects(role).items()
+    }
+    return {profile: each for profile, each in found.items() if each}
