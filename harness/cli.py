@@ -20,6 +20,7 @@ _COMMANDS = {
     "verify": "verify the digital signatures of files, folders, DICOMDIRs",
     "verify-report": "check a signed report",
 }
+_PLAIN = {"verify": "harness.commands._verifying"}
 
 
 def main() -> None:
@@ -50,7 +51,8 @@ def run(arguments: Sequence[str]) -> int:
     from harness.errors import HarnessError, UsageProblem
 
     try:
-        return _invoke(_complete(arguments))
+        status = _run_plainly(arguments)
+        return _invoke(_complete(arguments)) if status is None else status
     except UsageProblem as problem:
         _say(*str(problem).splitlines())
     except HarnessError as problem:
@@ -62,6 +64,22 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as problem:
         _say(f"internal error: {type(problem).__name__}: {problem}; the traceback is in {_keep_traceback()}")
     return 2
+
+
+def _run_plainly(arguments: Sequence[str]) -> int | None:
+    """Run a command that is over sooner than typer is imported, if its command line is plain; None if it is not."""
+    if not arguments or arguments[0] not in _PLAIN:
+        return None
+    from importlib import import_module
+
+    from harness.commands._plain import parse
+
+    module = import_module(_PLAIN[arguments[0]])
+    options = parse(arguments[1:], module.OPTIONS, module.OPERANDS)
+    if options is None:
+        return None
+    status: int = getattr(module, arguments[0])(**options)
+    return status
 
 
 def _complete(arguments: Sequence[str]) -> Sequence[str]:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TextIO
 
 from reference_impl.signatures.results import FileResult, Reason, SignatureResult, Standing
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.text import Text
 
 _DIRECTORY_RECORDS = "(0004,1220)"
 _MOST_SHOWN = 40
 _MOST_DETAILED = 6
 _MOST_SIGNERS = 8
+_WIDE = 200
+_COLOURS = {Standing.VALID: "32", Standing.INVALID: "1;31", Standing.UNKNOWN: "33", Standing.UNSIGNED: "2"}
 _STYLES = {Standing.VALID: "green", Standing.INVALID: "bold red", Standing.UNKNOWN: "yellow", Standing.UNSIGNED: "dim"}
+_YELLOW, _RED = "33", "1;31"
 _WORDS = {
     Standing.VALID: "valid",
     Standing.INVALID: "INVALID",
@@ -28,6 +27,22 @@ _GRAVE = frozenset(
     {"pixel-data", "pixel-description", "report", "document", "treatment", "waveform", "patient-identity"}
 )
 """What is not signed and has to be said even of files that are valid."""
+
+
+class Output:
+    """Where text for people goes: in colour on a terminal."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.terminal = stream.isatty()
+
+    def line(self, text: str = "", standing: Standing | None = None, rest: str = "", *, colour: str = "") -> None:
+        """Print one line: `text`, the word for `standing`, `rest`; hostile characters are made visible."""
+        word = "" if standing is None else self._coloured(_WORDS[standing], _COLOURS[standing])
+        self.stream.write(f"{self._coloured(printable(text), colour)}{word}{printable(rest)}\n")
+
+    def _coloured(self, text: str, colour: str) -> str:
+        return f"\x1b[{colour}m{text}\x1b[0m" if colour and self.terminal else text
 
 
 @dataclass(frozen=True)
@@ -135,30 +150,33 @@ class Summary:
 
     # -- for people ----------------------------------------------------------------------------------------------------
 
-    def tell(self, console: Console) -> None:
+    def tell(self, out: Output) -> None:
         """Print details of few files, or what is notable among many, and the counts."""
         if 0 < self.files <= _MOST_DETAILED:
             for result in self.detailed:
-                _tell_file(console, result, *self._judged(result))
+                _tell_file(out, result, *self._judged(result))
         elif self.shown:
-            self._tell_shown(console)
-        self._tell_counts(console)
+            self._tell_shown(out)
+        self._tell_counts(out)
 
-    def _tell_shown(self, console: Console) -> None:
+    def _tell_shown(self, out: Output) -> None:
+        from rich.console import Console
         from rich.table import Table
+        from rich.text import Text
 
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
         for heading in ("verdict", "file", "why"):
             table.add_column(heading, overflow="fold", no_wrap=heading == "verdict")
         order = (Standing.INVALID, Standing.UNKNOWN)
         for standing, path, why in sorted(self.shown, key=lambda each: order.index(each[0])):
-            table.add_row(_styled(standing), _text(path), _text(why))
-        console.print(table)
+            table.add_row(Text(_WORDS[standing], style=_STYLES[standing]), Text(printable(path)), Text(printable(why)))
+        width = None if out.terminal else _WIDE
+        Console(file=out.stream, highlight=False, soft_wrap=not out.terminal, width=width).print(table)
         if self.left_out:
-            console.print(_text(f"... and {self.left_out:,} more of these; --json-lines tells every one of them"))
-        console.print()
+            out.line(f"... and {self.left_out:,} more of these; --json-lines tells every one of them")
+        out.line()
 
-    def _tell_counts(self, console: Console) -> None:
+    def _tell_counts(self, out: Output) -> None:
         counted = [
             f"{self.standings[standing]:,} {_WORDS[standing]}"
             for standing in (Standing.VALID, Standing.INVALID, Standing.UNKNOWN, Standing.UNSIGNED)
@@ -169,20 +187,20 @@ class Summary:
         if self.not_dicom:
             counted.append(f"{self.not_dicom:,} not DICOM")
         files = "1 file" if self.files == 1 else f"{self.files:,} files"
-        console.print(_text(f"{files}, {_size(self.octets)}: {', '.join(counted)}"))
+        out.line(f"{files}, {_size(self.octets)}: {', '.join(counted)}")
         if self.files <= _MOST_DETAILED:
             return
         if self.profiles:
             met = ", ".join(f"{name} {count:,}" for name, count in sorted(self.profiles.items()))
-            console.print(_text(f"profiles satisfied (files): {met}"))
+            out.line(f"profiles satisfied (files): {met}")
         if self.signers:
             most = self.signers.most_common(_MOST_SIGNERS)
             more = f", and {len(self.signers) - len(most)} more" if len(self.signers) > len(most) else ""
             told = ", ".join(f"{name} ({count:,})" for name, count in most)
-            console.print(_text(f"signed by: {told}{more}"))
+            out.line(f"signed by: {told}{more}")
         for (_, text), count in self.uncovered.most_common():
             noun = "1 valid file" if count == 1 else f"{count:,} valid files"
-            console.print(_text(f"not signed in {noun}: {text}"), style="yellow")
+            out.line(f"not signed in {noun}: {text}", colour=_YELLOW)
 
 
 def reasons_of(result: FileResult) -> Iterator[Reason]:
@@ -210,31 +228,25 @@ def not_covered(result: FileResult) -> tuple[Reason, ...]:
     return ()
 
 
-def _tell_file(console: Console, result: FileResult, standing: Standing, reasons: list[Reason]) -> None:
-    heading = _text(f"{result.path}: ")
-    heading.append_text(_styled(standing))
-    console.print(heading)
+def _tell_file(out: Output, result: FileResult, standing: Standing, reasons: list[Reason]) -> None:
+    out.line(f"{result.path}: ", standing)
     if standing is not result.standing:
         for reason in reasons[:1]:
-            console.print(_text(f"  {_told(reason)}"))
+            out.line(f"  {_told(reason)}")
     for problem in result.problems:
-        console.print(_text(f"  {_told(problem)}"))
+        out.line(f"  {_told(problem)}")
     for each in result.signatures:
-        _tell_signature(console, each)
+        _tell_signature(out, each)
     for note in result.notes:
         if note.code == "evidence-differs":
-            console.print(_text(f"  {_told(note)}"), style="bold red")
+            out.line(f"  {_told(note)}", colour=_RED)
     lacking = not_covered(result)
     if lacking:
-        console.print(_text("  not signed: " + "; ".join(_told(each) for each in lacking)), style="yellow")
+        out.line("  not signed: " + "; ".join(_told(each) for each in lacking), colour=_YELLOW)
 
 
-def _tell_signature(console: Console, each: SignatureResult) -> None:
-    line = _text(f"  signature {each.number}")
-    if each.location:
-        line.append_text(_text(f" of {each.location}"))
-    line.append(": ")
-    line.append_text(_styled(each.standing))
+def _tell_signature(out: Output, each: SignatureResult) -> None:
+    of = f" of {each.location}" if each.location else ""
     facts = [" ".join(each.profiles), each.algorithm, each.signed_at]
     if each.certificate is not None and each.certificate.subject:
         facts.insert(0, f"by {each.certificate.subject}")
@@ -242,19 +254,18 @@ def _tell_signature(console: Console, each: SignatureResult) -> None:
         facts.append("purpose " + ", ".join(one.meaning or one.value for one in each.purposes))
     if each.timestamp is not None:
         facts.append(f"timestamp {_WORDS[each.timestamp.standing]} {each.timestamp.time}".strip())
-    line.append_text(_text("".join(f", {fact}" for fact in facts if fact)))
-    console.print(line)
+    out.line(f"  signature {each.number}{of}: ", each.standing, "".join(f", {fact}" for fact in facts if fact))
     for reason in each.reasons:
-        console.print(_text(f"    {_told(reason)}"))
+        out.line(f"    {_told(reason)}")
     for reason in each.encoding:
-        console.print(_text(f"    encoding: {_told(reason)}"), style="yellow")
+        out.line(f"    encoding: {_told(reason)}", colour=_YELLOW)
     if each.certificate is not None and each.standing is Standing.VALID:
         for reason in each.certificate.reasons:
             if reason.code not in {"no-anchors"}:
-                console.print(_text(f"    note: {_told(reason)}"), style="yellow")
+                out.line(f"    note: {_told(reason)}", colour=_YELLOW)
     if each.location and each.uncovered:
         told = "; ".join(_told(one) for one in each.uncovered)
-        console.print(_text(f"    of this item not signed: {told}"), style="yellow")
+        out.line(f"    of this item not signed: {told}", colour=_YELLOW)
 
 
 def _told(reason: Reason) -> str:
@@ -265,17 +276,9 @@ def _plain(text: str) -> str:
     return text.removeprefix("part of it: ")
 
 
-def _styled(standing: Standing) -> Text:
-    from rich.text import Text
-
-    return Text(_WORDS[standing], style=_STYLES[standing])
-
-
-def _text(text: str) -> Text:
+def printable(text: str) -> str:
     """`text` as it is, but for characters that would do something to a terminal."""
-    from rich.text import Text
-
-    return Text("".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text))
+    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text)
 
 
 def _size(octets: int) -> str:

@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import Annotated
 
 import typer
 
 from harness.commands import _options as option
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from harness.commands._verified import Summary
-    from reference_impl.signatures.batch import Done
-    from reference_impl.signatures.certificates import Trust
-    from reference_impl.signatures.policy import Policy
-    from reference_impl.signatures.results import FileResult
-
-_PROFILES = ("C.1", "C.2", "C.3", "C.4")
-_FEW = 8
-_LARGE = 32_000_000
-_MOST_INDEXED = 1_000_000
-_MOST_DEFERRED = 10_000
 
 
 def verify(
@@ -81,194 +62,19 @@ def verify(
     quiet: option.Quiet = False,
 ) -> int:
     """Verify and print. Returns 0 if all are valid, 1 if some are not, 3 if some cannot be judged or none is signed."""
-    from harness.commands._verified import Demands, Summary
-    from harness.errors import UsageProblem
-    from harness.progress import progress_for
-    from reference_impl.signatures.policy import Policy
-    from reference_impl.signatures.sources import NothingThereError, files_of
+    from harness.commands._verifying import verify as run
 
-    if as_json and json_lines:
-        raise UsageProblem("--json and --json-lines exclude each other; choose one")
-    if require_profile and require_profile not in _PROFILES:
-        raise UsageProblem(f"--require-profile: {require_profile!r} is none of {', '.join(_PROFILES)}")
-    policy = Policy(
-        trust=_trust(anchors, crl, "--anchors"),
-        tsa_trust=_trust(tsa_anchors, crl, "--tsa-anchors") if tsa_anchors else None,
-        at=_time(at) if at else None,
+    return run(
+        paths,
+        anchors=anchors,
+        crl=crl,
+        tsa_anchors=tsa_anchors,
         integrity_only=integrity_only,
+        at=at,
+        require_signature=require_signature,
+        require_profile=require_profile,
+        as_json=as_json,
+        json_lines=json_lines,
+        jobs=jobs,
+        quiet=quiet,
     )
-    progress = progress_for(quiet=quiet)
-    progress.phase("looking for files")
-    try:
-        found = list(files_of(paths))
-    except NothingThereError as problem:
-        raise UsageProblem(str(problem)) from None
-    summary = Summary(Demands(require_signature, require_profile, frozenset(paths)))
-    with _writer(as_json, json_lines, set(found)) as write:
-        try:
-            for done in _verified(found, policy, jobs, lines=write is not None):
-                summary.add(done.result)
-                if write is not None:
-                    write(done.line)
-                progress.phase(_progress(summary, len(found)))
-        except KeyboardInterrupt:
-            summary.interrupted = True
-        finally:
-            progress.close()
-        if as_json:
-            _finish_json(summary)
-    if not quiet and not as_json:
-        _tell(summary, sys.stderr if json_lines == "-" else sys.stdout)
-    if summary.interrupted:
-        raise UsageProblem(f"interrupted after {summary.files} of {len(found)} files; what is shown concerns these")
-    return summary.status
-
-
-# -- verifying ---------------------------------------------------------------------------------------------------------
-
-
-def _verified(found: list[str], policy: Policy, jobs: int, *, lines: bool) -> Iterator[Done]:
-    """Verify the files; documents come last, held against the evidence that is among the files."""
-    from reference_impl.signatures.batch import verify_many
-
-    places: dict[str, str] = {}
-    documents: list[str] = []
-    for done in verify_many(found, policy, jobs=_processes(found, jobs), lines=lines):
-        result = done.result
-        if result.sop_instance and len(places) < _MOST_INDEXED:
-            places.setdefault(result.sop_instance, result.path)
-        if len(documents) < _MOST_DEFERRED and _has_evidence(result):
-            documents.append(result.path)
-        else:
-            yield done
-    if documents:
-        known = replace(policy, references=lambda uid: Path(places[uid]) if uid in places else None)
-        yield from verify_many(documents, known, lines=lines)
-
-
-def _has_evidence(result: FileResult) -> bool:
-    return result.document is not None and any(each.signatures or each.macs for each in result.document.evidence)
-
-
-def _processes(found: list[str], jobs: int) -> int:
-    """How many processes the files are worth."""
-    from reference_impl.signatures.batch import cores
-
-    jobs = min(jobs or cores(), len(found))
-    if len(found) <= _FEW and sum(_size_of(path) for path in found) < _LARGE:
-        return 1
-    return jobs
-
-
-def _size_of(path: str) -> int:
-    try:
-        return Path(path).stat().st_size
-    except (OSError, ValueError):
-        return 0
-
-
-def _progress(summary: Summary, total: int) -> str:
-    from reference_impl.signatures.results import Standing
-
-    width = 20
-    filled = width * summary.files // max(total, 1)
-    invalid = summary.standings[Standing.INVALID]
-    told = f"verified {summary.files:,} of {total:,} [{'#' * filled}{'-' * (width - filled)}]"
-    return f"{told} {invalid:,} invalid" if invalid else told
-
-
-# -- what the command line says ----------------------------------------------------------------------------------------
-
-
-def _trust(anchors: list[Path] | None, crls: list[Path] | None, flag: str) -> Trust | None:
-    """Whom the user trusts; None where nobody is named. Raises `UsageProblem`."""
-    from harness.errors import UsageProblem
-
-    if not anchors:
-        if crls and flag == "--anchors":
-            raise UsageProblem("--crl: revocation lists say nothing without --anchors; name the trusted certificates")
-        return None
-    from reference_impl.signatures.certificates import Trust, read_certificates, read_crls
-
-    trusted = [each for path in anchors for each in _read(path, flag, read_certificates, "certificate")]
-    lists = [each for path in crls or () for each in _read(path, "--crl", read_crls, "revocation list")]
-    return Trust(anchors=tuple(trusted), crls=tuple(lists))
-
-
-def _read(path: Path, flag: str, reader: Callable[[bytes], tuple[bytes, ...]], what: str) -> tuple[bytes, ...]:
-    from harness.errors import UsageProblem
-
-    try:
-        return reader(path.read_bytes())
-    except OSError as problem:
-        raise UsageProblem(f"{flag}: {path} cannot be read: {problem.strerror}") from None
-    except ValueError:
-        raise UsageProblem(f"{flag}: {path} holds no {what} that can be read; name one in PEM or DER") from None
-
-
-def _time(text: str) -> datetime:
-    from datetime import datetime
-
-    from harness.errors import UsageProblem
-
-    try:
-        given = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageProblem(f"--at: {text!r} is no time; write it as 2026-11-22T17:00:00+01:00") from None
-    return given if given.tzinfo is not None else given.astimezone()
-
-
-# -- output ------------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _writer(as_json: bool, json_lines: str, inputs: set[str]) -> Iterator[Callable[[str], None] | None]:
-    """What takes the line of every file; None where none is wanted."""
-    if as_json:
-        sys.stdout.write('{"schema_version":1,"files":[')
-        first = True
-
-        def write_element(line: str) -> None:
-            nonlocal first
-            sys.stdout.write(line if first else f",\n{line}")
-            first = False
-
-        yield write_element
-    elif json_lines == "-":
-        yield lambda line: print(line, flush=True)
-    elif json_lines:
-        with _opened(json_lines, inputs) as file:
-            yield lambda line: print(line, file=file)
-    else:
-        yield None
-
-
-def _opened(name: str, inputs: set[str]) -> TextIO:
-    """The file for lines of JSON, written line by line. Raises `UsageProblem`."""
-    from harness.errors import UsageProblem
-
-    path = Path(name)
-    try:
-        if path.is_file() and path.stat().st_size:
-            with path.open("rb") as old:
-                if name in inputs or old.read(1) != b"{":
-                    raise UsageProblem(
-                        f"--json-lines: {name} is there already and holds something else; name another file"
-                    )
-        return path.open("w", encoding="utf-8", buffering=1)
-    except OSError as problem:
-        raise UsageProblem(f"--json-lines: {name} cannot be written: {problem.strerror}") from None
-
-
-def _finish_json(summary: Summary) -> None:
-    import json
-
-    sys.stdout.write(f'],\n"summary":{json.dumps(summary.as_object())}}}\n')
-
-
-def _tell(summary: Summary, stream: TextIO) -> None:
-    from rich.console import Console
-
-    terminal = stream.isatty()
-    console = Console(file=stream, highlight=False, soft_wrap=not terminal, width=None if terminal else 200)
-    summary.tell(console)

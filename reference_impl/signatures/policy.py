@@ -39,7 +39,8 @@ class Policy:
     """How `reference_impl.signatures.verifier.verify_file` verifies.
 
     `trust`: anchors and revocation lists for signers, `tsa_trust` for time-stamping authorities (none: that of the
-    signers). Without trust the path of a certificate is unknown; with `integrity_only` that does not matter. `now` is
+    signers); a function is asked when it is first needed. Without trust the path of a certificate is unknown; with
+    `integrity_only` that does not matter. `now` is
     the time of verifying (none: that of the clock); `at` is a time at which certificates are judged instead of the
     time of signing. Times bear an offset. `references` finds the instances that a document refers to. `variants`:
     where a MAC differs, wrong ways of forming it are tried, to say which it was.
@@ -48,8 +49,8 @@ class Policy:
     `algorithms` are those it knows (none: all).
     """
 
-    trust: Trust | None = None
-    tsa_trust: Trust | None = None
+    trust: Trust | Callable[[], Trust | None] | None = None
+    tsa_trust: Trust | Callable[[], Trust | None] | None = None
     now: datetime | None = None
     at: datetime | None = None
     integrity_only: bool = False

@@ -8,7 +8,7 @@ certificate was good when it signed, and it signs something, of which nothing st
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -184,10 +184,9 @@ class _Verification:
             return None
         from reference_impl.signatures.timestamps import verify_timestamp
 
-        trust = policy.tsa_trust or policy.trust or Trust()
-        return verify_timestamp(
-            signature.timestamp, signature.signature, trust, self._now, kind=signature.timestamp_type
-        )
+        trust = _resolved(policy.tsa_trust) or _resolved(policy.trust) or Trust()
+        token, value = signature.timestamp, signature.signature
+        return verify_timestamp(token, value, trust, self._now, kind=signature.timestamp_type)
 
     def _time_of(self, signature: DigitalSignature, timestamp: TimestampResult | None) -> datetime | None:
         """When the signature was made: as certified, else as it says itself; or the time that the policy names."""
@@ -199,7 +198,7 @@ class _Verification:
 
     def _certificate(self, signature: DigitalSignature, at: datetime | None) -> CertificateResult | None:
         value = signature.certificate
-        return assess(value, (), at, self._now, self._policy.trust or Trust()) if value else None
+        return assess(value, (), at, self._now, _resolved(self._policy.trust) or Trust()) if value else None
 
     def _certificate_faults(
         self, signature: DigitalSignature, certificate: CertificateResult | None, timestamp: TimestampResult | None
@@ -298,6 +297,10 @@ class _Verification:
 
 
 _OF_TIME = frozenset({"certificate-expired", "certificate-not-yet-valid"})
+
+
+def _resolved(trust: Trust | Callable[[], Trust | None] | None) -> Trust | None:
+    return trust() if callable(trust) else trust
 
 
 def _tells(reason: Reason, standing: Standing) -> bool:
