@@ -15,11 +15,14 @@ from harness.record.facts import (
     CipherSuites,
     ClientCertificates,
     ClientTrial,
+    CreatedObjects,
     Groups,
     Observation,
     Reachability,
     SecondOpinion,
     SignatureSchemes,
+    StoredObject,
+    VerifierAnswer,
     Versions,
     facts_of,
 )
@@ -44,6 +47,9 @@ class Endpoint:
     second_opinion: SecondOpinion | None
     trials: tuple[ClientTrial, ...] = ()
     client_certificates: ClientCertificates | None = None
+    created: tuple[CreatedObjects, ...] = ()
+    answers: tuple[VerifierAnswer, ...] = ()
+    stored: tuple[StoredObject, ...] = ()
 
 
 def endpoints_of(record: RunRecord) -> list[Endpoint]:
@@ -65,9 +71,12 @@ def _endpoint(name: str, latest: dict[tuple[str, str, str], Observation]) -> End
         except ValidationError:  # facts of another schema version are in run.jsonl; verdicts do not rest on this
             return None
 
-    subjects = [subject for at, kind, subject in latest if (at, kind) == (name, "tls.client-trial")]
-    trials = (facts("tls.client-trial", ClientTrial, subject) for subject in subjects)
-    played = tuple(trial for trial in trials if trial is not None)
+    def every(kind: str, model: type[FactsT]) -> tuple[FactsT, ...]:
+        subjects = [subject for at, seen, subject in latest if (at, seen) == (name, kind)]
+        found = (facts(kind, model, subject) for subject in subjects)
+        return tuple(each for each in found if each is not None)
+
+    played = every("tls.client-trial", ClientTrial)
     certificates = facts("tls.certificates", Certificates)
     chains = certificates.chains if certificates is not None else _shown_by_client(played)
     shown = tuple(
@@ -86,6 +95,9 @@ def _endpoint(name: str, latest: dict[tuple[str, str, str], Observation]) -> End
         second_opinion=facts("tls.second-opinion", SecondOpinion),
         trials=played,
         client_certificates=facts("tls.client-certificates", ClientCertificates),
+        created=every("signatures.created", CreatedObjects),
+        answers=every("signatures.verified", VerifierAnswer),
+        stored=every("signatures.stored", StoredObject),
     )
 
 

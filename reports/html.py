@@ -18,9 +18,10 @@ from reports.exchanges import exchanges_of
 from reports.facts import Endpoint
 from reports.findings import claims_of, failures_of, open_reasons, unexamined_of
 from reports.pictures import QUALITIES, chart_of, matrix_of
+from reports.signatures import signatures_of
 from reports.text import plural, spoken, visible, visible_line
 from reports.trials import cited_by, introduction_of, rows_of, shown_rows
-from reports.words import JUDGED, WORDS, moment, protocol, rank, word, worst
+from reports.words import JUDGED, WITHOUT_TLS, WORDS, moment, protocol, rank, word, worst
 
 if TYPE_CHECKING:
     from jinja2 import BytecodeCache, Environment
@@ -153,6 +154,9 @@ def _context(record: RunRecord, endpoints: list[Endpoint], files: EvidenceFiles)
         "shown": {
             at.name: shown_rows(at.client_certificates.trials, cited) for at in endpoints if at.client_certificates
         },
+        "signatures": [told for at in endpoints if (told := signatures_of(at, cited)) is not None],
+        "without_tls": {at.name for at in sut.endpoints if at.protocol in WITHOUT_TLS},
+        "transport": not sut.endpoints or any(at.protocol not in WITHOUT_TLS for at in sut.endpoints),
         "unexamined": unexamined_of(record.not_examined),
         "unexamined_reasons": _reasons(record),
         "files": files,
@@ -208,5 +212,5 @@ def _listed(names: list[str]) -> str:
 
 def prepare() -> None:
     """Compile the templates, so that a report is made faster later: to be called while a network is waited for."""
-    for name in ("report", "macros", "summary", "requirements", "separations", "facts", "trials", "rest"):
+    for name in ("report", "macros", "summary", "requirements", "separations", "facts", "trials", "signatures", "rest"):
         _environment().get_template(f"{name}.html.j2")

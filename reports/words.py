@@ -34,7 +34,15 @@ WORDS: Mapping[str, VerdictWord] = {
 _RANK = {kind: rank for rank, kind in enumerate(WORDS)}
 _ROLL_UP = ("fail", "error", "inconclusive", "warning", "pass", "not_applicable")
 
-PROTOCOLS = {"dicom-tls": "DICOM over TLS", "https": "DICOMweb over HTTPS", "syslog-tls": "syslog over TLS"}
+PROTOCOLS = {
+    "dicom-tls": "DICOM over TLS",
+    "https": "DICOMweb over HTTPS",
+    "syslog-tls": "syslog over TLS",
+    "dicom": "DICOM without TLS",
+    "http": "DICOMweb without TLS",
+    "files": "handed over as files",
+}
+WITHOUT_TLS = frozenset({"dicom", "http", "files"})
 JUDGED = {
     "automatically": "judged automatically",
     "by-declaration": "judged by declaration",

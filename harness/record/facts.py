@@ -12,6 +12,7 @@ from harness.observations.clients import (
     ClientTrial,
     DriverOutcome,
 )
+from harness.observations.signatures import CreatedObjects, Difference, SignedObject, StoredObject, VerifierAnswer
 from harness.observations.transport import (
     AcceptedSuite,
     CertificateChain,
@@ -25,12 +26,21 @@ from harness.observations.transport import (
     SuitesOfVersion,
     Versions,
 )
+from reference_impl.signatures.results import (
+    CertificateResult,
+    FileResult,
+    Reason,
+    SignatureResult,
+    Standing,
+    TimestampResult,
+)
 
 __all__ = [
     "FACTS",
     "AcceptedSuite",
     "CertificateChain",
     "CertificateFacts",
+    "CertificateResult",
     "CertificateTrial",
     "Certificates",
     "CipherSuites",
@@ -38,14 +48,24 @@ __all__ = [
     "ClientConnection",
     "ClientHelloFacts",
     "ClientTrial",
+    "CreatedObjects",
+    "Difference",
     "DriverOutcome",
     "Exchange",
+    "FileResult",
     "Groups",
     "Observation",
     "Reachability",
+    "Reason",
     "SecondOpinion",
+    "SignatureResult",
     "SignatureSchemes",
+    "SignedObject",
+    "Standing",
+    "StoredObject",
     "SuitesOfVersion",
+    "TimestampResult",
+    "VerifierAnswer",
     "Versions",
     "facts_of",
 ]

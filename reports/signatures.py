@@ -1,0 +1,425 @@
+"""What a report says of digital signatures: objects that a SUT signed, its answers to crafted ones, what it stored.
+
+Facts about objects, in words; verdicts stand elsewhere and only put first what findings rest on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TypeVar
+
+from harness.record.facts import (
+    CertificateResult,
+    CreatedObjects,
+    Difference,
+    FileResult,
+    Reason,
+    SignatureResult,
+    SignedObject,
+    Standing,
+    StoredObject,
+    TimestampResult,
+    VerifierAnswer,
+)
+from reports.facts import Endpoint
+from reports.text import plural
+from reports.trials import driver_of
+from reports.words import VerdictWord
+
+MOST_OBJECTS = 250
+MOST_SIGNATURES = 8
+"""Of one object; so many are shown."""
+MOST_ROWS = 400
+MOST_REASONS = 8
+_MOST_TAGS = 60
+_CHARACTERS = 350_000
+_BARE_SIGNATURE = 1_200  # characters of markup that a signature takes without its words
+
+STANDINGS: Mapping[str, VerdictWord] = {
+    "invalid": VerdictWord("fail", "does not verify", "✕", "the signature is not one of what the object holds"),
+    "unknown": VerdictWord("inconclusive", "cannot be judged", "?", "the reasons say what is missing"),
+    "unsigned": VerdictWord("not_applicable", "not signed", "○", "there is no signature"),
+    "valid": VerdictWord("pass", "verifies", "✓", "the signature is one of what the object holds"),
+}
+"""How what verifying finds is called, worst first. No verdicts: the profile decides what is permitted."""
+_EXPECTED = {"valid": "calls it valid", "not-valid": "does not call it valid", "either": "either"}
+_ANSWERS = {"valid": "valid", "invalid": "not valid", "unverifiable": "cannot be verified", "": "no answer understood"}
+_SCHEMES = {
+    "rsa-pkcs1-v1.5": "RSA (PKCS #1 v1.5)",
+    "rsa-other": "RSA with another padding",
+    "ecdsa": "ECDSA",
+    "dsa": "DSA",
+    "": "unknown signature scheme",
+}
+_SYNTAXES = {
+    "1.2.840.10008.1.2": "Implicit VR Little Endian",
+    "1.2.840.10008.1.2.1": "Explicit VR Little Endian",
+    "1.2.840.10008.1.2.1.99": "Deflated Explicit VR Little Endian",
+    "1.2.840.10008.1.2.2": "Explicit VR Big Endian",
+    "1.2.840.10008.1.2.4.50": "JPEG Baseline",
+    "1.2.840.10008.1.2.4.70": "JPEG Lossless",
+    "1.2.840.10008.1.2.4.80": "JPEG-LS Lossless",
+    "1.2.840.10008.1.2.4.90": "JPEG 2000 Lossless",
+    "1.2.840.10008.1.2.5": "RLE Lossless",
+}
+_DIFFERENCES = {
+    "value": "value changed",
+    "removed": "removed",
+    "added": "added",
+    "vr": "VR changed",
+    "item-order": "items in another order",
+    "items": "another number of items",
+    "signature": "signature",
+    "transfer-syntax": "transfer syntax",
+}
+_ORDER = {"fail": 0, "warning": 1, "": 2}
+_TAG = re.compile(r"\(([0-9A-Fa-f]{4}),([0-9A-Fa-f]{4})\)$")
+_PLACES = re.compile(r", (?=\(|and )")
+_ROW = TypeVar("_ROW", "AnswerRow", "StoredRow")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Rows that are shown, and how many are not."""
+
+    rows: tuple[ObjectEntry, ...] | tuple[AnswerRow, ...] | tuple[StoredRow, ...]
+    left_out: int = 0
+
+
+@dataclass(frozen=True)
+class SignatureEntry:
+    """One signature: `facts` are its properties by name; `told` says why it does not verify, place by place."""
+
+    title: str
+    word: VerdictWord
+    facts: tuple[tuple[str, str], ...]
+    told: tuple[str, ...]
+    encoding: tuple[str, ...]
+    covered: tuple[str, ...]
+    uncovered: tuple[str, ...]
+    tags: tuple[str, ...]
+    tags_left_out: int
+
+    @property
+    def characters(self) -> int:
+        """So many it takes in the report, nearly."""
+        lists = (self.told, self.encoding, self.covered, self.uncovered, self.tags)
+        facts = sum(len(name) + len(value) for name, value in self.facts)
+        return _BARE_SIGNATURE + facts + sum(len(each) + 9 for every in lists for each in every)
+
+
+@dataclass(frozen=True)
+class ObjectEntry:
+    """One object that came from the SUT. `remarks` are about the object as a whole."""
+
+    name: str
+    text: str
+    word: VerdictWord
+    meta: str
+    signatures: tuple[SignatureEntry, ...]
+    left_out: int
+    remarks: tuple[str, ...]
+    exchange: str
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class AnswerRow:
+    """One crafted object and what the SUT said of it. `kind` is the worst verdict that rests on it."""
+
+    name: str
+    text: str
+    expected: str
+    answered: str
+    told_by: str
+    exchange: str
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class StoredRow:
+    """One object that was stored and retrieved. `same` where nothing that counts was changed."""
+
+    name: str
+    text: str
+    way: str
+    same: bool | None
+    differences: tuple[str, ...]
+    left_out: int
+    signatures: str
+    exchanges: tuple[str, ...]
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Signatures:
+    """What is shown for one endpoint."""
+
+    name: str
+    created: Shown | None
+    created_says: str
+    answers: Shown | None
+    stored: Shown | None
+    missing: tuple[tuple[str, str], ...] = ()
+
+
+def signatures_of(at: Endpoint, cited: Mapping[str, str]) -> Signatures | None:
+    """What the facts of an endpoint say of signatures; None where there are none. `cited`: see `reports.trials`."""
+    if not (at.created or at.answers or at.stored):
+        return None
+    objects = [(made, one) for made in at.created for one in made.objects]
+    entries = _entries(objects, cited)
+    left_out = len(objects) - len(entries) + sum(made.left_out for made in at.created)
+    nothing = tuple((made.text, _why_nothing(made)) for made in at.created if not made.objects)
+    return Signatures(
+        name=at.name,
+        created=Shown(entries, left_out) if at.created else None,
+        created_says=_summary([one.result for _, one in objects]) if at.created else "",
+        answers=_shown([_answer(answer, cited) for answer in at.answers]),
+        stored=_shown([_stored(stored, cited) for stored in at.stored]),
+        missing=nothing[:MOST_ROWS],
+    )
+
+
+def _shown(rows: list[_ROW]) -> Shown | None:
+    rows.sort(key=lambda row: _ORDER[row.kind])
+    return Shown(tuple(rows[:MOST_ROWS]), max(0, len(rows) - MOST_ROWS)) if rows else None
+
+
+def _entries(
+    objects: Sequence[tuple[CreatedObjects, SignedObject]], cited: Mapping[str, str]
+) -> tuple[ObjectEntry, ...]:
+    """The objects, those on which findings rest and those that do not verify first; details as far as they fit."""
+    standings = list(STANDINGS)
+
+    def worst_first(pair: tuple[CreatedObjects, SignedObject]) -> tuple[int, int]:
+        return _ORDER[cited.get(pair[1].exchange, "")], standings.index(pair[1].result.standing)
+
+    found: list[ObjectEntry] = []
+    budget = _CHARACTERS
+    for made, one in sorted(objects, key=worst_first)[:MOST_OBJECTS]:
+        entry = _object(made, one, cited, detailed=budget > 0)
+        budget -= sum(each.characters for each in entry.signatures)
+        found.append(entry)
+    return tuple(found)
+
+
+def _summary(results: Sequence[FileResult]) -> str:
+    signatures = [each for result in results for each in result.signatures]
+    if not results:
+        return "No object came from the device."
+    counts = [(sum(each.standing == standing for each in signatures), word) for standing, word in STANDINGS.items()]
+    told = ", ".join(f"{number} {word.label}" for number, word in reversed(counts) if number)
+    unsigned = sum(not result.signatures for result in results)
+    said = f"{plural(len(results), 'object')} with {plural(len(signatures), 'signature')}"
+    said += f": {told}." if told else "."
+    return f"{said} {plural(unsigned, 'object')} without a signature." if unsigned else said
+
+
+def _why_nothing(made: CreatedObjects) -> str:
+    return (driver_of(made.driver) if made.driver is not None else "") or "nothing came from the device"
+
+
+def _object(made: CreatedObjects, one: SignedObject, cited: Mapping[str, str], *, detailed: bool) -> ObjectEntry:
+    result = one.result
+    remarks = [_reason(each) for each in (*result.problems[:MOST_REASONS], *result.notes[:MOST_REASONS])]
+    if one.unchanged is False:
+        remarks.insert(0, "What the device was given to sign is not in it bit for bit.")
+    entries = tuple(_signature(each) for each in result.signatures[: MOST_SIGNATURES if detailed else 0])
+    met = sorted({profile for each in result.signatures for profile in each.profiles})
+    meta = [plural(len(result.signatures), "signature")]
+    if result.signatures:
+        meta.append(f"satisfies {', '.join(met)}" if met else "satisfies no profile of Annex C")
+        meta += _lacks(result)
+    return ObjectEntry(
+        name=one.name or result.sop_instance or result.path,
+        text=made.text,
+        word=STANDINGS[result.standing],
+        meta="; ".join(meta),
+        signatures=entries,
+        left_out=len(result.signatures) - len(entries),
+        remarks=tuple(remarks),
+        exchange=one.exchange,
+        kind=cited.get(one.exchange, ""),
+    )
+
+
+def _lacks(result: FileResult) -> list[str]:
+    """What no signature at the top level covers, that a reader would look for first."""
+    top = [each for each in result.signatures if not each.location]
+    if not top:
+        return ["none covers the object as a whole"]
+    common = set.intersection(*({each.text for each in one.uncovered} for one in top))
+    named = [each.text for each in top[0].uncovered if each.text in common][:2]
+    return [f"not signed: {', '.join(named)}"] if named else []
+
+
+def _signature(one: SignatureResult) -> SignatureEntry:
+    place = f"in {named_place(one.location)}" if one.location else "of the object"
+    reasons = [*one.reasons, *(one.certificate.reasons if one.certificate else ())]
+    reasons += one.timestamp.reasons if one.timestamp else ()
+    return SignatureEntry(
+        title=f"Signature {one.number} {place}",
+        word=STANDINGS[one.standing],
+        facts=tuple(_facts(one)),
+        told=_bounded(reasons),
+        encoding=_bounded(one.encoding),
+        covered=tuple(_covered(one)),
+        uncovered=_bounded(one.uncovered),
+        tags=tuple(named_place(tag) for tag in one.signed[:_MOST_TAGS]),
+        tags_left_out=max(0, len(one.signed) - _MOST_TAGS),
+    )
+
+
+def _facts(one: SignatureResult) -> Iterable[tuple[str, str]]:
+    yield "Profiles satisfied", ", ".join(one.profiles) or "none of Annex C"
+    if one.certificate is not None:
+        yield "Signer", one.certificate.subject or "(empty)"
+        yield "Certificate", _certificate(one.certificate)
+    else:
+        yield "Signer", "no certificate could be read"
+    yield "Signed at", one.signed_at or "not stated"
+    yield "Time certified", _timestamp(one.timestamp) if one.timestamp is not None else "no certified timestamp"
+    algorithm = f"{one.algorithm or 'no MAC algorithm'}, {_SCHEMES.get(one.scheme, one.scheme)}"
+    yield "Algorithm", f"{algorithm}, {one.signature_octets * 8} bits" if one.signature_octets else algorithm
+    yield "MAC", _mac(one)
+    if one.transfer_syntax:
+        yield "MAC calculated in", syntax_name(one.transfer_syntax)
+    if one.purposes:
+        yield "Purpose", "; ".join(each.meaning or f"{each.value} ({each.scheme})" for each in one.purposes[:4])
+
+
+def _mac(one: SignatureResult) -> str:
+    said = {
+        Standing.VALID: "that of the elements listed",
+        Standing.INVALID: "not that of the elements listed",
+    }.get(one.mac, "could not be compared")
+    number = "no MAC ID Number" if one.mac_id is None else f"MAC ID Number {one.mac_id}"
+    return f"{said} ({number})" + (f"; it is formed the wrong way: {one.variant}" if one.variant else "")
+
+
+def _certificate(one: CertificateResult) -> str:
+    said = {"valid": "valid", "invalid": "not valid", "unknown": "not judged", "unsigned": "not judged"}
+    key = f"{one.key_type.upper()} {one.key_bits} bits" if one.key_bits else one.key_type
+    period = f", {one.not_before[:10]} to {one.not_after[:10]}" if one.not_after else ""
+    standing = f"at signing {said[one.at_signing]}, now {said[one.now]}"
+    return f"{standing}; {key}{period}; issued by {one.issuer or '(empty)'}"
+
+
+def _timestamp(one: TimestampResult) -> str:
+    said = {"valid": "certified", "invalid": "timestamp not valid", "unknown": "timestamp not judged"}
+    authority = f" by {one.authority.subject}" if one.authority is not None else ""
+    whose = "; it belongs to another signature" if one.of_this_signature is False else ""
+    return f"{said.get(one.standing, one.standing)}{': ' if one.time else ''}{one.time}{authority} ({one.kind}){whose}"
+
+
+def _covered(one: SignatureResult) -> Iterable[str]:
+    """What is signed, in the words in which what is not is told."""
+    from reference_impl.signatures.coverage import groups
+
+    partly = {each.code for each in one.uncovered}
+    tags = [number for number in map(_number, one.signed) if number is not None]
+    for group in groups():
+        if group.among(tags):
+            yield f"part of it: {group.text}" if group.code in partly else group.text
+
+
+def _answer(one: VerifierAnswer, cited: Mapping[str, str]) -> AnswerRow:
+    expected = _EXPECTED[one.treatment]
+    if one.level == "should" and one.treatment != "either":
+        expected = f"should: {expected}"
+    driver = f" {driver_of(one.driver)}" if one.driver is not None and not one.answer else ""
+    return AnswerRow(
+        name=one.case,
+        text=one.text or one.case,
+        expected=expected,
+        answered="not shown" if one.skipped else _ANSWERS[one.answer],
+        told_by=one.skipped or f"{one.told_by}{driver}".strip(),
+        exchange=one.exchange,
+        kind=cited.get(one.exchange, ""),
+    )
+
+
+def _stored(one: StoredObject, cited: Mapping[str, str]) -> StoredRow:
+    return StoredRow(
+        name=one.case,
+        text=one.text or one.case,
+        way=_way(one),
+        same=None if not one.retrieved else not one.differences,
+        differences=tuple(_difference(each) for each in one.differences[:MOST_REASONS]),
+        left_out=max(0, len(one.differences) - MOST_REASONS),
+        signatures=_fate(one.before, one.after) if one.retrieved else "",
+        exchanges=one.exchanges[:4],
+        kind=min((cited[each] for each in one.exchanges if each in cited), default=""),
+    )
+
+
+def _way(one: StoredObject) -> str:
+    if one.skipped:
+        return f"Not stored: {one.skipped}"
+    status = "no status" if one.store_status is None else f"status {one.store_status:04X}"
+    said = f"Sent in {syntax_name(one.stored_syntax)} ({status})" if one.stored_syntax else f"Not sent ({status})"
+    if one.retrieved:
+        return f"{said}; returned in {syntax_name(one.returned_syntax)} by {one.told_by or 'retrieval'}."
+    return f"{said}; not retrieved{f': {one.detail}' if one.detail else ''}."
+
+
+def _difference(one: Difference) -> str:
+    said = _DIFFERENCES[one.kind]
+    return f"{named_place(one.place)}: {said}{f' ({one.detail})' if one.detail else ''}" if one.place else said
+
+
+def _fate(before: FileResult | None, after: FileResult | None) -> str:
+    if after is None:
+        return "not looked at"
+    now = f"{sum(each.standing == Standing.VALID for each in after.signatures)} of {len(after.signatures)} verify"
+    return now if before is None or not before.signatures else f"{now}; {len(before.signatures)} went in"
+
+
+def _bounded(reasons: Sequence[Reason]) -> tuple[str, ...]:
+    told = [_reason(each) for each in dict.fromkeys(reasons)]
+    more = len(told) - MOST_REASONS
+    return tuple(told if more <= 0 else [*told[:MOST_REASONS], f"and {more} more, which are in run.jsonl"])
+
+
+def _reason(one: Reason) -> str:
+    places = _PLACES.split(one.place)
+    if len(places) > 1:
+        return f"{one.text}: {', '.join(map(named_place, places))}"
+    return f"{one.text} at {named_place(one.place)}" if one.place else one.text
+
+
+def syntax_name(uid: str) -> str:
+    """The name of a transfer syntax, the UID where it is none of the common ones."""
+    return _SYNTAXES.get(uid, uid)
+
+
+def named_place(place: str) -> str:
+    """ "(0040,A730)[2].(0008,0100)" with the name of the last element, where the dictionary has one."""
+    number = _number(place)
+    name = _dictionary()(number) if number is not None else ""
+    return f"{place} {name}" if name else place
+
+
+def _number(place: str) -> int | None:
+    found = _TAG.search(place)
+    return int(found[1] + found[2], 16) if found else None
+
+
+@cache
+def _dictionary() -> Callable[[int], str]:
+    """Names of elements. Loaded for reports alone that have signatures to tell of."""
+    from pydicom.datadict import dictionary_description
+
+    def name(tag: int) -> str:
+        if tag >> 16 & 1:
+            return "private"
+        try:
+            return dictionary_description(tag)
+        except KeyError:
+            return ""
+
+    return name
