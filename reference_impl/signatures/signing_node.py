@@ -153,7 +153,9 @@ def _with_explicit_vr(source: Path, folder: Path) -> Path:
                 swapped = bytearray(element.value)
                 swapped[0::2], swapped[1::2] = element.value[1::2], element.value[0::2]
                 element.value = bytes(swapped)
-    instance.file_meta.TransferSyntaxUID = pydicom.uid.UID(_LITTLE_ENDIAN)
+    anew = pydicom.Dataset({element.tag: element for element in instance})
+    anew.file_meta = instance.file_meta
+    anew.file_meta.TransferSyntaxUID = pydicom.uid.UID(_LITTLE_ENDIAN)
     target = folder / "explicit.dcm"
-    instance.save_as(target, enforce_file_format=True)
+    pydicom.dcmwrite(target, anew, implicit_vr=False, little_endian=True, enforce_file_format=True)
     return target
