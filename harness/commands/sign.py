@@ -105,7 +105,7 @@ def sign(
         _say(f"note: {note}")
     signed, skipped = _sign_all(tasks, orders, signer, quiet=quiet)
     if not quiet and len(tasks) > 1:
-        left_out = f"; {_counted(skipped, 'file')} left out that are no DICOM objects" if skipped else ""
+        left_out = f"; {_counted(skipped, 'file')} left out: not DICOM" if skipped else ""
         sys.stdout.write(f"{_counted(signed, 'file')} signed{left_out}\n")
     if not signed and len(tasks) > 1:
         _say("nothing was signed")
