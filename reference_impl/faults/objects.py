@@ -16,6 +16,7 @@ from reference_impl.faults.tables import OBJECT_ROLES, check_outcome, table, tex
 _BEHAVIOURS: Mapping[str, tuple[str, str]] = {
     "signature-creator": ("reference_impl.signatures.faults", "creator_behaviours"),
     "signature-verifier": ("reference_impl.signatures.faults", "verifier_behaviours"),
+    "instance-storer": ("reference_impl.storage.faults", "storer_behaviours"),
 }
 """By role, module and function that tell what is implemented."""
 ROLES = tuple(_BEHAVIOURS)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from reference_impl.faults.tables import known_names
 from reference_impl.storage import alterations as alter
 from reference_impl.storage.behaviour import IMPLICIT, StorerBehaviour, Treatment
 from reference_impl.storage.renewing import Flaw
@@ -63,18 +63,12 @@ VARIATIONS: Mapping[str, StorerFault] = {
 """What an archive may do under A.3: no fault, and nothing that a judgement may fail."""
 
 
-class UnknownStorerFaultError(ValueError):
-    """A fault was named that does not exist."""
+def storer_behaviours() -> Mapping[str, StorerFault]:
+    """Every fault by name, as the tables of faults are held against it."""
+    return STORER_BEHAVIOURS
 
 
 def check_storer_faults(names: Iterable[str]) -> tuple[StorerFault, ...]:
-    """The faults (or variations) of these names. Raises `UnknownStorerFaultError`, with close names."""
+    """The faults (or variations) of these names. Raises `UnknownFaultError`, with close names."""
     known = {**STORER_BEHAVIOURS, **VARIATIONS}
-    chosen = []
-    for name in dict.fromkeys(names):
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=5, cutoff=0.4)
-            hint = f"; did you mean {', '.join(close)}?" if close else ""
-            raise UnknownStorerFaultError(f"there is no fault {name!r}{hint}")
-        chosen.append(known[name])
-    return tuple(chosen)
+    return tuple(known[name] for name in known_names(names, known))
