@@ -39,7 +39,10 @@ def lacking(coverage: Coverage, rule: Rule) -> str:
         raise NotApplicable(rule.name)
     nominee = coverage.nominee
     if nominee is None:
-        return "no signature at the top level"
+        raise Missing(
+            f"there is no signature at the top level, whose list could be held against {coverage.profile}",
+            "Let the SUT sign the data set of the object itself, not items of its sequences alone.",
+        )
     against = (wanted.all if coverage.profile in FOREIGN_COUNT else wanted.own) - covered(nominee)
     if against:
         return f"not signed {in_a_row(sorted(against), 8)}"

@@ -78,7 +78,7 @@ def test_a_verified_document_has_a_signature_for_that_purpose(creator: Signature
     def wrong(seen: SeenObject) -> str:
         if document(seen).verification_flag != VERIFIED:
             raise NotApplicable("not verified")
-        purposes = [each for signature in seen.at_top for each in signature.facts.purposes]
+        purposes = [each for signature in seen.signatures for each in signature.facts.purposes]
         if any(map(is_verification, purposes)):
             return ""
         return f"verified, with the purposes {in_a_row(map(coded, purposes))}" if purposes else "verified, no purpose"

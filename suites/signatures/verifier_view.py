@@ -38,7 +38,8 @@ class SeenAnswer:
     @property
     def said(self) -> str:
         """The answer in words, with what it was read from."""
-        return f"{self.facts.answer} ({bounded(self.facts.told_by)})" if self.facts.told_by else self.facts.answer
+        by = f", by {bounded(self.facts.told_by)}" if self.facts.told_by else ""
+        return f"called {self.facts.answer}{by}" if self.understood else f"no answer{by}"
 
     def __str__(self) -> str:
         return self.facts.case
@@ -90,7 +91,7 @@ class SignatureVerifier:
             return
         if not controls:
             raise Missing(f"no plain good object was shown at {self.name}, so that a refusal tells nothing", SHOW)
-        shown = in_a_row(f"{each}: {each.said or 'no answer'}" for each in controls)
+        shown = in_a_row(f"{each}: {each.said}" for each in controls)
         raise Missing(
             f"no plain good object was called valid, so that a refusal tells nothing: {shown}",
             "See whether the verifier trusts the authority of the test certificates, and what is taken for its answer.",

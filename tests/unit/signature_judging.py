@@ -202,7 +202,13 @@ def observed(facts: Frozen, endpoint: EndpointRecord, subject: str) -> Observati
 
 def unobserved(endpoint: EndpointRecord, model: type[Frozen], subject: str, why: str) -> Observation:
     return Observation(
-        kind=kind_of(model), subject=subject, endpoint=endpoint.name, observed_at=NOW, missing=why, remedy="Try again."
+        kind=kind_of(model),
+        subject=subject,
+        endpoint=endpoint.name,
+        observed_at=NOW,
+        facts=None,
+        missing=why,
+        remedy="Try again.",
     )
 
 
@@ -246,7 +252,7 @@ def verdicts(
         lookup.take(given)
         case = Case(of, requirement, Endpoints(endpoint))
         (function,) = judgements()[requirement.id]
-        sides = {
+        sides: dict[str, Callable[[], object]] = {
             "creator": lambda: SignatureCreator(lookup, case.endpoints, of, sut),  # noqa: B023 - called at once
             "verifier": lambda: SignatureVerifier(lookup, case.endpoints, of),  # noqa: B023
             "requirement": lambda: requirement,  # noqa: B023
