@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from harness.conduct import Budget
+from harness.objects.folders import head
 from harness.observations import Exchange, Frozen
 from harness.operator_board import Board
 
@@ -166,15 +167,11 @@ class Work:
 
 
 def _head(source: Path | bytes) -> tuple[bytes, bool]:
-    """The first octets of `source`, and whether there are more; nothing of a file that cannot be read."""
+    """The first octets of `source`, and whether there are more; nothing of what is no regular file."""
     if isinstance(source, bytes):
         return source[:EVIDENCE_OCTETS], len(source) > EVIDENCE_OCTETS
-    try:
-        with source.open("rb") as file:
-            head = file.read(EVIDENCE_OCTETS + 1)
-    except OSError:
-        return b"", False
-    return head[:EVIDENCE_OCTETS], len(head) > EVIDENCE_OCTETS
+    octets = head(source, EVIDENCE_OCTETS + 1) or b""
+    return octets[:EVIDENCE_OCTETS], len(octets) > EVIDENCE_OCTETS
 
 
 class _Module(Protocol):

@@ -10,6 +10,8 @@ from harness.objects.base import InterruptedStepError, Work
 from harness.observations.clients import DriverOutcome
 
 _IN_VAIN = 3
+_NOT_RUN = frozenset({None, 126, 127})
+"""Exit statuses of a command that did not run."""
 _SLICE = 0.5
 
 
@@ -46,8 +48,7 @@ class Drive:
         return outcome
 
     def _learn(self, outcome: DriverOutcome) -> None:
-        skipped = outcome.kind == "operator" and not outcome.timed_out  # somebody is there
-        in_vain = bool(outcome.problem or outcome.timed_out) and not skipped
-        self._in_vain = self._in_vain + 1 if in_vain else 0
+        not_run = outcome.kind == "command" and outcome.exit_status in _NOT_RUN
+        self._in_vain = self._in_vain + 1 if not_run or outcome.timed_out else 0
         if self._in_vain >= _IN_VAIN:
             self.gone = f"It was asked {_IN_VAIN} times in vain, and is asked no more: {outcome.problem}".strip()

@@ -67,10 +67,15 @@ def head(path: Path, octets: int) -> bytes | None:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | _SYMBOLIC_LINKS)
     except OSError:
         return None
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
             return None
-        return file.read(octets)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(octets)
+    except OSError:
+        return None
+    finally:
+        os.close(handle)
 
 
 class _TooManyError(Exception):
