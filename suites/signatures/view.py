@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
 
@@ -138,6 +139,11 @@ class SignatureCreator:
     def lacking(self) -> tuple[str, ...]:
         """Instances that the SUT was given to sign and that did not come back signed."""
         return self._obtained[1]
+
+    @property
+    def observed_at(self) -> datetime:
+        """The time at which validity is judged."""
+        return self._observations.observed_at
 
     @property
     def name(self) -> str:

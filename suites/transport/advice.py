@@ -26,9 +26,9 @@ from harness import (
     Versions,
 )
 from reference_impl.transport.registry import CipherSuite, group, suite
+from suites.occasions import MOST_NAMED, Occasion, Rule, advice_on, listed
 from suites.transport.client_advice import advise_client
 from suites.transport.client_view import TlsClient
-from suites.transport.occasions import MOST_NAMED, Occasion, Rule, advice_on, listed
 from suites.transport.view import SeenCertificate, TlsServer
 
 SOON = timedelta(days=30)

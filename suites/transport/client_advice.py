@@ -12,8 +12,8 @@ from pathlib import Path
 
 from harness import TLS12, TLS13, AdviceRecord, EndpointRecord
 from reference_impl.transport.registry import SignatureScheme, group, signature_scheme
+from suites.occasions import Occasion, Rule, advice_on, listed
 from suites.transport.client_view import ClientEndpoint, TlsClient, before_tls13
-from suites.transport.occasions import Occasion, Rule, advice_on, listed
 from suites.transport.view import SeenCertificate, SuiteRule
 
 SOON = timedelta(days=30)

@@ -1,4 +1,4 @@
-"""Occasions to give advice, and the record that they make: shared by the advice on servers and on clients."""
+"""Occasions to give advice, and the record that they make: shared by the advice of all suites."""
 
 from __future__ import annotations
 
