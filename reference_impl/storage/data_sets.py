@@ -30,8 +30,11 @@ def read(instance: Instance) -> Dataset:
 
 
 def encoded(dataset: Dataset, syntax: str) -> bytes:
-    """`dataset` in `syntax`. Raises ValueError where it cannot be encoded."""
+    """`dataset` in `syntax`, values that were read and not touched as they were. Raises ValueError where that fails."""
     uid = UID(syntax)
+    if uid.is_little_endian:
+        for level in levels(dataset, signatures=True):  # else pydicom decodes and encodes what was read from another encoding
+            level.set_original_encoding(uid.is_implicit_VR, True, level.original_character_set)
     data = encode(dataset, uid.is_implicit_VR, uid.is_little_endian, uid.is_deflated)
     if data is None:
         raise ValueError(f"the data set cannot be encoded in {uid.name}")
@@ -46,13 +49,13 @@ def changed(instance: Instance, change: Callable[[Dataset], object], syntax: str
     return replace(instance, syntax=syntax, data=encoded(dataset, syntax))
 
 
-def levels(dataset: Dataset) -> Iterator[Dataset]:
-    """`dataset` and every item within it but those of the sequences that signatures are made of."""
+def levels(dataset: Dataset, *, signatures: bool = False) -> Iterator[Dataset]:
+    """`dataset` and every item within it; those of the sequences that signatures are made of where that is asked."""
     yield dataset
     for raw in raw_elements(dataset):
-        if raw.VR == "SQ" and raw.tag not in (MAC_PARAMETERS, DIGITAL_SIGNATURES):
+        if raw.VR == "SQ" and (signatures or raw.tag not in (MAC_PARAMETERS, DIGITAL_SIGNATURES)):
             for item in dataset[raw.tag].value:
-                yield from levels(item)
+                yield from levels(item, signatures=signatures)
 
 
 def raw_elements(dataset: Dataset) -> list[RawDataElement]:
