@@ -61,9 +61,8 @@ def leaving(*tags: str) -> FileResult:
     return modern(signed=tuple(tag for tag in WHOLE if tag not in tags))
 
 
-def advice_on(
-    *results: FileResult, claims: tuple[ClaimRecord, ...] = (claim("C.1"), claim("C.2"))
-) -> list[AdviceRecord]:
+def advice_on(*results: FileResult) -> list[AdviceRecord]:
+    claims = (claim("C.1"), claim("C.2"))
     return advise(SIGNER, claims, Observations.of([created(*results)], NOW))
 
 
