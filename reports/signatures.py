@@ -5,10 +5,8 @@ Facts about objects, in words; verdicts stand elsewhere and only put first what 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import TypeVar
 
 from harness.record.facts import (
@@ -24,6 +22,7 @@ from harness.record.facts import (
     TimestampResult,
     VerifierAnswer,
 )
+from reports.dicom_words import date_time, named_place, reason_text, syntax_name, tag_number
 from reports.facts import Endpoint
 from reports.text import plural
 from reports.trials import driver_of
@@ -45,7 +44,14 @@ STANDINGS: Mapping[str, VerdictWord] = {
     "valid": VerdictWord("pass", "verifies", "✓", "the signature is one of what the object holds"),
 }
 """How what verifying finds is called, worst first. No verdicts: the profile decides what is permitted."""
+_MANY = {
+    "invalid": ("does not verify", "do not verify"),
+    "unknown": ("cannot be judged", "cannot be judged"),
+    "unsigned": ("is none", "are none"),
+    "valid": ("verifies", "verify"),
+}
 _EXPECTED = {"valid": "calls it valid", "not-valid": "does not call it valid", "either": "either"}
+_OTHERWISE = {"valid": {"invalid", "unverifiable"}, "not-valid": {"valid"}, "either": set[str]()}
 _ANSWERS = {"valid": "valid", "invalid": "not valid", "unverifiable": "cannot be verified", "": "no answer understood"}
 _SCHEMES = {
     "rsa-pkcs1-v1.5": "RSA (PKCS #1 v1.5)",
@@ -53,17 +59,6 @@ _SCHEMES = {
     "ecdsa": "ECDSA",
     "dsa": "DSA",
     "": "unknown signature scheme",
-}
-_SYNTAXES = {
-    "1.2.840.10008.1.2": "Implicit VR Little Endian",
-    "1.2.840.10008.1.2.1": "Explicit VR Little Endian",
-    "1.2.840.10008.1.2.1.99": "Deflated Explicit VR Little Endian",
-    "1.2.840.10008.1.2.2": "Explicit VR Big Endian",
-    "1.2.840.10008.1.2.4.50": "JPEG Baseline",
-    "1.2.840.10008.1.2.4.70": "JPEG Lossless",
-    "1.2.840.10008.1.2.4.80": "JPEG-LS Lossless",
-    "1.2.840.10008.1.2.4.90": "JPEG 2000 Lossless",
-    "1.2.840.10008.1.2.5": "RLE Lossless",
 }
 _DIFFERENCES = {
     "value": "value changed",
@@ -76,8 +71,6 @@ _DIFFERENCES = {
     "transfer-syntax": "transfer syntax",
 }
 _ORDER = {"fail": 0, "warning": 1, "": 2}
-_TAG = re.compile(r"\(([0-9A-Fa-f]{4}),([0-9A-Fa-f]{4})\)$")
-_PLACES = re.compile(r", (?=\(|and )")
 _ROW = TypeVar("_ROW", "AnswerRow", "StoredRow")
 
 
@@ -91,7 +84,9 @@ class Shown:
 
 @dataclass(frozen=True)
 class SignatureEntry:
-    """One signature: `facts` are its properties by name; `told` says why it does not verify, place by place."""
+    """One signature: `facts` are its properties by name; `told` says why it does not verify, place by place; `covered`
+    is in words that fit whole objects, so that it is empty for one `nested` in a part.
+    """
 
     title: str
     word: VerdictWord
@@ -100,6 +95,7 @@ class SignatureEntry:
     encoding: tuple[str, ...]
     covered: tuple[str, ...]
     uncovered: tuple[str, ...]
+    nested: bool
     tags: tuple[str, ...]
     tags_left_out: int
 
@@ -128,7 +124,9 @@ class ObjectEntry:
 
 @dataclass(frozen=True)
 class AnswerRow:
-    """One crafted object and what the SUT said of it. `kind` is the worst verdict that rests on it."""
+    """One crafted object and what the SUT said of it. `kind` is the worst verdict that rests on it; `striking`: another
+    answer than a conforming verifier's.
+    """
 
     name: str
     text: str
@@ -136,6 +134,7 @@ class AnswerRow:
     answered: str
     told_by: str
     exchange: str
+    striking: bool = False
     kind: str = ""
 
 
@@ -152,6 +151,11 @@ class StoredRow:
     signatures: str
     exchanges: tuple[str, ...]
     kind: str = ""
+
+    @property
+    def striking(self) -> bool:
+        """Whether anything differs."""
+        return bool(self.differences)
 
 
 @dataclass(frozen=True)
@@ -185,7 +189,7 @@ def signatures_of(at: Endpoint, cited: Mapping[str, str]) -> Signatures | None:
 
 
 def _shown(rows: list[_ROW]) -> Shown | None:
-    rows.sort(key=lambda row: _ORDER[row.kind])
+    rows.sort(key=lambda row: (_ORDER[row.kind], not row.striking))
     return Shown(tuple(rows[:MOST_ROWS]), max(0, len(rows) - MOST_ROWS)) if rows else None
 
 
@@ -211,8 +215,8 @@ def _summary(results: Sequence[FileResult]) -> str:
     signatures = [each for result in results for each in result.signatures]
     if not results:
         return "No object came from the device."
-    counts = [(sum(each.standing == standing for each in signatures), word) for standing, word in STANDINGS.items()]
-    told = ", ".join(f"{number} {word.label}" for number, word in reversed(counts) if number)
+    counts = {standing: sum(each.standing == standing for each in signatures) for standing in STANDINGS}
+    told = ", ".join(f"{number} {_MANY[standing][number > 1]}" for standing, number in counts.items() if number)
     unsigned = sum(not result.signatures for result in results)
     said = f"{plural(len(results), 'object')} with {plural(len(signatures), 'signature')}"
     said += f": {told}." if told else "."
@@ -225,14 +229,14 @@ def _why_nothing(made: CreatedObjects) -> str:
 
 def _object(made: CreatedObjects, one: SignedObject, cited: Mapping[str, str], *, detailed: bool) -> ObjectEntry:
     result = one.result
-    remarks = [_reason(each) for each in (*result.problems[:MOST_REASONS], *result.notes[:MOST_REASONS])]
+    remarks = [reason_text(each) for each in (*result.problems[:MOST_REASONS], *result.notes[:MOST_REASONS])]
     if one.unchanged is False:
         remarks.insert(0, "What the device was given to sign is not in it bit for bit.")
     entries = tuple(_signature(each) for each in result.signatures[: MOST_SIGNATURES if detailed else 0])
     met = sorted({profile for each in result.signatures for profile in each.profiles})
-    meta = [plural(len(result.signatures), "signature")]
+    meta = [plural(len(result.signatures), "signature") if result.signatures else "no signature"]
     if result.signatures:
-        meta.append(f"satisfies {', '.join(met)}" if met else "satisfies no profile of Annex C")
+        meta.append(f"follows {', '.join(met)}" if met else "follows no profile of Annex C")
         meta += _lacks(result)
     return ObjectEntry(
         name=one.name or result.sop_instance or result.path,
@@ -267,21 +271,22 @@ def _signature(one: SignatureResult) -> SignatureEntry:
         facts=tuple(_facts(one)),
         told=_bounded(reasons),
         encoding=_bounded(one.encoding),
-        covered=tuple(_covered(one)),
+        covered=() if one.location else tuple(_covered(one)),
         uncovered=_bounded(one.uncovered),
+        nested=bool(one.location),
         tags=tuple(named_place(tag) for tag in one.signed[:_MOST_TAGS]),
         tags_left_out=max(0, len(one.signed) - _MOST_TAGS),
     )
 
 
 def _facts(one: SignatureResult) -> Iterable[tuple[str, str]]:
-    yield "Profiles satisfied", ", ".join(one.profiles) or "none of Annex C"
+    yield "Profiles followed", ", ".join(one.profiles) or "none of Annex C"
     if one.certificate is not None:
         yield "Signer", one.certificate.subject or "(empty)"
         yield "Certificate", _certificate(one.certificate)
     else:
         yield "Signer", "no certificate could be read"
-    yield "Signed at", one.signed_at or "not stated"
+    yield "Signed at", date_time(one.signed_at) or "not stated"
     yield "Time certified", _timestamp(one.timestamp) if one.timestamp is not None else "no certified timestamp"
     algorithm = f"{one.algorithm or 'no MAC algorithm'}, {_SCHEMES.get(one.scheme, one.scheme)}"
     yield "Algorithm", f"{algorithm}, {one.signature_octets * 8} bits" if one.signature_octets else algorithm
@@ -321,7 +326,7 @@ def _covered(one: SignatureResult) -> Iterable[str]:
     from reference_impl.signatures.coverage import groups
 
     partly = {each.code for each in one.uncovered}
-    tags = [number for number in map(_number, one.signed) if number is not None]
+    tags = [number for number in map(tag_number, one.signed) if number is not None]
     for group in groups():
         if group.among(tags):
             yield f"part of it: {group.text}" if group.code in partly else group.text
@@ -339,6 +344,7 @@ def _answer(one: VerifierAnswer, cited: Mapping[str, str]) -> AnswerRow:
         answered="not shown" if one.skipped else _ANSWERS[one.answer],
         told_by=one.skipped or f"{one.told_by}{driver}".strip(),
         exchange=one.exchange,
+        striking=one.answer in _OTHERWISE[one.treatment],
         kind=cited.get(one.exchange, ""),
     )
 
@@ -380,46 +386,6 @@ def _fate(before: FileResult | None, after: FileResult | None) -> str:
 
 
 def _bounded(reasons: Sequence[Reason]) -> tuple[str, ...]:
-    told = [_reason(each) for each in dict.fromkeys(reasons)]
+    told = [reason_text(each) for each in dict.fromkeys(reasons)]
     more = len(told) - MOST_REASONS
     return tuple(told if more <= 0 else [*told[:MOST_REASONS], f"and {more} more, which are in run.jsonl"])
-
-
-def _reason(one: Reason) -> str:
-    places = _PLACES.split(one.place)
-    if len(places) > 1:
-        return f"{one.text}: {', '.join(map(named_place, places))}"
-    return f"{one.text} at {named_place(one.place)}" if one.place else one.text
-
-
-def syntax_name(uid: str) -> str:
-    """The name of a transfer syntax, the UID where it is none of the common ones."""
-    return _SYNTAXES.get(uid, uid)
-
-
-def named_place(place: str) -> str:
-    """ "(0040,A730)[2].(0008,0100)" with the name of the last element, where the dictionary has one."""
-    number = _number(place)
-    name = _dictionary()(number) if number is not None else ""
-    return f"{place} {name}" if name else place
-
-
-def _number(place: str) -> int | None:
-    found = _TAG.search(place)
-    return int(found[1] + found[2], 16) if found else None
-
-
-@cache
-def _dictionary() -> Callable[[int], str]:
-    """Names of elements. Loaded for reports alone that have signatures to tell of."""
-    from pydicom.datadict import dictionary_description
-
-    def name(tag: int) -> str:
-        if tag >> 16 & 1:
-            return "private"
-        try:
-            return dictionary_description(tag)
-        except KeyError:
-            return ""
-
-    return name

@@ -11,9 +11,10 @@ from fixtures.pki import Pki
 from harness.record.models import RunRecord, VerdictKind
 from reference_impl.signatures.results import Reason, SignatureResult, Standing
 from reports import render
+from reports.dicom_words import named_place
 from reports.facts import Endpoint, endpoints_of
 from reports.html import MAXIMUM_OCTETS
-from reports.signatures import MOST_OBJECTS, MOST_ROWS, AnswerRow, ObjectEntry, StoredRow, named_place, signatures_of
+from reports.signatures import MOST_OBJECTS, MOST_ROWS, AnswerRow, ObjectEntry, StoredRow, signatures_of
 from reports.trials import cited_by
 from tests.unit.reports_material import realistic, verdict
 from tests.unit.reports_signatures_material import (
@@ -78,7 +79,7 @@ def test_objects_are_told_worst_first() -> None:
     ]
     assert told[0].kind == "warning"
     assert told[1].remarks == ("What the device was given to sign is not in it bit for bit.",)
-    assert told[2].meta == "1 signature; satisfies C.1, C.2; not signed: who the patient is, 3 other elements"
+    assert told[2].meta == "1 signature; follows C.1, C.2; not signed: who the patient is, 3 other elements"
 
 
 def test_what_did_not_come_back_is_said() -> None:
@@ -86,7 +87,7 @@ def test_what_did_not_come_back_is_said() -> None:
     assert told is not None
     assert told.missing == (("Key objects", "Its driver ended with status 1."),)
     assert told.created_says == (
-        "3 objects with 3 signatures: 2 verifies, 1 does not verify. 1 object without a signature."
+        "3 objects with 3 signatures: 1 does not verify, 2 verify. 1 object without a signature."
     )
 
 
@@ -107,16 +108,19 @@ def test_the_facts_of_a_signature() -> None:
     told = entry(BROKEN)
     assert told["Signer"] == "CN=CT 1,O=St. Elsewhere"
     assert told["Certificate"].startswith("at signing valid, now not valid; RSA 2048 bits, 2024-01-01 to 2026-01-01")
+    assert told["Signed at"] == "2025-03-14 09:15:00 +0100"
     assert told["Algorithm"] == "SHA256, RSA (PKCS #1 v1.5), 2048 bits"
     assert told["MAC"] == (
         "not that of the elements listed (MAC ID Number 0); it is formed the wrong way: sequence-delimiters-omitted"
     )
     assert "it belongs to another signature" in told["Time certified"]
     assert told["Purpose"] == "Author's Signature"
+    assert entry(signature(signed_at="20250314091500"))["Signed at"] == "2025-03-14 09:15:00 (no offset from UTC)"
+    assert entry(signature(signed_at="yesterday"))["Signed at"] == "yesterday"
     bare = entry(SignatureResult(location="", number=1, standing=Standing.UNKNOWN))
     assert bare["Signer"] == "no certificate could be read"
     assert bare["Signed at"] == "not stated"
-    assert bare["Profiles satisfied"] == "none of Annex C"
+    assert bare["Profiles followed"] == "none of Annex C"
 
 
 def test_what_is_partly_signed_is_said_so() -> None:
@@ -131,8 +135,8 @@ def test_answers_on_which_findings_rest_come_first() -> None:
     rows = [row for row in told.answers.rows if isinstance(row, AnswerRow)]
     assert [(row.name, row.expected, row.answered, row.kind) for row in rows] == [
         ("tampered/pixel-first-octet", "does not call it valid", "valid", "fail"),
-        ("mac/sha256", "calls it valid", "valid", ""),
         ("certificate/expired", "should: does not call it valid", "valid", ""),
+        ("mac/sha256", "calls it valid", "valid", ""),
         ("mac/md5", "calls it valid", "no answer understood", ""),
         ("timestamp/other", "either", "cannot be verified", ""),
         ("syntax/big-endian", "does not call it valid", "not shown", ""),
