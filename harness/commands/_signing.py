@@ -16,6 +16,7 @@ from harness.errors import UsageProblem
 if TYPE_CHECKING:
     from reference_impl.signatures.creator import Profile, SigningOrder
     from reference_impl.signatures.keys import Signer
+    from reference_impl.signatures.references import References
     from reference_impl.signatures.results import Code
 
 PROFILES: Mapping[str, Profile] = {"base": "C.1", "creator": "C.2", "authorization": "C.3", "sr": "C.4", "none": ""}
@@ -167,7 +168,6 @@ def orders_of(
 ) -> list[SigningOrder]:
     """What is to be signed in each file. Raises `UsageProblem`."""
     from reference_impl.signatures.creator import SigningOrder
-    from reference_impl.signatures.references import References, folder_lookup
 
     if items and profile not in {"base", "none"}:
         raise UsageProblem(f"--item: profile {profile} is about whole files; sign items with --profile base")
@@ -180,10 +180,16 @@ def orders_of(
         algorithm=algorithm,
         purpose=None if purpose is None else _purpose(purpose),
         timestamp=None if timestamp is None else _stamping(timestamp),
-        references=References(folder_lookup(*references), algorithm=algorithm) if references else None,
+        references=_referring(references, algorithm) if references else None,
         allow_weak_key=allow_weak_key,
     )
     return [replace(order, location=_location(path)) for path in items] or [order]
+
+
+def _referring(folders: Sequence[Path], algorithm: str) -> References:
+    from reference_impl.signatures.references import References, folder_lookup
+
+    return References(folder_lookup(*folders), algorithm=algorithm)
 
 
 def _stamping(url: str) -> Callable[[bytes], bytes]:
@@ -191,9 +197,12 @@ def _stamping(url: str) -> Callable[[bytes], bytes]:
         raise UsageProblem(f"--timestamp {url!r}: is no URL; write one such as http://tsa.example.org/")
 
     def stamp(value: bytes) -> bytes:
-        from reference_impl.signatures.timestamp_requests import request_timestamp
+        from reference_impl.signatures.timestamp_requests import TimestampError, request_timestamp
 
-        return request_timestamp(url, value)
+        try:
+            return request_timestamp(url, value)
+        except TimestampError as problem:
+            raise UsageProblem(f"{problem}; check --timestamp, or sign without a timestamp") from None
 
     return stamp
 

@@ -122,16 +122,12 @@ def _sign_all(
     from harness.errors import UsageProblem
     from reference_impl.signatures.creator import SigningError, sign_file
     from reference_impl.signatures.reader import NotDicomError, UnreadableError
-    from reference_impl.signatures.references import bare_references
-    from reference_impl.signatures.timestamp_requests import TimestampError
 
     signed = skipped = 0
     for source, target in tasks:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             uids = sign_file(source, target, orders, signer)
-        except TimestampError as problem:
-            raise UsageProblem(f"{problem}; check --timestamp, or sign without a timestamp") from None
         except NotDicomError as problem:
             if len(tasks) == 1:
                 raise UsageProblem(f"{source}: {problem}; name a DICOM file") from None
@@ -145,7 +141,7 @@ def _sign_all(
             signed += 1
             if not quiet:
                 sys.stdout.write(f"{target}: signed, {', '.join(uids)}\n")
-            if orders[0].profile == "C.4" and (bare := bare_references(target)):
+            if orders[0].profile == "C.4" and (bare := _bare_references(target)):
                 _say(
                     f"note: {target}: {_counted(bare, 'evidence reference')} without signature or MAC, though PS3.15 "
                     "A.4 demands one; name the folder of the instances with --reference"
@@ -153,6 +149,12 @@ def _sign_all(
             continue
         _say(sentence)
     return signed, skipped
+
+
+def _bare_references(path: Path) -> int:
+    from reference_impl.signatures.references import bare_references
+
+    return bare_references(path)
 
 
 def _counted(number: int, noun: str) -> str:

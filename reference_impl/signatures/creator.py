@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from reference_impl.signatures import items
 from reference_impl.signatures.algorithms import ALGORITHMS
@@ -22,15 +22,17 @@ from reference_impl.signatures.keys import Signer, SigningError
 from reference_impl.signatures.mac import CORRECT, VARIANTS, digest, is_excluded, mac_parts, signable
 from reference_impl.signatures.mac import signature_item_parts as item_parts
 from reference_impl.signatures.macros import read_macros
-from reference_impl.signatures.profiles import PROFILES, is_verification, parse_tag, required_tags
 from reference_impl.signatures.reader import DicomFile, open_data_set, open_dicom
-from reference_impl.signatures.references import References, refer
 from reference_impl.signatures.results import Code, PresentElement
 from reference_impl.signatures.writer import Edit, demand_explicit, partial_file, transfer_syntax_of, write
+
+if TYPE_CHECKING:
+    from reference_impl.signatures.references import References
 
 __all__ = ["Signer", "SigningError", "SigningOrder", "sign_file"]
 
 Profile = Literal["", "C.1", "C.2", "C.3", "C.4"]
+_PROFILES = get_args(Profile)
 _DIRECTORY_RECORDS = 0x00041220
 _VERIFICATION_FLAG = 0x0040A493
 _MOST_MAC_IDS = 0x10000
@@ -89,6 +91,8 @@ def sign_file(
     references = next((order.references for order in orders if order.references is not None), None)
     if references is None:
         return _sign(source, target, orders, signer, deviations)
+    from reference_impl.signatures.references import refer
+
     with partial_file(target) as referring:
         refer(source, referring, references, deviations)
         return _sign(referring, target, orders, signer, deviations)
@@ -123,8 +127,12 @@ def find_level(root: Level, location: str) -> Level:
 
     Raises `SigningError` where there is no such item.
     """
+    if not location:
+        return root
+    from reference_impl.signatures.profiles import parse_tag
+
     level = root
-    for part in filter(None, location.split(".")):
+    for part in location.split("."):
         tag, _, number = part.removesuffix("]").partition("[")
         try:
             sequence, wanted = level.get(parse_tag(tag.upper())), int(number)
@@ -256,6 +264,8 @@ class _Making:
             raise SigningError(
                 f"profile {order.profile} is about the whole data set, not about {order.location}; sign items under C.1"
             )
+        from reference_impl.signatures.profiles import parse_tag, required_tags
+
         present = [
             PresentElement(tag_text(each.tag), each.vr, each.holds_unknown, tuple(map(tag_text, each.nested_tags())))
             for each in self._level.elements
@@ -285,8 +295,8 @@ class _Making:
             )
         if signer.is_weak and not order.allow_weak_key:
             raise SigningError("the RSA key has less than 2048 bits; use a longer one, or allow weak keys")
-        if order.profile not in {"", "C.1", *PROFILES}:
-            raise SigningError(f"{order.profile!r} is no signature profile; name C.1, {', '.join(PROFILES)}")
+        if order.profile not in _PROFILES:
+            raise SigningError(f"{order.profile!r} is no signature profile; name {', '.join(filter(None, _PROFILES))}")
 
     def _check_structure(self) -> None:
         """Tags name elements, so each may stand there once, and in order (PS3.5 7.1)."""
@@ -303,6 +313,7 @@ class _Making:
     def _check_document(self) -> None:
         """What C.4 asks of the document and of the order, beside the elements to sign."""
         from reference_impl.signatures.documents import document_of
+        from reference_impl.signatures.profiles import is_verification
 
         order = self._order
         document = document_of(self._file, self._file.sop_class)

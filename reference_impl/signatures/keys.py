@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
@@ -87,7 +87,13 @@ class Signer:
             return key.sign(digest, padding.PKCS1v15(), Prehashed(_OTHER_OF_SAME_SIZE[len(digest)]()))
         if algorithm == "RIPEMD160":
             return _Ripemd160Scheme(key).sign(_Ripemd160Digest(digest))
-        return key.sign(digest, padding.PKCS1v15(), Prehashed(_HASHES[algorithm]()))
+        hashed = Prehashed(_HASHES[algorithm]())
+        value = key.sign(digest, padding.PKCS1v15(), hashed)
+        try:
+            key.public_key().verify(value, digest, padding.PKCS1v15(), hashed)
+        except InvalidSignature:
+            raise SigningError("the RSA key is damaged: what it signs does not verify; use another") from None
+        return value
 
 
 class _Ripemd160Digest:
@@ -112,7 +118,7 @@ class _Ripemd160Scheme:
         numbers = key.private_numbers()
         public = numbers.public_numbers
         parts = (public.n, public.e, numbers.d, numbers.p, numbers.q)
-        # whether the primes are prime was asked when the key was read, and takes seconds
+        # whether the primes are prime takes seconds to find out; what is signed is checked
         self._scheme = pkcs1_15.new(RSA.construct(parts, consistency_check=False))
 
     def sign(self, digest: _Ripemd160Digest) -> bytes:
@@ -143,15 +149,17 @@ def load_signer(key: Path, certificate: Path, password: bytes | None = None) -> 
 
 
 def _load_key(path: Path, password: bytes | None) -> PrivateKey:
+    """Read a private key. Whether primes are prime is not asked, which takes long: what a key signs is checked."""
     octets = _read(path)
     load = serialization.load_pem_private_key if b"-----BEGIN" in octets else serialization.load_der_private_key
     try:
         try:
-            key = load(octets, password)
+            key = load(octets, password, unsafe_skip_rsa_key_validation=True)
         except TypeError:
             if password is None:
                 raise SigningError(f"{path}: the key is encrypted; give its password") from None
-            key = load(octets, None)  # a password that is not needed does no harm
+            # a password that is not needed does no harm
+            key = load(octets, None, unsafe_skip_rsa_key_validation=True)
     except (ValueError, UnsupportedAlgorithm):
         hint = "check its password" if password is not None else "name a private key in PEM or DER"
         raise SigningError(f"{path}: holds no private key that can be read; {hint}") from None

@@ -6,7 +6,7 @@ sequences, and the group lengths and Length to End (0008,0001) that some files s
 
 from __future__ import annotations
 
-import secrets
+import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -184,7 +184,7 @@ def transfer_syntax_of(file: DicomFile) -> str:
 @contextmanager
 def partial_file(target: Path) -> Iterator[Path]:
     """A name beside `target` for a file that is not finished; what is there in the end is removed."""
-    partial = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.part")
+    partial = target.with_name(f".{target.name[:100]}.{os.urandom(8).hex()}.part")
     try:
         yield partial
     finally:

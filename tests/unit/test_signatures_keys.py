@@ -87,6 +87,18 @@ def test_what_does_not_fit_into_the_key_is_told(name: str) -> None:
         short.sign(name, bytes(200))
 
 
+def test_a_damaged_key_signs_nothing() -> None:
+    good = signer().key
+    assert isinstance(good, rsa.RSAPrivateKey)
+    numbers = good.private_numbers()
+    damaged = rsa.RSAPrivateNumbers(
+        numbers.p, numbers.q, numbers.d + 2, numbers.dmp1 + 2, numbers.dmq1 + 2, numbers.iqmp, numbers.public_numbers
+    ).private_key(unsafe_skip_rsa_key_validation=True)
+    for name in ("SHA256", "RIPEMD160"):
+        with pytest.raises(SigningError):
+            Signer(damaged, b"").sign(name, digest(name))
+
+
 def test_files_in_pem_and_der_are_read(tmp_path: Path) -> None:
     mine = signer()
     key, certificate = tmp_path / "key.der", tmp_path / "cert.der"
