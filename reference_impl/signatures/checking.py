@@ -150,7 +150,7 @@ class MacChecker:
 
     @staticmethod
     def _outside(value: SignatureValue, signature: DigitalSignature) -> Iterator[Reason]:
-        if value.scheme in _OUTSIDE:
+        if value.scheme in _OUTSIDE and not value.lenient:
             text = f"{_OUTSIDE[value.scheme]} is not in the signature profiles of PS3.15, which know RSA PKCS #1 v1.5"
             yield Reason("outside-profile", text, signature.location)
 

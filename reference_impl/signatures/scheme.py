@@ -45,7 +45,7 @@ class SignatureValue:
         self.digest_info: bytes | None = None
         self._key: PublicKey | None = None
         self._value = value
-        self._lenient = lenient
+        self.lenient = lenient
         key = _key_of(certificate)
         if isinstance(key, _NoKey):
             self.problem = key.problem
@@ -61,7 +61,7 @@ class SignatureValue:
         Says so as well for RSA-PSS, and sets `scheme` to "rsa-other" then: that is no scheme of PS3.15 C.1.
         """
         if self.digest_info is not None:
-            if self._lenient and self.digest_info.endswith(digest):
+            if self.lenient and self.digest_info.endswith(digest):
                 return True
             return hmac.compare_digest(self.digest_info, ALGORITHMS[algorithm].digest_info(digest))
         if self.scheme in {ECDSA, DSA}:

@@ -130,8 +130,8 @@ class _Verification:
         certificate = self._certificate(signature, at)
         reasons = [*found.reasons]
         verdicts = [found.standing]
-        if found.outside and found.value is not None and found.value.digest_info is not None:
-            verdicts.append(Standing.INVALID)  # DigestInfo of another kind
+        if found.outside and any(each.code == "digest-info" for each in found.reasons):
+            verdicts.append(Standing.INVALID)
         for standing, reason in (
             *self._list_faults(found, rows, signature),
             *self._certificate_faults(signature, certificate, timestamp),
@@ -243,7 +243,7 @@ class _Verification:
         self, found: MacFinding, rows: dict[int, tuple[Element, ...]], signature: DigitalSignature
     ) -> Iterator[tuple[Standing, Reason]]:
         skip = self._policy.skip
-        if found.parameters is None:
+        if found.parameters is None or found.standing is Standing.UNKNOWN:
             return
         forbidden = set(_forbidden(rows))
         if Skip.COVERAGE not in skip and not any(same and tag not in forbidden for tag, same in rows.items()):

@@ -7,6 +7,7 @@ cache of the system. `PS315_BENCHMARK_REPEATS` says how often.
 from __future__ import annotations
 
 import shutil
+import struct
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,7 +55,17 @@ def test_a_multi_frame_object_of_a_hundred_megabytes(pki: Pki, tmp_path: Path) -
                 ["dcmsign", "+s", key, certificate, "+m2", "-pf", str(plain), str(tmp_path / "theirs.dcm")], tmp_path
             ),
             "ps315 sign": Command(
-                ps315("sign", str(plain), str(tmp_path / "ours.dcm"), "--key", key, "--cert", certificate, "--force"),
+                ps315(
+                    "sign",
+                    str(plain),
+                    "--out",
+                    str(tmp_path / "ours.dcm"),
+                    "--key",
+                    key,
+                    "--cert",
+                    certificate,
+                    "--force",
+                ),
                 tmp_path,
             ),
         }
@@ -87,7 +98,7 @@ def test_a_thousand_files_of_half_a_megabyte(pki: Pki, tmp_path: Path) -> None:
 
 
 def _names(pki: Pki) -> tuple[str, str, str]:
-    return str(pki.key_file("signer")), str(pki.certificate_file("signer")), str(pki.trust_anchors_file("signer"))
+    return str(pki.key_file("signer")), str(pki.certificate_file("signer")), str(pki.trust_anchors_file())
 
 
 def _tell_memory(what: str, peak: float) -> None:
@@ -112,7 +123,9 @@ def _write(path: Path, *, frames: int, side: int, number: int = 0) -> None:
     data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
     if frames > 1:
         data.NumberOfFrames = frames
-    frame = bytes(range(256)) * (2 * side * side // 256 + 1)
-    data.PixelData = b"".join(frame[each % 256 :][: 2 * side * side] for each in range(number, number + frames))
-    data["PixelData"].VR = "OW"
     data.save_as(path, enforce_file_format=True)
+    frame = bytes(range(256)) * (2 * side * side // 256 + 1)
+    with path.open("ab") as file:  # frame by frame: children begin with the memory of this process
+        file.write(struct.pack("<HH2s2xI", 0x7FE0, 0x0010, b"OW", 2 * side * side * frames))
+        for each in range(number, number + frames):
+            file.write(frame[each % 256 :][: 2 * side * side])
