@@ -12,9 +12,9 @@ from pydantic import Field, field_validator, model_validator
 from harness.sut_objects import Said
 from harness.sut_parts import AeTitle, Part, closest
 
-OBJECT_PLACEHOLDERS = ("input", "output", "object")
+OBJECT_PLACEHOLDERS = ("input", "output", "object", "crl")
 PLACEHOLDERS = ("host", "port", "trust_anchors", "called_aet", "calling_aet", "trial", *OBJECT_PLACEHOLDERS)
-"""What may stand in braces in a driver's command; the last are the files that are handed over."""
+"""What may stand in braces in a driver's command; the last are about files that are handed over."""
 EMBEDDED = "embedded"
 """`driver` of an endpoint whose SUT is a part of this process; no file may name it."""
 DriverKind = Literal["command", "dimse", "operator", "embedded"]

@@ -29,6 +29,7 @@ class Stimulus:
     text: str = ""  # what is played, in a sentence
     seconds: float = 60.0
     trust_anchors: Path | None = None  # the authority of the certificates that are shown, PEM
+    crl: Path | None = None  # the signers that it has revoked, PEM
     number: int = 1  # of the trial or object
     of: int = 1
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 WORDS: dict[str, Answer] = {"valid": "valid", "invalid": "invalid", "unverifiable": "unverifiable"}
 _CRASHES = range(128, 160)  # what a shell says of a program that a signal ended
 _UNANSWERED = 3
+_NO_LIST = "The SUT was not given the revocation list; write {crl} into the driver's command, where it takes one."
 QUESTION = (
     "Let the device verify {path}. What does it say of its signature? Answer valid, invalid, or unverifiable if it "
     "cannot judge it."
@@ -73,6 +74,8 @@ class Answering:
         from fixtures.signatures import SIGNED_CASES
 
         work, case = self._work, SIGNED_CASES[step.subject]
+        if "crl" in case.needs and not knows_revoked(work):
+            return Found(facts_of(case, skipped=_NO_LIST))
         self._number += 1
         began = now()
         folder = self._folder()
@@ -102,6 +105,14 @@ class Answering:
             folder = self._work.folder / f"answer-{self._number}"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+def knows_revoked(work: Work) -> bool:
+    """Whether the SUT was told which signers are revoked: by its driver, or before the run."""
+    table = work.sut.file.drivers.get(work.objects.driver)
+    if table is not None and table.kind == "command":
+        return "crl" in table.names
+    return work.objects.driver == EMBEDDED or work.material.installed
 
 
 def facts_of(
@@ -170,6 +181,7 @@ class Told:
                 input=shown,
                 seconds=step.seconds,
                 trust_anchors=work.material.trust_anchors,
+                crl=work.material.crl,
                 number=self._number,
                 of=work.count,
             )

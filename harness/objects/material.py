@@ -49,6 +49,17 @@ class Material:
             path.write_bytes(self.pki.issue("ca").certificate_pem)
             return path
 
+    @cached_property
+    def crl(self) -> Path:
+        """PEM file of the signers that the authority has revoked."""
+        from cryptography.hazmat.primitives.serialization import Encoding
+        from cryptography.x509 import load_der_x509_crl
+
+        with self._lock:
+            path = self._made_folder("trust") / "revoked.pem"
+            path.write_bytes(load_der_x509_crl(self.pki.revocation_list()).public_bytes(Encoding.PEM))
+            return path
+
     def instance(self, name: str) -> Path:
         """The unsigned instance `name` of `fixtures.instances`; callers copy what a SUT could write to."""
         from fixtures.instances import write_instance

@@ -32,7 +32,7 @@ id = "verifier"
 protocol = "files"
 objects = { driver = "check" }
 [drivers.check]
-command = "check {input}"
+command = "check {input} {crl}"
 invalid = { exit = [3] }
 unverifiable = { output = "^no signature" }
 [[claims]]
