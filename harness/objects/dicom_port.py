@@ -34,16 +34,15 @@ _TICK = 0.05
 
 @dataclass(frozen=True)
 class Sent:
-    """What became of a C-STORE: its status, None where none came, and the transfer syntaxes that were accepted."""
+    """What became of storing: the status, None where none came, and the transfer syntaxes that were accepted.
+
+    `taken`: the SUT says that it stored the instance.
+    """
 
     status: int | None
     contexts: tuple[str, ...] = ()
     problem: str = ""
-
-    @property
-    def taken(self) -> bool:
-        """Whether the SUT took the instance."""
-        return self.status is not None and is_accepted(self.status)
+    taken: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,8 @@ def store(work: Work, instance: Instance, seconds: float) -> Sent:
             command = store_command(instance.sop_class, instance.sop_instance)
             status = operate(asked, Message(context.id, command, instance.data))
             asked.release()
-            return Sent(status, contexts, "" if is_accepted(status) else f"C-STORE status 0x{status:04X}")
+            taken = is_accepted(status)
+            return Sent(status, contexts, "" if taken else f"C-STORE status 0x{status:04X}", taken)
     except (EndedError, DicomError) as problem:
         return Sent(None, contexts, str(problem))
 

@@ -105,6 +105,7 @@ class Storing:
             stored_syntax=instance.syntax,
             contexts=sent.contexts,
             unverified=case.broken,
+            taken=sent.taken,
             detail=sent.problem,
             told_by=_TOLD_BY[self._retrieved_by],
         )

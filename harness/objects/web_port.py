@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from harness.drivers.dimse import tls_context
 from harness.objects.base import Work
 from harness.objects.dicom_port import RECEIVED_OCTETS, Got, Sent
@@ -12,7 +14,9 @@ from reference_impl.storage.part10 import Instance, UnfitError, take_apart
 
 ANY_SYNTAX = f'multipart/related; type="{DICOM}"; transfer-syntax=*'
 """Accept: instances as they are kept (PS3.18 8.7.3.5.2)."""
-_TAKEN = frozenset({200, 202})
+TAKEN = frozenset({200, 202})
+"""Status codes with which an instance may have been stored (PS3.18 10.5.3.1)."""
+_FAILED_SOP_SEQUENCE = "00081198"
 _SHOWN = 120
 
 
@@ -33,9 +37,9 @@ def store(work: Work, instance: Instance, octets: bytes, seconds: float) -> Sent
         answer = _ask(work, f"{web_root(work)}/studies", seconds, question=body, content_type=content_type)
     except HttpExchangeError as problem:
         return Sent(None, (), str(problem))
-    if answer.status in _TAKEN and b'"00081198"' not in answer.body:
-        return Sent(0, (instance.syntax,), f"HTTP status {answer.status}")
-    return Sent(answer.status, (), f"HTTP status {answer.status}{_said(answer)}")
+    taken = answer.status in TAKEN and not _failed(answer)
+    contexts = (instance.syntax,) if taken else ()
+    return Sent(answer.status, contexts, f"HTTP status {answer.status}{_said(answer)}", taken=taken)
 
 
 def retrieve(work: Work, instance: Instance, seconds: float) -> Got:
@@ -75,6 +79,16 @@ def _ask(
             largest=RECEIVED_OCTETS,
             context=context,
         )
+
+
+def _failed(answer: HttpAnswer) -> bool:
+    """Whether the answer names an instance that was not stored."""
+    try:
+        told = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return False
+    sequence = told.get(_FAILED_SOP_SEQUENCE) if isinstance(told, dict) else None
+    return isinstance(sequence, dict) and bool(sequence.get("Value"))
 
 
 def _said(answer: HttpAnswer) -> str:

@@ -72,7 +72,8 @@ class Difference(Frozen):
 class StoredObject(Frozen):
     """kind ``signatures.stored``: an object that was sent to the SUT and retrieved again (subject: its name).
 
-    `store_status` is the C-STORE status (or the HTTP status), None where none came. `stored_syntax` and
+    `store_status` is the C-STORE status (or the HTTP status), None where none came; `taken`: it says that the object
+    was stored. `stored_syntax` and
     `returned_syntax` are the transfer syntaxes in which it went and came back. `unverified`: it was sent with a
     signature that is broken.
     """
@@ -84,6 +85,7 @@ class StoredObject(Frozen):
     returned_syntax: str = ""
     contexts: tuple[str, ...] = ()  # transfer syntaxes that the SUT accepted for it
     unverified: bool = False
+    taken: bool = False
     differences: tuple[Difference, ...] = ()
     before: FileResult | None = None
     after: FileResult | None = None

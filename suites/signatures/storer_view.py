@@ -29,9 +29,8 @@ class SeenStored:
 
     @property
     def taken(self) -> bool:
-        """Whether the storer said that it stored it: success, or a warning (PS3.7 C.1)."""
-        status = self.facts.store_status
-        return status is not None and (status == 0 or 0xB000 <= status < 0xC000)
+        """Whether the storer said that it stored it."""
+        return self.facts.taken
 
     @property
     def implicit(self) -> bool:
