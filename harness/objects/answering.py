@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from harness.drivers.base import Stimulus
+from harness.drivers.operator import NOBODY
 from harness.objects.base import Found, Handler, InterruptedStepError, Subject, Work
 from harness.objects.driving import Drive
 from harness.objects.inspecting import now
@@ -40,11 +41,9 @@ def subjects(sut: Sut, endpoint: str) -> Sequence[Subject]:  # noqa: ARG001 - ev
 
 def handler(work: Work) -> Handler:
     """What shows crafted objects at an endpoint."""
-    if work.objects.driver == EMBEDDED:
-        return Answering(work, Told(work).embedded)
     table = work.sut.file.drivers.get(work.objects.driver)
-    if table is not None and table.kind == "command":
-        return Answering(work, Told(work).by_command)
+    if work.objects.driver == EMBEDDED or (table is not None and table.kind == "command"):
+        return Answering(work, ByDriver(work, table))
     if table is not None or work.where.protocol == "files":
         return Answering(work, ByOperator(work))
     from harness.objects.showing import Showing
@@ -52,8 +51,15 @@ def handler(work: Work) -> Handler:
     return Answering(work, Showing(work))
 
 
-Ask = Callable[["SignedCase", Path, FileStep], VerifierAnswer]
-"""Shows the file of a case to the SUT; what it says of it."""
+class Ask(Protocol):
+    """Shows objects to the SUT."""
+
+    @property
+    def gone(self) -> str:
+        """Why nothing can be shown to it any more; empty as long as it can."""
+
+    def __call__(self, case: SignedCase, shown: Path, step: FileStep) -> VerifierAnswer:
+        """What it says of the file of a case."""
 
 
 class Answering:
@@ -76,6 +82,8 @@ class Answering:
         work, case = self._work, SIGNED_CASES[step.subject]
         if "crl" in case.needs and not knows_revoked(work):
             return Found(facts_of(case, skipped=_NO_LIST))
+        if gone := self._ask.gone:
+            return Found(facts_of(case, skipped=gone))
         self._number += 1
         began = now()
         folder = self._folder()
@@ -139,33 +147,30 @@ def facts_of(
     )
 
 
-class Told:
-    """Answers of a driver."""
+class ByDriver:
+    """Answers of a command, as `table` reads them, or of a SUT within this process: its output is the word."""
 
-    def __init__(self, work: Work) -> None:
-        self._work = work
+    def __init__(self, work: Work, table: DriverTable | None) -> None:
+        self._work, self._table = work, table
         self._drive = Drive(work)
         self._number = 0
 
-    def by_command(self, case: SignedCase, shown: Path, step: FileStep) -> VerifierAnswer:
-        """What the SUT's command says."""
+    @property
+    def gone(self) -> str:
+        """Why it is asked no more."""
+        return self._drive.gone
+
+    def __call__(self, case: SignedCase, shown: Path, step: FileStep) -> VerifierAnswer:
+        """What the SUT says."""
         outcome = self._made(shown, step)
-        if outcome is None:
-            return facts_of(case, skipped=self._drive.gone)
-        answer, told_by = answer_of(outcome, self._work.sut.file.drivers[self._work.objects.driver])
+        if self._table is None:
+            answer, told_by = WORDS.get(outcome.output, ""), outcome.problem or "its answer"
+        else:
+            answer, told_by = answer_of(outcome, self._table)
         return facts_of(case, answer=answer, told_by=told_by, driver=outcome)
 
-    def embedded(self, case: SignedCase, shown: Path, step: FileStep) -> VerifierAnswer:
-        """What the SUT within this process says: its output is the word."""
-        outcome = self._made(shown, step)
-        if outcome is None:
-            return facts_of(case, skipped=self._drive.gone)
-        return facts_of(case, answer=WORDS.get(outcome.output, ""), told_by=outcome.problem or "it", driver=outcome)
-
-    def _made(self, shown: Path, step: FileStep) -> DriverOutcome | None:
-        """How the driver did its work; None if it is asked no more."""
-        if self._drive.gone:
-            return None
+    def _made(self, shown: Path, step: FileStep) -> DriverOutcome:
+        """How the driver did its work."""
         self._number += 1
         work = self._work
         return self._drive.once(
@@ -219,16 +224,17 @@ class ByOperator:
         self._text = (table.operator if table else None) or ""
         self._number = self._unanswered = 0
 
+    @property
+    def gone(self) -> str:
+        """Why nobody is asked."""
+        if not self._work.board.fronts:
+            return NOBODY
+        return "Nobody answered the last questions; go on when somebody can." if self._unanswered >= _UNANSWERED else ""
+
     def __call__(self, case: SignedCase, shown: Path, step: FileStep) -> VerifierAnswer:
         """Ask what the SUT says."""
-        from harness.drivers.operator import NOBODY
-
         board = self._work.board
         self._number += 1
-        if not board.fronts:
-            return facts_of(case, skipped=NOBODY)
-        if self._unanswered >= _UNANSWERED:
-            return facts_of(case, skipped="Nobody answered the last questions; go on when somebody can.")
         text = f"{self._text} {QUESTION.format(path=shown)}".strip()
         while True:
             task = board.post(

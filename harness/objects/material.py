@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fixtures.signatures import SignedObjects
-
     from fixtures.pki import Pki
+    from fixtures.signatures import SignedObjects
     from harness.sut import Sut
     from reference_impl.signatures.policy import Policy
 

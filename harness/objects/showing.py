@@ -37,10 +37,15 @@ class Showing:
         self._unanswered = 0
         self._why = ""
 
+    @property
+    def gone(self) -> str:
+        """Why nothing is sent any more."""
+        if self._unanswered < _UNANSWERED:
+            return ""
+        return f"Nothing was answered {_UNANSWERED} times, and nothing is sent any more: {self._why}"
+
     def __call__(self, case: SignedCase, shown: Path, step: FileStep) -> VerifierAnswer:
         """Send one object."""
-        if self._unanswered >= _UNANSWERED:
-            return facts_of(case, skipped=f"Nothing answered {_UNANSWERED} times, and is sent no more: {self._why}")
         octets = shown.read_bytes()
         try:
             instance = take_apart(octets)
