@@ -20,7 +20,7 @@ _COMMANDS = {
     "verify": "verify the digital signatures of files, folders, DICOMDIRs",
     "verify-report": "check a signed report",
 }
-_PLAIN = {"verify": "harness.commands._verifying"}
+_PLAIN = {"sign": "harness.commands._signing", "verify": "harness.commands._verifying"}
 
 
 def main() -> None:

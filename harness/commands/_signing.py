@@ -1,260 +1,137 @@
-"""What `ps315 sign` is told: what to sign and where to, elements and items by their names, purposes, keys."""
+"""What ``ps315 sign`` does; apart from its options, so that it starts at once."""
 
 from __future__ import annotations
 
-import glob
-import os
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.commands import _signing_arguments as arguments
+from harness.commands._plain import Plain
 from harness.errors import UsageProblem
 
 if TYPE_CHECKING:
-    from reference_impl.signatures.creator import Profile, SigningOrder
-    from reference_impl.signatures.keys import Signer
-    from reference_impl.signatures.references import References
-    from reference_impl.signatures.results import Code
-
-PROFILES: Mapping[str, Profile] = {"base": "C.1", "creator": "C.2", "authorization": "C.3", "sr": "C.4", "none": ""}
-"""Signature profiles of PS3.15 by the names that users give."""
-
-_TAG = re.compile(r"\(?([0-9A-Fa-f]{4}),?([0-9A-Fa-f]{4})\)?")
-_KEYWORD = re.compile(r"[A-Z][A-Za-z0-9]*")
-_STEP = re.compile(r"(.+?)\[(\d{1,9})\]")
-_DIRECTORY = "DICOMDIR"
-_SPOKEN = 400
-
-
-def tasks_of(inputs: Sequence[str], out: str, *, force: bool) -> list[tuple[Path, Path]]:
-    """Pairs of a file to sign and the file to write.
-
-    Files of a folder keep their place below it. Raises `UsageProblem`: nothing to sign, two files for one name, or a
-    file that is there already (unless `force`).
-    """
-    target = Path(out)
-    one = len(inputs) == 1 and Path(inputs[0]).is_file() and Path(inputs[0]).name.upper() != _DIRECTORY
-    if one and not target.is_dir() and not out.endswith(("/", os.sep)):
-        if not target.parent.is_dir():
-            raise UsageProblem(f"--out {out}: there is no folder {target.parent}; make it, or name another")
-        pairs = [(Path(inputs[0]), target)]
-    elif target.exists() and not target.is_dir():
-        raise UsageProblem(f"--out {out}: is a file, and here a folder is due; name one")
-    else:
-        pairs = [pair for path in inputs for pair in _pairs(path, target)]
-    if not pairs:
-        raise UsageProblem(
-            f"{' '.join(inputs)[:_SPOKEN]}: there is no file to sign; name DICOM files or folders of them"
-        )
-    _check_targets(pairs, force=force)
-    return pairs
-
-
-def _pairs(path: str, out: Path) -> list[tuple[Path, Path]]:
-    from reference_impl.signatures.sources import NothingThereError, files_of
-
-    try:
-        found = [Path(each) for each in files_of([path])]
-    except NothingThereError as problem:
-        raise UsageProblem(f"{problem}; name DICOM files or folders of them") from None
-    base, written = _base(path), out.resolve()
-    within = Path(path).resolve() if Path(path).is_dir() else None
-    pairs = []
-    for source in found:
-        if within and source.name.upper() == _DIRECTORY:
-            continue  # offsets in it would become wrong
-        if within and source.resolve().is_relative_to(written) and not within.is_relative_to(written):
-            continue  # signed earlier, into a folder below the one that is named
-        pairs.append((source, out / (source.relative_to(base) if source.is_relative_to(base) else source.name)))
-    return pairs
-
-
-def _base(path: str) -> Path:
-    """The folder below which what is found keeps its place."""
-    if Path(path).is_dir():
-        return Path(path)
-    if Path(path).exists() or not glob.has_magic(path):
-        return Path(path).parent
-    parts = Path(path).parts
-    plain = next(number for number, part in enumerate(parts) if glob.has_magic(part))
-    return Path(*parts[:plain])
-
-
-def _check_targets(pairs: Sequence[tuple[Path, Path]], *, force: bool) -> None:
-    sources: dict[Path, Path] = {}
-    for source, target in pairs:
-        other = sources.setdefault(target, source)
-        if other is not source:
-            raise UsageProblem(f"{other} and {source} would both be written to {target}; sign them one after the other")
-        if not target.exists():
-            continue
-        if target.samefile(source):
-            raise UsageProblem(f"{target}: is what is to be signed, and originals are never written to; change --out")
-        if target.is_dir():
-            raise UsageProblem(f"{target}: is a folder; change --out")
-        if not force:
-            raise UsageProblem(f"{target}: is there already; replace it with --force, or change --out")
-
-
-def _location(path: str) -> str:
-    """The place of an item from what was given as --item: "(0040,A730)[2]" or "ContentSequence[2]", joined by dots.
-
-    Raises `UsageProblem`.
-    """
-    from reference_impl.signatures.elements import tag_text
-
-    steps = []
-    for part in path.split("."):
-        match = _STEP.fullmatch(part)
-        if match is None or match[2].strip("0") == "":
-            raise UsageProblem(
-                f"--item {path!r}: is no place of an item; write it as (0040,A730)[2] or ContentSequence[2], with "
-                "items counted from 1"
-            )
-        steps.append(f"{tag_text(_tag(match[1], '--item'))}[{int(match[2])}]")
-    return ".".join(steps)
-
-
-def _tag(name: str, option: str) -> int:
-    match = _TAG.fullmatch(name)
-    if match is not None:
-        return int(match[1] + match[2], 16)
-    if _KEYWORD.fullmatch(name):
-        from pydicom.datadict import tag_for_keyword
-
-        tag = tag_for_keyword(name)
-        if tag is not None:
-            return tag
-    raise UsageProblem(f"{option} {name!r}: is no element; write its tag, as (0010,0020), or its keyword, as PatientID")
-
-
-def profile_of(name: str, purpose: str | None, *, verification: bool) -> str:
-    """The user's name of the profile to sign under. Raises `UsageProblem`."""
-    if verification and (name not in {"", "sr"} or purpose not in {None, "5"}):
-        raise UsageProblem("--verification means --profile sr --purpose 5; leave out what contradicts it")
-    chosen = name or ("sr" if verification else "base")
-    if chosen not in PROFILES:
-        raise UsageProblem(f"--profile {name!r}: is no signature profile; choose {', '.join(PROFILES)}")
-    if chosen == "sr" and purpose is None and not verification:
-        raise UsageProblem(
-            "--profile sr demands a purpose; add --purpose 1 for an author's signature, or --verification"
-        )
-    return chosen
-
-
-def algorithm_of(name: str) -> str:
-    """The defined term of a MAC algorithm. Raises `UsageProblem`."""
-    from reference_impl.signatures.algorithms import ALGORITHMS
-
-    term = name.upper().replace("-", "")
-    if term not in ALGORITHMS:
-        raise UsageProblem(f"--mac {name!r}: is no MAC algorithm; choose {', '.join(ALGORITHMS)}")
-    return term
-
-
-def orders_of(
-    profile: str,
-    *,
-    algorithm: str,
-    purpose: str | None,
-    tags: Sequence[str],
-    items: Sequence[str],
-    timestamp: str | None,
-    references: Sequence[Path],
-    allow_weak_key: bool,
-) -> list[SigningOrder]:
-    """What is to be signed in each file. Raises `UsageProblem`."""
     from reference_impl.signatures.creator import SigningOrder
+    from reference_impl.signatures.keys import Signer
 
-    if items and profile not in {"base", "none"}:
-        raise UsageProblem(f"--item: profile {profile} is about whole files; sign items with --profile base")
-    for folder in references:
-        if not folder.is_dir():
-            raise UsageProblem(f"--reference {folder}: there is no such folder; name one with the referenced instances")
-    order = SigningOrder(
-        profile=PROFILES[profile],
-        tags=tuple(_tag(name, "--tag") for name in tags) or None,
-        algorithm=algorithm,
-        purpose=None if purpose is None else _purpose(purpose),
-        timestamp=None if timestamp is None else _stamping(timestamp),
-        references=_referring(references, algorithm) if references else None,
+OPERANDS = "inputs"
+OPTIONS = {
+    "--out": Plain("out", str),
+    "--key": Plain("key", Path),
+    "--cert": Plain("cert", Path),
+    "--profile": Plain("profile", str),
+    "--mac": Plain("mac", str),
+    "--tag": Plain("tag", str, many=True),
+    "--item": Plain("item", str, many=True),
+    "--purpose": Plain("purpose", str),
+    "--verification": Plain("verification"),
+    "--timestamp": Plain("timestamp", str),
+    "--reference": Plain("reference", Path, many=True),
+    "--password-env": Plain("password_env", str),
+    "--allow-weak-key": Plain("allow_weak_key"),
+    "--force": Plain("force"),
+    "--quiet": Plain("quiet"),
+}
+"""The options as `harness.commands.sign` declares them, for `harness.commands._plain`."""
+
+
+def sign(
+    inputs: Sequence[str],
+    *,
+    out: str = "",
+    key: Path | None = None,
+    cert: Path | None = None,
+    profile: str = "",
+    mac: str = "SHA256",
+    tag: Sequence[str] | None = None,
+    item: Sequence[str] | None = None,
+    purpose: str | None = None,
+    verification: bool = False,
+    timestamp: str | None = None,
+    reference: Sequence[Path] | None = None,
+    password_env: str | None = None,
+    allow_weak_key: bool = False,
+    force: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Sign every file of the inputs and say what was written. Returns the exit status."""
+    if not out:
+        raise UsageProblem("--out is missing; name the file to write, or a folder")
+    if key is None or cert is None:
+        raise UsageProblem("--key or --cert is missing; name the private key and its certificate")
+    chosen = arguments.profile_of(profile, purpose, verification=verification)
+    signer = arguments.signer_of(key, cert, password_env, chosen, allow_weak_key=allow_weak_key)
+    orders = arguments.orders_of(
+        chosen,
+        algorithm=arguments.algorithm_of(mac),
+        purpose="5" if verification else purpose,
+        tags=tag or [],
+        items=item or [],
+        timestamp=timestamp,
+        references=reference or [],
         allow_weak_key=allow_weak_key,
     )
-    return [replace(order, location=_location(path)) for path in items] or [order]
+    tasks = arguments.tasks_of(inputs, out, force=force)
+    for note in arguments.notes_on(signer, orders[0]):
+        _say(f"note: {note}")
+    signed, skipped = _sign_all(tasks, orders, signer, quiet=quiet)
+    if not quiet and len(tasks) > 1:
+        left_out = f"; {_counted(skipped, 'file')} left out: not DICOM" if skipped else ""
+        sys.stdout.write(f"{_counted(signed, 'file')} signed{left_out}\n")
+    if not signed and len(tasks) > 1:
+        _say("nothing was signed")
+    return 0 if signed and signed + skipped == len(tasks) else 2
 
 
-def _referring(folders: Sequence[Path], algorithm: str) -> References:
-    from reference_impl.signatures.references import References, folder_lookup
+def _sign_all(
+    tasks: Sequence[tuple[Path, Path]], orders: Sequence[SigningOrder], signer: Signer, *, quiet: bool
+) -> tuple[int, int]:
+    """Sign file after file; return how many were signed, and how many are none to sign.
 
-    return References(folder_lookup(*folders), algorithm=algorithm)
+    What cannot be signed is told and does not keep the rest from being signed.
+    """
+    from reference_impl.signatures.creator import SigningError, sign_file
+    from reference_impl.signatures.reader import NotDicomError, UnreadableError
 
-
-def _stamping(url: str) -> Callable[[bytes], bytes]:
-    if not url.lower().startswith(("http://", "https://")):
-        raise UsageProblem(f"--timestamp {url!r}: is no URL; write one such as http://tsa.example.org/")
-
-    def stamp(value: bytes) -> bytes:
-        from reference_impl.signatures.timestamp_requests import TimestampError, request_timestamp
-
+    signed = skipped = 0
+    for source, target in tasks:
         try:
-            return request_timestamp(url, value)
-        except TimestampError as problem:
-            raise UsageProblem(f"{problem}; check --timestamp, or sign without a timestamp") from None
-
-    return stamp
-
-
-def _purpose(number: str) -> Code:
-    from reference_impl.signatures.purposes import purposes
-
-    known = purposes()
-    if number not in known:
-        listed = ", ".join(f"{value} {code.meaning}" for value, code in known.items())
-        raise UsageProblem(f"--purpose {number!r}: is none of the purposes; choose from {listed}")
-    return known[number]
-
-
-def signer_of(key: Path, certificate: Path, password_env: str | None, profile: str, *, allow_weak_key: bool) -> Signer:
-    """Key and certificate from their files, fit for `profile`. Raises `UsageProblem`."""
-    from reference_impl.signatures.keys import LEAST_RSA_BITS, SigningError, load_signer
-
-    password = None
-    if password_env is not None:
-        text = os.environ.get(password_env)
-        if text is None:
-            raise UsageProblem(f"--password-env {password_env}: there is no such environment variable; set it")
-        password = text.encode()
-    try:
-        signer = load_signer(key, certificate, password)
-    except SigningError as problem:
-        hint = " in an environment variable, named by --password-env" if "give its password" in str(problem) else ""
-        raise UsageProblem(f"{problem}{hint}") from None
-    if signer.scheme != "rsa-pkcs1-v1.5" and profile != "none":
-        raise UsageProblem(
-            f"{key}: is no RSA key, and profile {profile} demands one; name an RSA key, or sign outside the profiles "
-            "with --profile none"
-        )
-    if signer.is_weak and not allow_weak_key:
-        raise UsageProblem(
-            f"{key}: has less than {LEAST_RSA_BITS} bits; name a longer key, or sign nevertheless with --allow-weak-key"
-        )
-    return signer
+            target.parent.mkdir(parents=True, exist_ok=True)
+            uids = sign_file(source, target, orders, signer)
+        except NotDicomError as problem:
+            if len(tasks) == 1:
+                raise UsageProblem(f"{source}: {problem}; name a DICOM file") from None
+            skipped += 1
+            continue
+        except (SigningError, UnreadableError) as problem:
+            sentence = f"{source}: {problem}"
+        except OSError as problem:
+            sentence = f"{target}: cannot be written: {problem.strerror}; name another place with --out"
+        else:
+            signed += 1
+            if not quiet:
+                sys.stdout.write(f"{target}: signed, {', '.join(uids)}\n")
+            if orders[0].profile == "C.4" and (bare := _bare_references(target)):
+                _say(
+                    f"note: {target}: {_counted(bare, 'evidence reference')} without signature or MAC, though PS3.15 "
+                    "A.4 demands one; name the folder of the instances with --reference"
+                )
+            continue
+        _say(sentence)
+    return signed, skipped
 
 
-def notes_on(signer: Signer, order: SigningOrder) -> Iterator[str]:
-    """What makes verifiers doubt the signatures, one sentence each."""
-    from cryptography import x509
+def _bare_references(path: Path) -> int:
+    from reference_impl.signatures.references import bare_references
 
-    from reference_impl.signatures.algorithms import ALGORITHMS
+    return bare_references(path)
 
-    certificate = x509.load_der_x509_certificate(signer.certificate)
-    now = datetime.now(UTC)
-    if now > certificate.not_valid_after_utc:
-        yield f"the certificate expired on {certificate.not_valid_after_utc:%Y-%m-%d}; verifiers will say so"
-    if now < certificate.not_valid_before_utc:
-        yield f"the certificate is not valid before {certificate.not_valid_before_utc:%Y-%m-%d}; verifiers will say so"
-    if ALGORITHMS[order.algorithm].weak:
-        yield f"{order.algorithm} is weak; PS3.15 allows it, SHA256 is better"
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _say(sentence: str) -> None:
+    sys.stdout.flush()
+    sys.stderr.write(f"ps315: {sentence}\n")

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from reference_impl.signatures.creator import SigningOrder
-    from reference_impl.signatures.keys import Signer
-
-_WEAK = {"RIPEMD160", "MD5", "SHA1"}
 
 
 def sign(
@@ -88,79 +80,21 @@ def sign(
     """Sign every file of the inputs and say what was written. Returns the exit status."""
     from harness.commands import _signing
 
-    chosen = _signing.profile_of(profile, purpose, verification=verification)
-    signer = _signing.signer_of(key, cert, password_env, chosen, allow_weak_key=allow_weak_key)
-    orders = _signing.orders_of(
-        chosen,
-        algorithm=_signing.algorithm_of(mac),
-        purpose="5" if verification else purpose,
-        tags=tag or [],
-        items=item or [],
+    return _signing.sign(
+        inputs,
+        out=out,
+        key=key,
+        cert=cert,
+        profile=profile,
+        mac=mac,
+        tag=tag,
+        item=item,
+        purpose=purpose,
+        verification=verification,
         timestamp=timestamp,
-        references=reference or [],
+        reference=reference,
+        password_env=password_env,
         allow_weak_key=allow_weak_key,
+        force=force,
+        quiet=quiet,
     )
-    tasks = _signing.tasks_of(inputs, out, force=force)
-    for note in _signing.notes_on(signer, orders[0]):
-        _say(f"note: {note}")
-    signed, skipped = _sign_all(tasks, orders, signer, quiet=quiet)
-    if not quiet and len(tasks) > 1:
-        left_out = f"; {_counted(skipped, 'file')} left out: not DICOM" if skipped else ""
-        sys.stdout.write(f"{_counted(signed, 'file')} signed{left_out}\n")
-    if not signed and len(tasks) > 1:
-        _say("nothing was signed")
-    return 0 if signed and signed + skipped == len(tasks) else 2
-
-
-def _sign_all(
-    tasks: Sequence[tuple[Path, Path]], orders: Sequence[SigningOrder], signer: Signer, *, quiet: bool
-) -> tuple[int, int]:
-    """Sign file after file; return how many were signed, and how many are none to sign.
-
-    What cannot be signed is told and does not keep the rest from being signed.
-    """
-    from harness.errors import UsageProblem
-    from reference_impl.signatures.creator import SigningError, sign_file
-    from reference_impl.signatures.reader import NotDicomError, UnreadableError
-
-    signed = skipped = 0
-    for source, target in tasks:
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            uids = sign_file(source, target, orders, signer)
-        except NotDicomError as problem:
-            if len(tasks) == 1:
-                raise UsageProblem(f"{source}: {problem}; name a DICOM file") from None
-            skipped += 1
-            continue
-        except (SigningError, UnreadableError) as problem:
-            sentence = f"{source}: {problem}"
-        except OSError as problem:
-            sentence = f"{target}: cannot be written: {problem.strerror}; name another place with --out"
-        else:
-            signed += 1
-            if not quiet:
-                sys.stdout.write(f"{target}: signed, {', '.join(uids)}\n")
-            if orders[0].profile == "C.4" and (bare := _bare_references(target)):
-                _say(
-                    f"note: {target}: {_counted(bare, 'evidence reference')} without signature or MAC, though PS3.15 "
-                    "A.4 demands one; name the folder of the instances with --reference"
-                )
-            continue
-        _say(sentence)
-    return signed, skipped
-
-
-def _bare_references(path: Path) -> int:
-    from reference_impl.signatures.references import bare_references
-
-    return bare_references(path)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _say(sentence: str) -> None:
-    sys.stdout.flush()
-    sys.stderr.write(f"ps315: {sentence}\n")
