@@ -19,6 +19,11 @@ _BEHAVIOURS: Mapping[str, tuple[str, str]] = {
     "instance-storer": ("reference_impl.storage.faults", "storer_behaviours"),
 }
 """By role, module and function that tell what is implemented."""
+_MADE_TEXTS: Mapping[str, tuple[str, str]] = {
+    "signature-creator": ("reference_impl.signatures.faults", "creator_texts"),
+    "signature-verifier": ("reference_impl.signatures.faults", "verifier_texts"),
+}
+"""The same for texts of faults that are made from a table of another kind."""
 ROLES = tuple(_BEHAVIOURS)
 """The roles that have such a table; a closed list."""
 
@@ -28,13 +33,19 @@ Turns = Mapping[str, Mapping[str, str]]
 
 def behaviours_of(role: str) -> Mapping[str, object]:
     """What the faults of `role` do, by their names."""
-    module, function = _BEHAVIOURS[role]
-    return cast("Callable[[], Mapping[str, object]]", getattr(import_module(module), function))()
+    return _called(*_BEHAVIOURS[role])
 
 
 def texts_of_objects(role: str) -> dict[str, str]:
     """The faults of `role`, with what they are. Raises ValueError where one has no text."""
-    return texts_of("", role, behaviours_of(role))
+    made = _called(*_MADE_TEXTS[role]) if role in _MADE_TEXTS else {}
+    behaviours = behaviours_of(role)
+    written = texts_of("", role, [name for name in behaviours if name not in made])
+    return {name: str(made.get(name) or written[name]) for name in behaviours}
+
+
+def _called(module: str, function: str) -> Mapping[str, object]:
+    return cast("Callable[[], Mapping[str, object]]", getattr(import_module(module), function))()
 
 
 @cache

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 KEPT: Mapping[str, Profile] = {"C.1": "C.1", "C.2": "C.2", "C.3": "C.3", "C.4": "C.4", "A.4": "C.4"}
 """The signature profile by which a node signs that keeps a profile: A.4 signs documents by C.4."""
-_AUTHOR = "1"
-_MANY = 8  # kinds of element within a sequence from which on its first item is signed, too
+_AUTHOR, _SOURCE = "1", "14"
+_MANY = 6  # kinds of element within a sequence from which on its first item is signed, too
 _LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 _ENCODED_ANEW = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.2"})
 
@@ -48,9 +48,13 @@ class Pass:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is done to one instance: `passes` one after another, then nothing more; none: it is not signed."""
+    """What is done to one instance: `passes` one after another; none: it is not signed.
+
+    `references` is how evidence is referred to, where it is.
+    """
 
     passes: tuple[Pass, ...]
+    references: References | None = None
 
 
 @dataclass
@@ -86,13 +90,15 @@ class SigningNode:
             for number, each in enumerate(plan.passes):
                 last = number == len(plan.passes) - 1
                 made = target if last else Path(folder) / f"pass-{number}"
-                uids += sign_file(given, made, self._stamped(each), self._signer(each.signer), each.deviations)
+                orders = self._orders(each, plan if number == 0 else None)
+                uids += sign_file(given, made, orders, self._signer(each.signer), each.deviations)
                 given = made
             return tuple(uids)
 
     def plan(self, instance: FileResult) -> Plan:
         """What is to be done to an instance of which `instance` is known."""
-        plan = Plan(tuple(self._passes(instance)))
+        documents = KEPT[self.profile] == "C.4"
+        plan = Plan(tuple(self._passes(instance)), References(self.references) if documents else None)
         for change in self.changes:
             plan = change(plan, instance)
         return plan
@@ -103,8 +109,10 @@ class SigningNode:
             yield from self._of_document(instance)
             return
         stamper = "tsa" if kept == "C.1" else ""
-        orders = (*_of_items(instance), SigningOrder(kept)) if kept == "C.1" else (SigningOrder(kept),)
-        yield Pass(orders, stamper=stamper)
+        whole = SigningOrder(kept, purpose=purposes()[_SOURCE] if kept == "C.1" else None)
+        if kept == "C.1" and (within := tuple(_of_items(instance))):
+            yield Pass(within, stamper=stamper)  # first, since then lengths of what encloses the items are as they stay
+        yield Pass((whole,), stamper=stamper)
 
     def _of_document(self, instance: FileResult) -> Iterable[Pass]:
         """The author's signature, and in a verified document that of the verifying observer; see C.4."""
@@ -114,8 +122,7 @@ class SigningNode:
             return
         if document.verifying_observers > 1:
             return  # C.4 has no rules for it
-        references = References(self.references)
-        yield Pass((SigningOrder("C.4", purpose=purposes()[_AUTHOR], references=references),))
+        yield Pass((SigningOrder("C.4", purpose=purposes()[_AUTHOR]),))
         if document.verification_flag == "VERIFIED":
             yield Pass((SigningOrder("C.4", purpose=VERIFICATION),), signer="signer_second")
 
@@ -123,12 +130,16 @@ class SigningNode:
         issued = self.pki.issue(case)
         return Signer(issued.key, issued.certificate.public_bytes(Encoding.DER))  # type: ignore[arg-type]
 
-    def _stamped(self, each: Pass) -> tuple[SigningOrder, ...]:
+    def _orders(self, each: Pass, plan: Plan | None) -> tuple[SigningOrder, ...]:
+        """The orders of a pass, with who stamps; the first pass of a plan fills in references."""
+        orders = each.orders
+        if plan is not None and plan.references is not None:
+            orders = tuple(replace(order, references=plan.references) for order in orders)
         if not each.stamper:
-            return each.orders
+            return orders
         issued = self.pki.issue(each.stamper)
         authority = TimestampAuthority(issued.certificate, issued.key, issued.intermediates)
-        return tuple(replace(order, timestamp=authority.stamp) for order in each.orders)
+        return tuple(replace(order, timestamp=authority.stamp) for order in orders)
 
 
 def _of_items(instance: FileResult) -> Iterable[SigningOrder]:

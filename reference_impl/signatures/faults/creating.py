@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from reference_impl.signatures.deviations import NONE
 from reference_impl.signatures.purposes import purposes
 from reference_impl.signatures.results import FileResult
 from reference_impl.signatures.signing_node import Pass, Plan
@@ -39,7 +38,7 @@ def each_pass(change: Callable[[Pass, FileResult], Pass], only: Condition = alwa
     def changed(plan: Plan, instance: FileResult) -> Plan:
         if not only(instance):
             return plan
-        return Plan(tuple(change(each, instance) for each in plan.passes))
+        return replace(plan, passes=tuple(change(each, instance) for each in plan.passes))
 
     return changed
 
@@ -73,16 +72,11 @@ def _stamped_by(case: str) -> Change:
 def _in_items(**knobs: Any) -> Change:
     """Turn knobs for the signatures of items alone."""
 
-    def changed(plan: Plan, _instance: FileResult) -> Plan:
-        found: list[Pass] = []
-        for each in plan.passes:
-            within = tuple(order for order in each.orders if order.location)
-            if within:
-                found.append(replace(each, orders=within, deviations=replace(NONE, **knobs)))
-            found.append(replace(each, orders=tuple(order for order in each.orders if not order.location)))
-        return Plan(tuple(found))
+    def change(each: Pass, _instance: FileResult) -> Pass:
+        within = all(order.location for order in each.orders)
+        return replace(each, deviations=replace(each.deviations, **knobs)) if within else each
 
-    return changed
+    return each_pass(change)
 
 
 def _number(tag: str) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from reference_impl.signatures.creator import SigningOrder
+from reference_impl.signatures.deviations import NONE
 from reference_impl.signatures.faults.creating import Change, deviating, each_pass
 from reference_impl.signatures.purposes import VERIFICATION, purposes
 from reference_impl.signatures.results import FileResult
@@ -52,8 +53,8 @@ def _for_several(plan: Plan, instance: FileResult) -> Plan:
     document = instance.document
     if document is None or document.verifying_observers < 2:
         return plan
-    unchecked = replace(Pass(()).deviations, unchecked=True)
-    return Plan((Pass((SigningOrder("C.4", purpose=VERIFICATION),), deviations=unchecked),))
+    unchecked = replace(NONE, unchecked=True)
+    return replace(plan, passes=(Pass((SigningOrder("C.4", purpose=VERIFICATION),), deviations=unchecked),))
 
 
 DOCUMENT_CHANGES: Mapping[str, Change] = {

@@ -21,11 +21,21 @@ def leaving_out() -> Mapping[str, Change]:
     return {f"{PREFIX}{rule.name}": _leaving_out(rule.name) for rule in rules}
 
 
+def leaving_out_texts() -> Mapping[str, str]:
+    """What these faults are, in a sentence each."""
+    return {name: f"Nothing is signed of what the lists have under {_words(name)}." for name in leaving_out()}
+
+
+def _words(name: str) -> str:
+    """The name of an entry in words."""
+    return name.removeprefix(PREFIX).replace("-", " ")
+
+
 def _leaving_out(name: str) -> Change:
     """Sign nothing of what this entry of the list alone asks for."""
 
     def changed(plan: Plan, instance: FileResult) -> Plan:
-        return Plan(tuple(_without(each, name, instance) for each in plan.passes))
+        return replace(plan, passes=tuple(_without(each, name, instance) for each in plan.passes))
 
     return changed
 
