@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -87,6 +88,19 @@ def storescp_folder(directory: Path, options: Mapping[str, str]) -> Iterator[Arc
         yield ArchivePeer(endpoint, log)
 
 
+@contextmanager
+def pynetdicom_folder(directory: Path, options: Mapping[str, str]) -> Iterator[ArchivePeer]:
+    """Takes no options. What pynetdicom's storescp keeps is looked at in its folder."""
+    del options
+    port = free_port()
+    kept = directory / "kept"
+    kept.mkdir(parents=True, exist_ok=True)
+    arguments = [sys.executable, "-m", "pynetdicom", "storescp", str(port), "-od", str(kept), "-q"]
+    with running(arguments, port, directory, name="pynetdicom") as log:
+        endpoint = {**_endpoint("folder", port, 0), "objects": {"retrieve": "folder", "folder": str(kept)}}
+        yield ArchivePeer(endpoint, log)
+
+
 def _endpoint(way: str, port: int, back: int) -> dict[str, object]:
     objects: dict[str, object] = {"retrieve": way}
     if way == "c-move":
@@ -97,5 +111,10 @@ def _endpoint(way: str, port: int, back: int) -> dict[str, object]:
     return {"protocol": protocol, "host": "127.0.0.1", "port": port, "called_aet": _TITLE, "objects": objects}
 
 
-ARCHIVES = {"orthanc": orthanc_archive, "dcmqrscp": dcmqrscp, "storescp": storescp_folder}
+ARCHIVES = {
+    "orthanc": orthanc_archive,
+    "dcmqrscp": dcmqrscp,
+    "storescp": storescp_folder,
+    "pynetdicom": pynetdicom_folder,
+}
 """By family: given a directory of its own and the options of `storer_expectations.toml`, a running archive."""
