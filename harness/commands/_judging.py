@@ -140,7 +140,7 @@ def _why_not(observation: Observation) -> str | None:
         case "signatures.verified":
             return "" if facts["answer"] else facts["skipped"] or facts["told_by"] or "it gave no answer"
         case _:
-            shown = facts.get("retrieved") or facts.get("store_status") is not None
+            shown = facts.get("contexts") or facts.get("store_status") is not None  # what it accepts is shown, too
             return "" if shown else facts.get("skipped") or facts.get("detail") or "nothing was stored"
 
 
