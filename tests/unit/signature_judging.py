@@ -151,7 +151,7 @@ EVIDENCE = EvidenceReference(
 def report(*signatures: SignatureResult, verified: bool = True, **changes: Any) -> FileResult:
     """A signed structured report, verified unless told otherwise."""
     purposes = (VERIFICATION,) if verified else (AUTHOR,)
-    given = signatures or (signed(REPORT, purposes=purposes, covers_sequences=True),)
+    given = signatures or (signed(REPORT, purposes=purposes, covers_sequences=True, uid="1.2.4.1"),)
     flag = "VERIFIED" if verified else "UNVERIFIED"
     good = image(
         *given,
