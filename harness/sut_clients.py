@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from harness.sut_objects import Said
 from harness.sut_parts import AeTitle, Part, closest
 
-OBJECT_PLACEHOLDERS = ("input", "output", "object", "crl")
+OBJECT_PLACEHOLDERS = ("input", "output", "object", "instances", "crl")
 PLACEHOLDERS = ("host", "port", "trust_anchors", "called_aet", "calling_aet", "trial", *OBJECT_PLACEHOLDERS)
 """What may stand in braces in a driver's command; the last are about files that are handed over."""
 EMBEDDED = "embedded"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fixtures.pki.campaign import Campaign
+    from harness.commands._demo_objects import ObjectSuts
     from harness.drivers.base import Action, Stimulus
     from harness.sut import Sut
     from reference_impl.node import Node
@@ -51,19 +52,23 @@ class DemoClient:
         client.run("127.0.0.1", stimulus.port, stimulus.called_aet, stimulus.host)
 
 
-def split_faults(names: Iterable[str]) -> tuple[list[str], list[str]]:
-    """The faults of the node and those of the client. Raises `UsageProblem` for a name that is no fault."""
+def split_faults(names: Iterable[str]) -> dict[str, list[str]]:
+    """The faults by the role that they are of. Raises `UsageProblem` for a name that is no fault."""
     from harness.errors import UsageProblem
     from harness.sut import closest
     from reference_impl.faults import load_faults
 
-    node, client = load_faults("tls-server"), load_faults("tls-client")
     chosen = list(names)
+    known: dict[str, Iterable[str]] = {role: load_faults(role) for role in ("tls-server", "tls-client")}
+    if any(all(name not in of_role for of_role in known.values()) for name in chosen):
+        from reference_impl.faults.objects import ROLES, texts_of_objects
+
+        known |= {role: texts_of_objects(role) for role in ROLES}
     for name in chosen:
-        if name not in node and name not in client:
-            hint = closest(name, (*node, *client)) or "; see `ps315 faults`"
+        if all(name not in of_role for of_role in known.values()):
+            hint = closest(name, [each for of_role in known.values() for each in of_role]) or "; see `ps315 faults`"
             raise UsageProblem(f"--fault: there is no fault {name!r}{hint}")
-    return [name for name in chosen if name in node], [name for name in chosen if name in client]
+    return {role: [name for name in chosen if name in of_role] for role, of_role in known.items()}
 
 
 def clients_for(nodes: Mapping[str, Node], faults: Sequence[str], campaign: Campaign) -> dict[str, DemoClient]:
@@ -81,9 +86,13 @@ def clients_for(nodes: Mapping[str, Node], faults: Sequence[str], campaign: Camp
 
 
 def demo_sut(
-    nodes: Mapping[str, Node], clients: Mapping[str, DemoClient], campaign: Campaign, edition: str = ""
+    nodes: Mapping[str, Node],
+    clients: Mapping[str, DemoClient],
+    campaign: Campaign,
+    edition: str = "",
+    objects: ObjectSuts | None = None,
 ) -> Sut:
-    """The SUT description of running `nodes` and of `clients`, by profile: one endpoint and claim each.
+    """The SUT description of running `nodes` and of `clients`, by profile: one endpoint and claim each; and `objects`.
 
     Claims are of `edition`, or of the last that holds the profile.
     """
@@ -118,8 +127,13 @@ def demo_sut(
         claim = {"profile": profile, "edition": edition, "role": "tls-client", "endpoint": name}
         content["claims"].append(claim)
         actions[name] = client.connect
-    first = next(iter(nodes.values()))
-    sources = CredentialSources(campaign=str(campaign.directory), trust_anchors=str(first.trust_anchors))
+    if objects is not None:
+        content["endpoints"] |= objects.endpoints
+        content["claims"] += [{**claim, "edition": edition} for claim in objects.claims]
+        actions |= objects.actions
+    first = next(iter(nodes.values()), None)
+    anchors = first.trust_anchors if first is not None else campaign.trust_anchors_of_sut
+    sources = CredentialSources(campaign=str(campaign.directory), trust_anchors=str(anchors))
     credentials = load_credentials(sources, folder=Path(), source="demo")
     return Sut(SutFile.model_validate(content), "demo", credentials, embedded=actions)
 

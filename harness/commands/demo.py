@@ -1,4 +1,4 @@
-"""``ps315 demo``: start the embedded reference node and client, judge them and write the report."""
+"""``ps315 demo``: start the embedded reference nodes and clients, judge them and write the report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CURRENT = ("B.12", "B.13")
 def demo(
     *,
     profile: Annotated[
-        str | None, typer.Option("--profile", help="Only this profile (default: B.12 and B.13).")
+        str | None, typer.Option("--profile", help="Only this profile (default: TLS by B.12, B.13; signatures).")
     ] = None,
     edition: option.Edition = None,
     fault: Annotated[
@@ -38,10 +38,11 @@ def demo(
     quiet: option.Quiet = False,
     as_json: option.AsJson = False,
 ) -> int:
-    """Start node and client for each current profile (or `profile`), judge them, report. Returns the exit status."""
+    """Start the reference systems for each current profile (or `profile`), judge them, report. Returns the status."""
     from fixtures.pki.campaign import Campaign
     from harness.catalogue import load_catalogue
     from harness.claims import chosen_edition, held_by
+    from harness.commands._demo_objects import PROFILES, object_suts
     from harness.commands._demo_sut import clients_for, demo_sut, split_faults
     from harness.commands._directory import check_directory
     from harness.commands._pipeline import perform
@@ -72,12 +73,15 @@ def demo(
         json=as_json,
     )
     chosen = chosen_edition(profile, edition, held_by(load_catalogue())) if profile else ""
-    of_node, of_client = split_faults(fault or [])
+    faults = split_faults(fault or [])
+    by_objects = profile in PROFILES
     with ExitStack() as stack:
         campaign = Campaign.create(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ps315-demo-"))))
+        served = () if by_objects else (profile,) if profile else _CURRENT
         nodes = {
-            name: stack.enter_context(make_node(name, of_node, edition=chosen, campaign=campaign))
-            for name in ([profile] if profile else _CURRENT)
+            name: stack.enter_context(make_node(name, faults["tls-server"], edition=chosen, campaign=campaign))
+            for name in served
         }
-        sut = demo_sut(nodes, clients_for(nodes, of_client, campaign), campaign, chosen)
+        objects = object_suts(campaign, stack, profile, faults) if by_objects or not profile else None
+        sut = demo_sut(nodes, clients_for(nodes, faults["tls-client"], campaign), campaign, chosen, objects)
         return perform([sut], settings, checked_catalogue([sut], suites))

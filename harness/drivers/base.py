@@ -28,6 +28,7 @@ class Stimulus:
     output: Path | None = None  # the file that the SUT is to make of it
     text: str = ""  # what is played, in a sentence
     seconds: float = 60.0
+    instances: Path | None = None  # a folder with the instances that documents refer to
     trust_anchors: Path | None = None  # the authority of the certificates that are shown, PEM
     crl: Path | None = None  # the signers that it has revoked, PEM
     number: int = 1  # of the trial or object

@@ -33,6 +33,7 @@ def command_line(command: str, stimulus: Stimulus) -> str:
         "object": stimulus.object,
         "input": str(stimulus.input or ""),
         "output": str(stimulus.output or ""),
+        "instances": str(stimulus.instances or ""),
         "crl": str(stimulus.crl or ""),
     }
     return fill(command, {name: shlex.quote(value) for name, value in values.items()})

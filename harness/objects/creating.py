@@ -105,6 +105,7 @@ class FolderHandler:
             text=step.text,
             input=handed,
             output=output,
+            instances=work.material.instances,
             seconds=step.seconds,
             trust_anchors=work.material.trust_anchors,
             number=max(self._number, 1),

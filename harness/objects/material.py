@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +25,6 @@ class Material:
     def __init__(self, sut: Sut, folder: Path) -> None:
         self._sut, self._folder = sut, folder
         self._lock = threading.RLock()
-        self._made: dict[str, Path] = {}
 
     @cached_property
     def pki(self) -> Pki:
@@ -64,11 +64,8 @@ class Material:
         from fixtures.instances import write_instance
 
         with self._lock:
-            path = self._made.get(name)
-            if path is None:
-                folder = self._made_folder("instances")
-                path = self._made[name] = write_instance(name, folder / f"{name.replace('/', '-')}.dcm")
-            return path
+            path = self._made_folder("instances") / f"{name}.dcm"
+            return path if path.exists() else write_instance(name, path)
 
     def case(self, name: str) -> Path:
         """The crafted object `name` of `fixtures.signatures`; callers copy what a SUT could write to."""
@@ -95,20 +92,31 @@ class Material:
         """The unsigned instance with the SOP Instance UID `uid`, if it is one of ours: documents refer to them."""
         return self._by_uid.get(uid)
 
-    @cached_property
-    def _by_uid(self) -> dict[str, Path]:
-        from fixtures.instances import INSTANCES
-        from reference_impl.signatures.reader import open_dicom
+    @property
+    def instances(self) -> Path:
+        """A folder with all instances, unsigned: what documents among them refer to is there."""
+        return next(iter(self._by_uid.values())).parent
 
+    @cached_property
+    def _by_uid(self) -> Mapping[str, Path]:
         with self._lock:
-            found: dict[str, Path] = {}
-            for name in INSTANCES:
-                path = self.instance(name)
-                with open_dicom(path) as file:
-                    found[file.sop_instance] = path
-            return found
+            return write_instances(self._made_folder("instances"))
 
     def _made_folder(self, name: str) -> Path:
         folder = self._folder / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+def write_instances(folder: Path) -> Mapping[str, Path]:
+    """Write all instances of `fixtures.instances` into `folder`; their files by SOP Instance UID."""
+    from fixtures.instances import INSTANCES, write_instance
+    from reference_impl.signatures.reader import open_dicom
+
+    folder.mkdir(parents=True, exist_ok=True)
+    found: dict[str, Path] = {}
+    for name in INSTANCES:
+        path = write_instance(name, folder / f"{name}.dcm")
+        with open_dicom(path) as file:
+            found[file.sop_instance] = path
+    return found
