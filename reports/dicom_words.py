@@ -26,10 +26,12 @@ _PLACES = re.compile(r", (?=\(|and )")
 
 def reason_text(one: Reason) -> str:
     """A reason with the place or places that it is about."""
-    places = _PLACES.split(one.place)
-    if len(places) > 1:
-        return f"{one.text}: {', '.join(map(named_place, places))}"
-    return f"{one.text} at {named_place(one.place)}" if one.place else one.text
+    return f"{one.text} at {places_text(one.place)}" if one.place else one.text
+
+
+def places_text(places: str) -> str:
+    """Places in a row, each with the name of its last element."""
+    return ", ".join(map(named_place, _PLACES.split(places)))
 
 
 def syntax_name(uid: str) -> str:

@@ -22,7 +22,7 @@ from harness.record.facts import (
     TimestampResult,
     VerifierAnswer,
 )
-from reports.dicom_words import date_time, named_place, reason_text, syntax_name, tag_number
+from reports.dicom_words import date_time, named_place, places_text, reason_text, syntax_name, tag_number
 from reports.facts import Endpoint
 from reports.text import plural
 from reports.trials import driver_of
@@ -33,7 +33,9 @@ MOST_SIGNATURES = 8
 """Of one object; so many are shown."""
 MOST_ROWS = 400
 MOST_REASONS = 8
+_PARTLY = "part of it"  # as the reference implementation says it
 _MOST_TAGS = 60
+_MOST_GROUPS = 40
 _CHARACTERS = 350_000
 _BARE_SIGNATURE = 1_200  # characters of markup that a signature takes without its words
 
@@ -84,8 +86,8 @@ class Shown:
 
 @dataclass(frozen=True)
 class SignatureEntry:
-    """One signature: `facts` are its properties by name; `told` says why it does not verify, place by place; `covered`
-    is in words that fit whole objects, so that it is empty for one `nested` in a part.
+    """One signature: `facts` are its properties by name; `told` says why it does not verify, place by place;
+    `uncovered` is in words and elements, `covered` in words that fit whole objects: empty for one `nested` in a part.
     """
 
     title: str
@@ -94,7 +96,7 @@ class SignatureEntry:
     told: tuple[str, ...]
     encoding: tuple[str, ...]
     covered: tuple[str, ...]
-    uncovered: tuple[str, ...]
+    uncovered: tuple[tuple[str, str], ...]
     nested: bool
     tags: tuple[str, ...]
     tags_left_out: int
@@ -102,7 +104,7 @@ class SignatureEntry:
     @property
     def characters(self) -> int:
         """So many it takes in the report, nearly."""
-        lists = (self.told, self.encoding, self.covered, self.uncovered, self.tags)
+        lists = (self.told, self.encoding, self.covered, *self.uncovered, self.tags)
         facts = sum(len(name) + len(value) for name, value in self.facts)
         return _BARE_SIGNATURE + facts + sum(len(each) + 9 for every in lists for each in every)
 
@@ -177,7 +179,7 @@ def signatures_of(at: Endpoint, cited: Mapping[str, str]) -> Signatures | None:
     objects = [(made, one) for made in at.created for one in made.objects]
     entries = _entries(objects, cited)
     left_out = len(objects) - len(entries) + sum(made.left_out for made in at.created)
-    nothing = tuple((made.text, _why_nothing(made)) for made in at.created if not made.objects)
+    nothing = tuple((made.text.removeprefix("sign: "), _why_nothing(made)) for made in at.created if not made.objects)
     return Signatures(
         name=at.name,
         created=Shown(entries, left_out) if at.created else None,
@@ -217,10 +219,12 @@ def _summary(results: Sequence[FileResult]) -> str:
         return "No object came from the device."
     counts = {standing: sum(each.standing == standing for each in signatures) for standing in STANDINGS}
     told = ", ".join(f"{number} {_MANY[standing][number > 1]}" for standing, number in counts.items() if number)
-    unsigned = sum(not result.signatures for result in results)
+    unread = sum(bool(result.problems) and not result.signatures for result in results)
+    unsigned = sum(not result.signatures for result in results) - unread
     said = f"{plural(len(results), 'object')} with {plural(len(signatures), 'signature')}"
     said += f": {told}." if told else "."
-    return f"{said} {plural(unsigned, 'object')} without a signature." if unsigned else said
+    said += f" {plural(unsigned, 'object')} without a signature." if unsigned else ""
+    return f"{said} {plural(unread, 'object')} could not be read." if unread else said
 
 
 def _why_nothing(made: CreatedObjects) -> str:
@@ -234,13 +238,14 @@ def _object(made: CreatedObjects, one: SignedObject, cited: Mapping[str, str], *
         remarks.insert(0, "What the device was given to sign is not in it bit for bit.")
     entries = tuple(_signature(each) for each in result.signatures[: MOST_SIGNATURES if detailed else 0])
     met = sorted({profile for each in result.signatures for profile in each.profiles})
-    meta = [plural(len(result.signatures), "signature") if result.signatures else "no signature"]
+    meta = ["could not be read" if result.problems else "no signature"]
     if result.signatures:
+        meta = [plural(len(result.signatures), "signature")]
         meta.append(f"follows {', '.join(met)}" if met else "follows no profile of Annex C")
         meta += _lacks(result)
     return ObjectEntry(
         name=one.name or result.sop_instance or result.path,
-        text=made.text,
+        text=made.text.removeprefix("sign: "),
         word=STANDINGS[result.standing],
         meta="; ".join(meta),
         signatures=entries,
@@ -257,7 +262,7 @@ def _lacks(result: FileResult) -> list[str]:
     if not top:
         return ["none covers the object as a whole"]
     common = set.intersection(*({each.text for each in one.uncovered} for one in top))
-    named = [each.text for each in top[0].uncovered if each.text in common][:2]
+    named = [each.text for each in top[0].uncovered if each.text in common and not each.text.startswith(_PARTLY)][:2]
     return [f"not signed: {', '.join(named)}"] if named else []
 
 
@@ -272,7 +277,7 @@ def _signature(one: SignatureResult) -> SignatureEntry:
         told=_bounded(reasons),
         encoding=_bounded(one.encoding),
         covered=() if one.location else tuple(_covered(one)),
-        uncovered=_bounded(one.uncovered),
+        uncovered=tuple((each.text, places_text(each.place)) for each in one.uncovered[:_MOST_GROUPS]),
         nested=bool(one.location),
         tags=tuple(named_place(tag) for tag in one.signed[:_MOST_TAGS]),
         tags_left_out=max(0, len(one.signed) - _MOST_TAGS),
@@ -329,7 +334,7 @@ def _covered(one: SignatureResult) -> Iterable[str]:
     tags = [number for number in map(tag_number, one.signed) if number is not None]
     for group in groups():
         if group.among(tags):
-            yield f"part of it: {group.text}" if group.code in partly else group.text
+            yield f"{_PARTLY}: {group.text}" if group.code in partly else group.text
 
 
 def _answer(one: VerifierAnswer, cited: Mapping[str, str]) -> AnswerRow:

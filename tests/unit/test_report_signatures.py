@@ -91,14 +91,26 @@ def test_what_did_not_come_back_is_said() -> None:
     )
 
 
+def test_what_could_not_be_read_is_no_object_without_a_signature() -> None:
+    torn = result(standing=Standing.UNKNOWN, problems=(Reason("unreadable", "it ends too soon", "(7FE0,0010)"),))
+    told = signatures_of(endpoint(created=[created(signed("torn", torn), signed("bare", result()))]), {})
+    assert told is not None and told.created is not None
+    assert told.created_says == (
+        "2 objects with 0 signatures. 1 object without a signature. 1 object could not be read."
+    )
+    (first, _) = (row for row in told.created.rows if isinstance(row, ObjectEntry))
+    assert (first.name, first.meta) == ("torn", "could not be read")
+    assert first.remarks == ("it ends too soon at (7FE0,0010) Pixel Data",)
+
+
 def test_a_signature_is_told_to_the_element() -> None:
     (one,) = objects(created(signed("sr", result(BROKEN))))[0].signatures
     assert one.title == "Signature 1 of the object"
     assert one.told[0] == "the object is not what was signed at (0040,A730)[2].(0008,0100) Code Value"
     assert one.encoding == ("MAC ID Number is missing at (FFFA,FFFA)[1].(0400,0005) MAC ID Number",)
     assert one.uncovered == (
-        "who the patient is: (0010,0010) Patient's Name, (0010,0020) Patient ID",
-        "3 other elements: (0018,0060) KVP, (0018,1000) Device Serial Number, and 1 more",
+        ("who the patient is", "(0010,0010) Patient's Name, (0010,0020) Patient ID"),
+        ("3 other elements", "(0018,0060) KVP, (0018,1000) Device Serial Number, and 1 more"),
     )
     assert {"the pixel data", "which object this is"} <= set(one.covered)
     assert one.tags[5:] == ("(0029,1001) private", "(7FE0,0010) Pixel Data")
