@@ -7,7 +7,7 @@ signature covers never includes them, so no signature that is there already is d
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
@@ -24,7 +24,15 @@ from reference_impl.signatures.mac import signature_item_parts as item_parts
 from reference_impl.signatures.macros import read_macros
 from reference_impl.signatures.reader import DicomFile, open_data_set, open_dicom
 from reference_impl.signatures.results import Code, PresentElement
-from reference_impl.signatures.writer import Edit, demand_explicit, partial_file, transfer_syntax_of, write
+from reference_impl.signatures.writer import (
+    Edit,
+    LateWriting,
+    Splice,
+    demand_explicit,
+    partial_file,
+    transfer_syntax_of,
+    write,
+)
 
 if TYPE_CHECKING:
     from reference_impl.signatures.references import References
@@ -35,6 +43,8 @@ Profile = Literal["", "C.1", "C.2", "C.3", "C.4"]
 _PROFILES = get_args(Profile)
 _DIRECTORY_RECORDS = 0x00041220
 _VERIFICATION_FLAG = 0x0040A493
+_LARGE = 8_000_000
+"""Octets of a file from which on it is worth writing it while its MAC is formed."""
 _MOST_MAC_IDS = 0x10000
 
 
@@ -67,16 +77,6 @@ class SigningOrder:
     allow_weak_key: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Signature:
-    """A signature made: the level it is of, its encoded items, its UID."""
-
-    level: Level
-    parameters: bytes
-    signature: bytes
-    uid: str
-
-
 def sign_file(
     source: Path, target: Path, orders: Sequence[SigningOrder], signer: Signer, deviations: Deviations = NONE
 ) -> tuple[str, ...]:
@@ -106,20 +106,38 @@ def _sign(
         if file.root.get(_DIRECTORY_RECORDS) is not None:
             raise SigningError("it is a DICOMDIR, and signing would move what its offsets point to; sign its files")
         taken = _mac_ids(file)
-        made: list[_Signature] = []
+        making: list[_Making] = []
         for order in orders:
             mac_id = _mac_id(order, taken, deviations)
             taken.add(mac_id)
-            made.append(_Making(file, order, order.signer or signer, deviations).make(mac_id))
-        edit, undefined = Edit(file), deviations.undefined_lengths
-        for level, signatures in _by_level(made):
-            if deviations.sequences != "signatures":
-                at = file.root if deviations.parameters_at_top else level
-                edit.add(at, MAC_PARAMETERS, [each.parameters for each in signatures], undefined=undefined)
-            if deviations.sequences != "parameters":
-                edit.add(level, DIGITAL_SIGNATURES, [each.signature for each in signatures], undefined=undefined)
-        write(file, edit.splices(), target)
-    return tuple(each.uid for each in made)
+            making.append(_Making(file, order, order.signer or signer, deviations, mac_id))
+        awaited = [octets for each in making if (octets := each.of_that_length())]
+        if file.size > _LARGE and not file.deflated and len(awaited) == len(making):
+            with LateWriting(file, _splices(file, making, awaited, deviations), target, awaited) as writing:
+                writing.resolve([each.signature() for each in making])
+        else:
+            write(file, _splices(file, making, [each.signature() for each in making], deviations), target)
+    return tuple(each.uid for each in making)
+
+
+def _splices(
+    file: DicomFile, making: Sequence[_Making], signatures: Sequence[bytes], deviations: Deviations
+) -> list[Splice]:
+    """What is added to the file: items of both sequences, at each level in the order of the signatures."""
+    levels: dict[str, tuple[Level, list[bytes], list[bytes]]] = {}
+    for each, signature in zip(making, signatures, strict=True):
+        _, parameters, values = levels.setdefault(each.level.location, (each.level, [], []))
+        parameters.append(each.parameters)
+        values.append(signature)
+    edit, undefined = Edit(file), deviations.undefined_lengths
+    for level, parameters, values in levels.values():
+        if deviations.sequences != "signatures":
+            edit.add(
+                file.root if deviations.parameters_at_top else level, MAC_PARAMETERS, parameters, undefined=undefined
+            )
+        if deviations.sequences != "parameters":
+            edit.add(level, DIGITAL_SIGNATURES, values, undefined=undefined)
+    return edit.splices()
 
 
 def find_level(root: Level, location: str) -> Level:
@@ -148,13 +166,6 @@ def find_level(root: Level, location: str) -> Level:
     return level
 
 
-def _by_level(made: Iterable[_Signature]) -> list[tuple[Level, list[_Signature]]]:
-    found: dict[str, tuple[Level, list[_Signature]]] = {}
-    for each in made:
-        found.setdefault(each.level.location, (each.level, []))[1].append(each)
-    return list(found.values())
-
-
 def _mac_ids(file: DicomFile) -> set[int]:
     """MAC ID Numbers of every MAC Parameters item in the instance."""
     return {each.mac_id for macros in read_macros(file) for each in macros.mac_parameters if each.mac_id is not None}
@@ -176,51 +187,57 @@ def _mac_id(order: SigningOrder, taken: set[int], deviations: Deviations) -> int
 
 
 class _Making:
-    """One signature in the making."""
+    """One signature in the making: the level it is of, its UID, the encoded item of MAC Parameters."""
 
-    def __init__(self, file: DicomFile, order: SigningOrder, signer: Signer, deviations: Deviations) -> None:
+    def __init__(
+        self, file: DicomFile, order: SigningOrder, signer: Signer, deviations: Deviations, mac_id: int
+    ) -> None:
         self._file = file
         self._order = order
         self._signer = signer
         self._deviations = deviations
-        self._level = find_level(file.root, order.location)
-        if deviations.unchecked:
-            return
-        self._check_key()
-        self._check_structure()
-        if order.profile == "C.4":
-            self._check_document()
+        self.level = find_level(file.root, order.location)
+        if not deviations.unchecked:
+            self._check_key()
+            self._check_structure()
+            if order.profile == "C.4":
+                self._check_document()
+        self._covered, listed = self._tags()
+        syntax = order.transfer_syntax or transfer_syntax_of(file)
+        parameters = items.parameters_fields(mac_id, syntax, order.algorithm, listed, deviations)
+        self.parameters = items.encoded_item(parameters, deviations)
+        self.uid = (order.uid or f"2.25.{uuid.uuid4().int}") if deviations.uid is None else deviations.uid
+        self._fields = self._known_fields(mac_id)
 
-    def make(self, mac_id: int) -> _Signature:
-        """Form the MAC, sign it, have it time-stamped and encode the items."""
+    def _known_fields(self, mac_id: int) -> items.Fields:
+        """The elements of the signature's item that are known before it is made."""
         order, deviations = self._order, self._deviations
-        covered, listed = self._tags()
-        uid = order.uid or f"2.25.{uuid.uuid4().int}"
-        stated_uid = uid if deviations.uid is None else deviations.uid
         purposes = deviations.purposes
         if purposes is None and order.purpose is not None:
             purposes = (order.purpose,)
         referenced = mac_id if deviations.referenced_mac_id is None else deviations.referenced_mac_id
         at = order.at or datetime.now(UTC).astimezone()
-        fields = items.signed_fields(referenced, stated_uid, at, purposes, deviations)
-        fields += items.certificate_field(self._signer.certificate, deviations)
-        value = self._signature(covered, fields)
-        fields += items.value_fields(value, self._timestamp(value), deviations)
-        syntax = order.transfer_syntax or transfer_syntax_of(self._file)
-        parameters = items.parameters_fields(mac_id, syntax, order.algorithm, listed, deviations)
-        return _Signature(
-            level=self._level,
-            parameters=items.encoded_item(parameters, deviations),
-            signature=items.encoded_item(fields, deviations),
-            uid=stated_uid,
-        )
+        fields = items.signed_fields(referenced, self.uid, at, purposes, deviations)
+        return fields + items.certificate_field(self._signer.certificate, deviations)
 
-    def _signature(self, covered: Iterable[int], fields: items.Fields) -> bytes:
+    def of_that_length(self) -> bytes | None:
+        """An item as long as the signature's will be; None where that cannot be known."""
+        length = self._signer.length
+        if length is None or self._order.timestamp is not None or self._deviations is not NONE:
+            return None
+        return items.encoded_item(self._fields + items.value_fields(bytes(length), None))
+
+    def signature(self) -> bytes:
+        """Form the MAC, sign it, have it time-stamped; return the encoded item of the Digital Signatures Sequence."""
+        value = self._value()
+        fields = self._fields + items.value_fields(value, self._timestamp(value), self._deviations)
+        return items.encoded_item(fields, self._deviations)
+
+    def _value(self) -> bytes:
         order, deviations = self._order, self._deviations
         variant = VARIANTS[deviations.variant] if deviations.variant else CORRECT
-        octets = b"".join(each for _, each in sorted(fields))
-        with open_data_set(octets) as own:
-            parts = chain(mac_parts(self._file, self._level, covered, variant), item_parts(own, own.root, variant))
+        with open_data_set(b"".join(each for _, each in sorted(self._fields))) as own:
+            parts = chain(mac_parts(self._file, self.level, self._covered, variant), item_parts(own, own.root, variant))
             mac = digest(order.algorithm, parts)
         if deviations.alter_mac is not None:
             mac = deviations.alter_mac(mac)
@@ -254,7 +271,7 @@ class _Making:
     def _chosen(self) -> frozenset[int]:
         """What order and profile want signed."""
         order = self._order
-        able = frozenset(signable(self._level))
+        able = frozenset(signable(self.level))
         wanted = frozenset(order.tags or ())
         for tag in sorted(wanted - able):
             raise SigningError(f"{tag_text(tag)} {self._why_not(tag)}; leave it out")
@@ -268,13 +285,13 @@ class _Making:
 
         present = [
             PresentElement(tag_text(each.tag), each.vr, each.holds_unknown, tuple(map(tag_text, each.nested_tags())))
-            for each in self._level.elements
+            for each in self.level.elements
         ]
-        verified = self._file.text(self._level.get(_VERIFICATION_FLAG)) == "VERIFIED"
+        verified = self._file.text(self.level.get(_VERIFICATION_FLAG)) == "VERIFIED"
         return wanted | able & frozenset(map(parse_tag, required_tags(order.profile, present, verified)))
 
     def _why_not(self, tag: int) -> str:
-        there = self._level.get(tag)
+        there = self.level.get(tag)
         if there is None:
             return f"is not in {self._named()}"
         if is_excluded(tag, ""):
@@ -301,7 +318,7 @@ class _Making:
     def _check_structure(self) -> None:
         """Tags name elements, so each may stand there once, and in order (PS3.5 7.1)."""
         previous = -1
-        for each in self._level.elements:
+        for each in self.level.elements:
             if each.tag <= previous:
                 wrong = "stands there twice" if each.tag == previous else "is out of order"
                 raise SigningError(

@@ -63,6 +63,11 @@ class Signer:
         """Whether this is an RSA key of fewer than 2048 bits."""
         return isinstance(self.key, rsa.RSAPrivateKey) and self.key.key_size < LEAST_RSA_BITS
 
+    @property
+    def length(self) -> int | None:
+        """Octets of a signature, None where they differ from one to the next."""
+        return (self.key.key_size + 7) // 8 if isinstance(self.key, rsa.RSAPrivateKey) else None
+
     def sign(self, algorithm: str, digest: bytes, encoding: Padding = "pkcs1-v1.5") -> bytes:
         """Return the signature over `digest`, which `algorithm` (a defined term of (0400,0015)) made.
 

@@ -91,6 +91,10 @@ class DicomFile:
         if self.path is not None:
             self._stream.close()
 
+    def fileno(self) -> int:
+        """The descriptor of the open file, for reading at offsets. Raises OSError for a stream that is no file."""
+        return self._stream.fileno()
+
     def read(self, offset: int, length: int) -> bytes:
         """Return octets of the data set stream. Raises UnreadableError where there are not so many."""
         return self._window.read(offset, length)

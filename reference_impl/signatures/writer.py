@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import os
 import struct
+import threading
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from reference_impl.signatures.elements import SHORT, UNDEFINED, Element, Level, vr_code
 from reference_impl.signatures.keys import SigningError
-from reference_impl.signatures.reader import EXPLICIT_LITTLE_ENDIAN, DicomFile
+from reference_impl.signatures.reader import EXPLICIT_LITTLE_ENDIAN, DicomFile, UnreadableError
 
 _LENGTH_TO_END = 0x00080001
+_CHUNK = 256 * 1024
 _ITEM_DELIMITATION = struct.pack("<HHI", 0xFFFE, 0xE00D, 0)
 _SEQUENCE_DELIMITATION = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
 
@@ -141,15 +143,14 @@ def write(file: DicomFile, splices: Sequence[Splice], target: Path) -> None:
         raise SigningError("only files can be written anew; name one")
     with _appearing(target) as out:
         if not file.deflated:
-            for piece in _spliced(file, splices):
-                out.write(piece)
+            _write_spliced(file, splices, out)
             return
         with file.path.open("rb") as source:
-            out.write(source.read(file.meta_end))
+            _put(out, source.read(file.meta_end))
         compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-        written = sum(out.write(compressor.compress(piece)) for piece in _spliced(file, splices))
-        written += out.write(compressor.flush())
-        out.write(b"\0" * (written % 2))
+        written = sum(_put(out, compressor.compress(piece)) for piece in _spliced(file, splices))
+        written += _put(out, compressor.flush())
+        _put(out, b"\0" * (written % 2))
 
 
 def _spliced(file: DicomFile, splices: Sequence[Splice]) -> Iterator[bytes | memoryview]:
@@ -159,6 +160,90 @@ def _spliced(file: DicomFile, splices: Sequence[Splice]) -> Iterator[bytes | mem
         yield splice.octets
         offset = splice.offset + splice.removed
     yield from file.chunks(offset, file.size - offset)
+
+
+def _write_spliced(
+    file: DicomFile, splices: Sequence[Splice], out: FileIO, resolve: Callable[[bytes], bytes] | None = None
+) -> None:
+    """Write a file that is not deflated. What comes in goes through `resolve`."""
+    offset = 0
+    for splice in splices:
+        _copy(file, out, offset, splice.offset - offset)
+        _put(out, resolve(splice.octets) if resolve is not None else splice.octets)
+        offset = splice.offset + splice.removed
+    _copy(file, out, offset, file.size - offset)
+
+
+def _copy(file: DicomFile, out: FileIO, offset: int, length: int) -> None:
+    """Copy octets of a file, within the kernel where it can do that. The file's own position stays as it is."""
+    source = file.fileno()
+    if hasattr(os, "copy_file_range") and length > _CHUNK:
+        with suppress(OSError):  # not between these file systems: what is left is copied by hand
+            while length and (count := os.copy_file_range(source, out.fileno(), length, offset)):
+                offset, length = offset + count, length - count
+    while length:
+        piece = os.pread(source, min(length, _CHUNK), offset)
+        if not piece:
+            raise UnreadableError("", f"the file ends at offset {offset}, within a value")
+        _put(out, piece)
+        offset, length = offset + len(piece), length - len(piece)
+
+
+def _put(out: FileIO, octets: bytes | memoryview) -> int:
+    """Write all of `octets`; return how many they are."""
+    left = memoryview(octets)
+    while left:
+        left = left[out.write(left) :]
+    return len(octets)
+
+
+class LateWriting:
+    """Writes a file in a thread while some of what comes in is still being made; a context that waits for the end.
+
+    `awaited` are octets in `splices` that stand for others, as long as they; `resolve` says which. Of the file, nothing
+    but its descriptor is used. Target and errors are those of `write`; a deflated file cannot be written so.
+    """
+
+    def __init__(self, file: DicomFile, splices: Sequence[Splice], target: Path, awaited: Sequence[bytes]) -> None:
+        self._arguments = file, splices, target
+        self._awaited = awaited
+        self._made: Sequence[bytes] | None = None
+        self._known = threading.Event()
+        self._problem: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="writing")
+
+    def __enter__(self) -> LateWriting:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: object) -> None:
+        self._known.set()
+        self._thread.join()
+        if kind is None and self._problem is not None:
+            raise self._problem
+
+    def resolve(self, made: Sequence[bytes]) -> None:
+        """Say what stands in the place of what was awaited."""
+        self._made = made
+        self._known.set()
+
+    def _run(self) -> None:
+        file, splices, target = self._arguments
+        try:
+            with _appearing(target) as out:
+                _write_spliced(file, splices, out, self._resolved)
+        except BaseException as problem:
+            self._problem = problem
+
+    def _resolved(self, octets: bytes) -> bytes:
+        if not any(each in octets for each in self._awaited):
+            return octets
+        self._known.wait()
+        if self._made is None:
+            raise SigningError("nothing was made to be written")
+        for awaited, made in zip(self._awaited, self._made, strict=True):
+            octets = octets.replace(awaited, made)
+        return octets
 
 
 def demand_explicit(file: DicomFile) -> None:
@@ -193,9 +278,9 @@ def partial_file(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _appearing(target: Path) -> Iterator[BinaryIO]:
+def _appearing(target: Path) -> Iterator[FileIO]:
     """A file that becomes `target` when all went well."""
     with partial_file(target) as partial:
-        with partial.open("xb") as out:
+        with partial.open("xb", buffering=0) as out:
             yield out
         partial.replace(target)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reference_impl.signatures.algorithms import ALGORITHMS
-from reference_impl.signatures.creator import SigningError, SigningOrder, sign_file
+from reference_impl.signatures.creator import Signer, SigningError, SigningOrder, sign_file
 from reference_impl.signatures.deviations import Deviations
 from reference_impl.signatures.macros import read_macros
 from reference_impl.signatures.purposes import VERIFICATION
@@ -277,3 +277,33 @@ def test_a_broken_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(UnreadableError):
         sign_file(source, tmp_path / "out.dcm", [SigningOrder()], signer())
     assert not (tmp_path / "out.dcm").exists()
+
+
+def test_a_large_file_is_written_while_its_mac_is_formed(tmp_path: Path) -> None:
+    pixels = El(0x7FE00010, "OW", bytes(range(256)) * 40_000)
+    source, first, target = write(tmp_path / "in.dcm", *SERIES, CONTENT, pixels), tmp_path / "1.dcm", tmp_path / "2.dcm"
+    orders = [
+        SigningOrder(),
+        SigningOrder(location=ITEM_2),
+        SigningOrder(algorithm="SHA512", signer=signer("signer_rsa_3072")),
+    ]
+    sign_file(source, first, orders, signer())
+    assert [each.good for each in signatures_in(first)] == [True] * 3
+    sign_file(first, target, orders[:2], signer())
+    assert [each.good for each in signatures_in(target)] == [True] * 5
+    with open_dicom(target) as file:
+        kept = [file.read(each.start, each.end - each.start) for each in file.root.elements if each.tag not in MACROS]
+    with open_dicom(source) as file:
+        were = [file.read(each.start, each.end - each.start) for each in file.root.elements]
+    assert kept[:4] + kept[5:] == were[:4] + were[5:]
+    stopped = tmp_path / "3.dcm"
+    with pytest.raises(SigningError, match="longer RSA key"):
+        sign_file(source, stopped, [SigningOrder(signer=_Failing(signer().key, signer().certificate))], signer())
+    with pytest.raises(OSError, match="No such file"):
+        sign_file(source, tmp_path / "absent" / "4.dcm", orders, signer())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.dcm", "2.dcm", "in.dcm"]
+
+
+class _Failing(Signer):
+    def sign(self, algorithm: str, digest: bytes, encoding: str = "") -> bytes:  # type: ignore[override]
+        raise SigningError("use a longer RSA key")
