@@ -126,7 +126,7 @@ class Association:
     """
 
     def __init__(self, transport: Transport, limit: int = 1 << 30) -> None:
-        self._transport = transport
+        self.transport = transport
         self._limit = limit
         self._message_id = 0
         self._peer_length = 0
@@ -148,7 +148,7 @@ class Association:
     def request(self, calling: str, called: str, proposed: Sequence[Context]) -> tuple[Context, ...]:
         """Ask for an association; every proposed context with its result (ids are given anew, odd from 1)."""
         numbered = [replace(one, id=2 * at + 1) for at, one in enumerate(proposed[:MAXIMUM_CONTEXTS])]
-        self._transport.send(_encoded(A_ASSOCIATE_RQ(), _request(calling, called, numbered)))
+        self.transport.send(_encoded(A_ASSOCIATE_RQ(), _request(calling, called, numbered)))
         kind, pdu = self._receive("association", ASSOCIATE_AC, ASSOCIATE_RJ)
         if kind == ASSOCIATE_RJ:
             reason = f"result {pdu.result}, source {pdu.source}, reason {pdu.reason_diagnostic}"
@@ -200,20 +200,20 @@ class Association:
             answered.append(final)
             if chosen:
                 self.contexts[final.id] = final
-        self._transport.send(_encoded(A_ASSOCIATE_AC(), _acceptance(asked.primitive, answered)))
+        self.transport.send(_encoded(A_ASSOCIATE_AC(), _acceptance(asked.primitive, answered)))
 
     def reject(self, source: int = 1, reason: int = 7) -> None:
         """Reject for good; called AE title not recognized, unless told else (PS3.8 Table 9-21)."""
-        self._transport.send(struct.pack(">BBIBBBB", ASSOCIATE_RJ, 0, 4, 0, 1, source, reason))
+        self.transport.send(struct.pack(">BBIBBBB", ASSOCIATE_RJ, 0, 4, 0, 1, source, reason))
 
     def release(self) -> None:
         """Release the association (PS3.8 7.2)."""
-        self._transport.send(_encoded(A_RELEASE_RQ(), A_RELEASE()))
+        self.transport.send(_encoded(A_RELEASE_RQ(), A_RELEASE()))
         self._receive("association", RELEASE_RP)
 
     def abort(self) -> None:
         """Abort as service-user."""
-        self._transport.send(struct.pack(">BBIBBBB", ABORT, 0, 4, 0, 0, 0, 0))
+        self.transport.send(struct.pack(">BBIBBBB", ABORT, 0, 4, 0, 0, 0, 0))
 
     # -- messages ----------------------------------------------------------------------------------------------------
 
@@ -233,7 +233,7 @@ class Association:
             part = view[at : at + most]
             flags = control | (2 if at + most >= len(data) else 0)
             header = struct.pack(">BBIIBB", DATA, 0, len(part) + _HEADER, len(part) + 2, context, flags)
-            self._transport.send(header + bytes(part))
+            self.transport.send(header + bytes(part))
 
     def receive(self) -> Message | None:
         """The next message; None where the other side released the association, which is answered."""
@@ -242,7 +242,7 @@ class Association:
         while True:
             kind, body = self._receive("dimse", DATA, RELEASE_RQ)
             if kind == RELEASE_RQ:
-                self._transport.send(struct.pack(">BBII", RELEASE_RP, 0, 4, 0))
+                self.transport.send(struct.pack(">BBII", RELEASE_RP, 0, 4, 0))
                 return None
             for context, flags, value in _values(body):
                 limit = self._limit if command is not None else _MAXIMUM_COMMAND
@@ -268,11 +268,11 @@ class Association:
 
     def _receive(self, stage: str, *expected: int) -> tuple[int, Any]:
         """Type and PDU of what comes next, one of `expected`; of P-DATA-TF its octets."""
-        header = self._transport.receive(_HEADER)
+        header = self.transport.receive(_HEADER)
         kind, length = header[0], int.from_bytes(header[2:], "big")
         if (kind not in _PDUS and kind != DATA) or length > _MAXIMUM_PDU:
             raise DicomError(stage, f"what came is no PDU of the DICOM upper layer: type {kind}, {length} octets")
-        body = self._transport.receive(length)
+        body = self.transport.receive(length)
         if kind == ABORT:
             raise DicomError(stage, "the association was aborted")
         if kind not in expected:
