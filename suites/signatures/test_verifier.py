@@ -37,7 +37,7 @@ def test_crafted_objects_are_told_apart(verifier: SignatureVerifier, requirement
     expected = tuple(dict.fromkeys(_EXPECTED[each.facts.treatment] for each in broken or answers))
     if broken:
         expect(
-            listed(f"{each} ({each.facts.text}): {each.said}" for each in broken),
+            listed(f"{each}: {each.said} ({each.facts.text.rstrip('.')})" for each in broken),
             evidence=_evidence(broken),
             what="answers that are wrong",
         ).to_be_empty(expected=expected)

@@ -24,6 +24,7 @@ from harness import (
     expect,
 )
 from reference_impl.signatures.results import DocumentResult, FileResult, PresentElement, SignatureResult
+from suites.driving import driven
 from suites.signatures.words import bounded, counted, in_a_row, listed
 
 SIGN = "Let the SUT sign an object, by a driver, into a folder or by sending it, and run again."
@@ -125,7 +126,10 @@ class SignatureCreator:
         problems = [reason for each in facts.objects for reason in each.result.problems]
         if problems:
             return f"what came back for {subject} cannot be read: {problems[0].text}"
-        return f"{subject} came back without a signature" if facts.objects else f"nothing came back for {subject}"
+        if facts.objects:
+            return f"{subject} came back without a signature"
+        how = f": {driven(facts.driver)}" if facts.driver is not None else ""
+        return f"nothing came back for {subject}{how}"
 
     @property
     def objects(self) -> tuple[SeenObject, ...]:

@@ -8,11 +8,12 @@ from reference_impl.signatures.results import Code, Reason
 
 MOST_NAMED = 5
 _LONGEST = 120
+_LONGEST_ENTRY = 300
 
 
 def listed(names: Iterable[str], most: int = MOST_NAMED) -> list[str]:
     """The first of `names`, and as last entry how many more there are."""
-    every = [bounded(each) for each in names]
+    every = [bounded(each, _LONGEST_ENTRY) for each in names]
     return every if len(every) <= most else [*every[:most], f"and {len(every) - most} more"]
 
 
@@ -21,10 +22,10 @@ def in_a_row(names: Iterable[str], most: int = MOST_NAMED) -> str:
     return ", ".join(listed(names, most))
 
 
-def bounded(text: str) -> str:
+def bounded(text: str, longest: int = _LONGEST) -> str:
     """`text` on one line and not too long: it may come from a SUT."""
-    line = " ".join("".join(each if each.isprintable() else " " for each in text[: 4 * _LONGEST]).split())
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
+    line = " ".join("".join(each if each.isprintable() else " " for each in text[: 4 * longest]).split())
+    return line if len(line) <= longest else line[: longest - 3] + "..."
 
 
 def told(reasons: Sequence[Reason], most: int = 2) -> str:

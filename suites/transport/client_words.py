@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness import ClientConnection, ClientTrial, DriverOutcome, Missing
+from harness import ClientConnection, ClientTrial, Missing
 from reference_impl.transport.registry import alert_name, suite, version_name
+from suites.driving import driven
 
-_LONGEST = 160
 _OPENINGS = {
     "ssl2": "a hello in the format of SSL 2.0",
     "dicom": "an unencrypted A-ASSOCIATE request",
@@ -72,20 +72,3 @@ def absent(facts: ClientTrial, endpoint: str) -> Missing:
     if facts.strangers:
         remedy = "Write the address from which the client connects as host of the endpoint."
     return Missing(f"no connection came to {endpoint} in trial {facts.trial}: {driver}{strangers}", remedy)
-
-
-def driven(driver: DriverOutcome) -> str:
-    """How the attempt to make the client connect ended."""
-    if driver.problem:
-        return driver.problem.rstrip(".")
-    if driver.kind == "none":
-        return "nobody made it connect"
-    if driver.kind == "operator":
-        return f"{driver.confirmed_by} confirmed" if driver.confirmed_by else "the operator confirmed nothing"
-    last = next((line.strip() for line in reversed(driver.output.splitlines()) if line.strip()), "")
-    said = f" ({last[:_LONGEST]})" if last else ""
-    if driver.timed_out:
-        return f"its driver had not ended after {driver.seconds:.0f} s{said}"
-    if driver.exit_status:
-        return f"its driver ended with status {driver.exit_status}{said}"
-    return f"its driver ended{said}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness import CreatedObjects
+from harness import CreatedObjects, DriverOutcome
 from harness.catalogue import load_catalogue
 from harness.observations import Observation
 from reference_impl.signatures.mac import VARIANTS
@@ -334,6 +334,7 @@ def test_without_objects_everything_is_inconclusive() -> None:
         "never observed": [],
         "no objects": [created()],
         "unsigned": [created(replace(image(), signatures=()), subject="ct")],
+        "nothing": [created(subject="ct", driver=DriverOutcome(kind="command", exit_status=3, output="no key\n"))],
         "not obtained": [unobserved(SIGNER, CreatedObjects, "ct", "the driver did not end within 60 s")],
         "unreadable": [
             created(FileResult("x", Standing.UNKNOWN, problems=(reason("unreadable", text="cut short"),)), subject="ct")
@@ -343,6 +344,7 @@ def test_without_objects_everything_is_inconclusive() -> None:
         "never observed": "not observed",
         "no objects": "no signed object",
         "unsigned": "ct came back without a signature",
+        "nothing": "nothing came back for ct: its driver ended with status 3 (no key)",
         "not obtained": "the driver did not end",
         "unreadable": "what came back for ct cannot be read: cut short",
     }

@@ -102,7 +102,7 @@ def test_one_wrong_answer_fails_whatever_the_others_are() -> None:
     found = judged(*given)[f"{STREAM}changed-value"]
     assert found.kind.value == "fail"
     assert found.observed == [
-        "changed-value/c (the first octet of the pixel data is another): called valid, by exit status"
+        "changed-value/c: called valid, by exit status (the first octet of the pixel data is another)"
     ]
     assert found.expected == ("not called valid",)
     assert found.evidence == ("checker-changed-value/c",)
