@@ -156,11 +156,17 @@ def _by_tag(level: Level) -> dict[int, list[Element]]:
 
 
 def _paired(ours: Sequence[bytes], theirs: Sequence[bytes]) -> list[tuple[int, int]]:
-    """Which item came back as which, for those of the same content, in the order of ours."""
+    """Which item came back as which, for those of the same content, in the order of ours; at its place if it can be."""
+    pairs = [(at, at) for at, (one, other) in enumerate(zip(ours, theirs, strict=False)) if one == other]
+    settled = {at for at, _ in pairs}
     places: dict[bytes, list[int]] = {}
-    for number, digest in enumerate(theirs):
-        places.setdefault(digest, []).append(number)
-    return [(number, places[digest].pop(0)) for number, digest in enumerate(ours) if places.get(digest)]
+    for at, digest in enumerate(theirs):
+        if at not in settled:
+            places.setdefault(digest, []).append(at)
+    for at, digest in enumerate(ours):
+        if at not in settled and places.get(digest):
+            pairs.append((at, places[digest].pop(0)))
+    return sorted(pairs)
 
 
 def _digest(file: DicomFile, level: Level, *, loose: bool = False) -> bytes:

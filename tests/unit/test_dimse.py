@@ -107,8 +107,12 @@ def test_who_stores_is_negotiated(stores: bool) -> None:
 
 
 def test_a_rejection_says_why() -> None:
+    def refuse(association: Association) -> None:
+        association.asked()
+        association.reject()
+
     with (
-        pair(lambda acceptor: (acceptor.asked(), acceptor.reject())[1]) as requestor,
+        pair(refuse) as requestor,
         pytest.raises(DicomError, match="result 1, source 1, reason 7"),
     ):
         requestor.request("SCU", "SCP", [Context(1, CT, (EXPLICIT,))])
