@@ -72,11 +72,16 @@ def chosen_edition(profile: str, edition: str | None, known: Held) -> str:
 def claims_to_judge(sut: SutRecord, profile: str | None, edition: str | None, known: Held) -> tuple[ClaimRecord, ...]:
     """The claims of `sut`, each once, or what they would be by another `profile` or `edition`.
 
-    A claim at an endpoint that is not judged by `profile` stays as it is. Raises `UsageProblem` where all are.
+    A claim at an endpoint, or in a role, that is not judged by `profile` stays as it is. Raises `UsageProblem` where
+    all are.
     """
     held = frozenset(known)
     protocols = {endpoint.name: endpoint.protocol for endpoint in sut.endpoints}
-    out_of_place = [misplaced(profile or claim.profile, protocols.get(claim.endpoint, "")) for claim in sut.claims]
+    roles = {role for name, _, role in held if name == profile}
+    out_of_place = [
+        misplaced(profile or claim.profile, protocols.get(claim.endpoint, "")) or _in_other_role(claim, profile, roles)
+        for claim in sut.claims
+    ]
     if profile is not None and not profile_problem(profile, held) and out_of_place and all(out_of_place):
         raise UsageProblem(f"--profile: {out_of_place[0]}")
     chosen: dict[tuple[str, str, str, str], ClaimRecord] = {}
@@ -92,6 +97,14 @@ def claims_to_judge(sut: SutRecord, profile: str | None, edition: str | None, kn
         alternates = (*(same.alternates if same else ()), *wanted.alternates)
         chosen[key] = wanted.model_copy(update={"alternates": tuple(dict.fromkeys(alternates))})
     return tuple(chosen.values())
+
+
+def _in_other_role(claim: ClaimRecord, profile: str | None, roles: Iterable[str]) -> str:
+    """Why nothing in the role of `claim` is judged by `profile`; empty if something may be, or if none is asked for."""
+    judged = sorted(roles)
+    if profile is None or not judged or claim.role in judged:
+        return ""
+    return f"{profile} is not judged for the role {claim.role!r}, only for {', '.join(judged)}"
 
 
 def check_kept(profile: str, edition: str | None, known: Iterable[str]) -> None:

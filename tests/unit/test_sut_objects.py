@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.claims import claims_to_judge
 from harness.errors import UsageProblem
 from harness.sut import Sut, load_sut, parse_sut
 
@@ -195,3 +196,13 @@ def test_no_file_may_be_embedded(tmp_path: Path) -> None:
     path.write_text(SIGNER.replace('driver = "sign"', 'driver = "embedded"'), encoding="utf-8")
     with pytest.raises(UsageProblem, match=r"signer\.objects\.driver: 'embedded' is for a SUT within"):
         load_sut(path)
+
+
+def test_what_is_judged_again_by_another_profile_keeps_its_role() -> None:
+    claims = '[[claims]]\nprofile = "B.12"\nendpoint = "archive"\n'
+    sut = parse(STORER.replace('"dicom"', '"dicom-tls"') + claims).record
+    held = [("A.2", "2026c", "instance-storer"), ("B.12", "2026c", "tls-server"), ("B.13", "2026c", "tls-server")]
+    for profile, judged in (("A.2", ["A.2", "B.12"]), ("B.13", ["A.3", "B.13"])):
+        assert [claim.profile for claim in claims_to_judge(sut, profile, None, held)] == judged
+    with pytest.raises(UsageProblem, match="--profile: A.2 is not judged for the role 'signature-creator'"):
+        claims_to_judge(parse(SIGNER).record, "A.2", None, held)
