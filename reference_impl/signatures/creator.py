@@ -316,11 +316,15 @@ class _Making:
             raise SigningError(f"{order.profile!r} is no signature profile; name {', '.join(filter(None, _PROFILES))}")
 
     def _check_structure(self) -> None:
-        """Tags name elements, so each may stand there once, and in order (PS3.5 7.1)."""
+        """Tags name elements, so each may stand there once, and in order (PS3.5 7.1); what is encapsulated is OB."""
         previous = -1
         for each in self.level.elements:
+            wrong = ""
             if each.tag <= previous:
                 wrong = "stands there twice" if each.tag == previous else "is out of order"
+            elif each.length is None and each.vr not in {"OB", "SQ", "UN"}:
+                wrong = f"is encapsulated with VR {each.vr} instead of OB"
+            if wrong:
                 raise SigningError(
                     f"{each.place} {wrong}, so what is signed would be in doubt; have the file written anew first, for "
                     "example with dcmconv"

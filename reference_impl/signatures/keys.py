@@ -136,20 +136,15 @@ def _hash_for(algorithm: str) -> hashes.HashAlgorithm:
 
 
 def load_signer(key: Path, certificate: Path, password: bytes | None = None) -> Signer:
-    """Read a private key (PEM or DER, PKCS #8 or traditional) and its certificate (PEM or DER; a chain: its first).
+    """Read a private key (PEM or DER, PKCS #8 or traditional) and its certificate (PEM or DER, others may be with it).
 
     Raises `SigningError` where a file is not what it should be, or the two do not belong together.
     """
     loaded = _load_key(key, password)
-    found = _load_certificate(certificate)
-    try:
-        matching = _public_octets(found.public_key()) == _public_octets(loaded.public_key())
-    except (ValueError, UnsupportedAlgorithm):
-        matching = False
-    if not matching:
-        raise SigningError(
-            f"{key} is not the key of the certificate in {certificate}; name the two that belong together"
-        )
+    wanted = _public_octets(loaded.public_key())
+    found = next((each for each in _load_certificates(certificate) if _has_key(each, wanted)), None)
+    if found is None:
+        raise SigningError(f"{key} is not the key of a certificate in {certificate}; name a pair that belongs together")
     return Signer(loaded, found.public_bytes(serialization.Encoding.DER))
 
 
@@ -173,14 +168,21 @@ def _load_key(path: Path, password: bytes | None) -> PrivateKey:
     return key
 
 
-def _load_certificate(path: Path) -> x509.Certificate:
+def _load_certificates(path: Path) -> list[x509.Certificate]:
     octets = _read(path)
     try:
         if b"-----BEGIN" in octets:
-            return x509.load_pem_x509_certificate(octets)
-        return x509.load_der_x509_certificate(octets)
+            return x509.load_pem_x509_certificates(octets)
+        return [x509.load_der_x509_certificate(octets)]
     except ValueError:
         raise SigningError(f"{path}: holds no certificate that can be read; name one in PEM or DER") from None
+
+
+def _has_key(certificate: x509.Certificate, public_octets: bytes) -> bool:
+    try:
+        return _public_octets(certificate.public_key()) == public_octets
+    except (ValueError, UnsupportedAlgorithm):
+        return False
 
 
 def _read(path: Path) -> bytes:

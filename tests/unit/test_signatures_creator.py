@@ -43,7 +43,7 @@ def test_any_data_set_is_signed_and_otherwise_left_as_it_stands(
 ) -> None:
     more = El(0x00080005, "CS", b"ISO_IR 100")
     tree = (*(each for each in tree if each.tag not in {*MACROS, more.tag}), more)
-    tree = tuple(sorted(tree, key=lambda each: each.tag))
+    tree = tuple(sorted((_encapsulated_as_due(each) for each in tree), key=lambda each: each.tag))
     folder = tmp_path_factory.mktemp("any")
     source, target = folder / "in.dcm", folder / "out.dcm"
     source.write_bytes(as_file(Encoder(choices).data_set(tree)))
@@ -64,6 +64,10 @@ def test_any_data_set_is_signed_and_otherwise_left_as_it_stands(
         value = b"".join(mac_fields(target))
         covered = stream(tree) + value
         assert found.expected == ALGORITHMS["SHA256"].prefix + hashlib.sha256(covered).digest()
+
+
+def _encapsulated_as_due(element: El) -> El:
+    return element if element.fragments is None else El(element.tag, "OB", fragments=element.fragments)
 
 
 def mac_fields(path: Path) -> list[bytes]:
@@ -239,11 +243,13 @@ def test_what_cannot_be_signed_is_told_and_nothing_written(tmp_path: Path, name:
 def test_order_and_occurrence_must_be_beyond_doubt(tmp_path: Path) -> None:
     twice = write(tmp_path / "twice.dcm", *SERIES, SERIES[-1])
     muddled = write(tmp_path / "muddled.dcm", *reversed(SERIES))
+    words = write(tmp_path / "words.dcm", *SERIES, El(0x7FE00010, "OW", fragments=(b"", b"12")))
     directory = write(tmp_path / "DICOMDIR", El(0x00041220, "SQ", items=()))
     empty = write(tmp_path / "empty.dcm", El(0x00091001, "UN", b"??"))
     for source, says in (
         (twice, "stands there twice"),
         (muddled, "out of order"),
+        (words, "is encapsulated with VR OW instead of OB"),
         (directory, "is a DICOMDIR"),
         (empty, "nothing that can be signed"),
     ):

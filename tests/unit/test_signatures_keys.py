@@ -112,6 +112,15 @@ def test_files_in_pem_and_der_are_read(tmp_path: Path) -> None:
     assert load_signer(pki().key_file("signer"), certificate, b"not needed").certificate == mine.certificate
 
 
+def test_the_certificate_is_found_among_others(tmp_path: Path) -> None:
+    both = tmp_path / "both.pem"
+    both.write_bytes(pki().certificate_file("signer_ec").read_bytes() + pki().certificate_file("signer").read_bytes())
+    assert load_signer(pki().key_file("signer"), both).certificate == signer().certificate
+    everything = tmp_path / "everything.pem"
+    everything.write_bytes(pki().key_file("signer").read_bytes() + both.read_bytes())
+    assert load_signer(everything, everything).certificate == signer().certificate
+
+
 def test_an_encrypted_key_needs_its_password(tmp_path: Path) -> None:
     key = tmp_path / "key.pem"
     key.write_bytes(pem(signer().key, b"secret"))
@@ -132,7 +141,7 @@ def test_what_is_no_signer_is_told(tmp_path: Path) -> None:
     for key, certificate, says in (
         (text, good, "no private key"),
         (good_key, text, "no certificate"),
-        (good_key, pki().certificate_file("signer_ec"), "not the key of the certificate"),
+        (good_key, pki().certificate_file("signer_ec"), "not the key of a certificate"),
         (tmp_path / "absent", good, "cannot be read"),
         (large, good, "too large"),
         (edwards, good, "name an RSA key"),
