@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reference_impl.signatures.algorithms import ALGORITHMS, Hash, algorithm_of
 from reference_impl.signatures.elements import Level, tag_text
@@ -21,6 +21,7 @@ from reference_impl.signatures.results import Reason, Standing
 from reference_impl.signatures.scheme import RSA_OTHER, SignatureValue
 
 _NOT_EXPLICIT = frozenset({IMPLICIT_LITTLE_ENDIAN, EXPLICIT_BIG_ENDIAN, "1.2.840.113619.5.2"})
+_STANDARD = "1.2.840.10008.1.2."
 _KEPT_HASHES = 16
 _LEAST_BUDGET = 256 << 20
 _PASSES = 64
@@ -47,6 +48,8 @@ class MacChecker:
     def __init__(self, file: DicomFile, policy: Policy) -> None:
         self._file, self._policy = file, policy
         self._variant = VARIANTS[policy.mac_variant] if policy.mac_variant else CORRECT
+        if Skip.DUPLICATES in policy.skip:
+            self._variant = replace(self._variant, repeated=False)
         self._hashes: OrderedDict[tuple[int, tuple[int, ...], str, Variant], Hash] = OrderedDict()
         self._left = _LEAST_BUDGET + _PASSES * file.size
         self._left_to_explain = _LEAST_BUDGET + len(VARIANTS) * file.size
@@ -105,11 +108,7 @@ class MacChecker:
             text = f"what the key of the certificate opens the value to is no DigestInfo of {algorithm}"
             finding.reasons.append(Reason("digest-info", text, signature.location))
         elif self._depends_on_syntax(parameters, macros.level, tags):
-            text = (
-                f"the MAC was formed in transfer syntax {parameters.transfer_syntax}; "
-                f"the object is in {self._file.transfer_syntax}"
-            )
-            finding.reasons.append(Reason("other-syntax", text, parameters.location))
+            finding.reasons.append(self._other_syntax(parameters))
         else:
             finding.standing = Standing.INVALID
             finding.reasons += self._explained_difference(macros, signature, finding)
@@ -131,12 +130,26 @@ class MacChecker:
             return Reason("unknown-algorithm", f"the MAC algorithm {algorithm!r} is not known", parameters.location)
         return None
 
-    def syntax_problem(self, parameters: MacParameters) -> Reason | None:
-        """Whether MAC Calculation Transfer Syntax is one that PS3.3 C.12.1.1.3 rules out."""
-        if parameters.transfer_syntax not in _NOT_EXPLICIT or Skip.SYNTAX in self._policy.skip:
+    def syntax_problem(self, parameters: MacParameters, level: Level, tags: Sequence[int]) -> Reason | None:
+        """Whether MAC Calculation Transfer Syntax cannot be that of a MAC that fits the object as it stands.
+
+        PS3.3 C.12.1.1.3 rules out those without VRs and big endian ones; pixel data are bound to theirs.
+        """
+        if Skip.SYNTAX in self._policy.skip:
             return None
-        text = f"MACs shall not be formed in transfer syntax {parameters.transfer_syntax}, without VRs or big endian"
-        return Reason("mac-syntax", text, parameters.location)
+        its, place = parameters.transfer_syntax, parameters.location
+        if its in _NOT_EXPLICIT:
+            return Reason(
+                "mac-syntax", f"MACs shall not be formed in transfer syntax {its}, without VRs or big endian", place
+            )
+        if not its.startswith(_STANDARD) and its != self._file.transfer_syntax:
+            return Reason("mac-syntax", f"the transfer syntax {its!r} of the MAC is not known", place)
+        return self._other_syntax(parameters) if self._depends_on_syntax(parameters, level, tags) else None
+
+    def _other_syntax(self, parameters: MacParameters) -> Reason:
+        its, mine = parameters.transfer_syntax, self._file.transfer_syntax
+        text = f"the MAC was formed in transfer syntax {its}; the object is in {mine}"
+        return Reason("other-syntax", text, parameters.location)
 
     def _depends_on_syntax(self, parameters: MacParameters, level: Level, tags: Sequence[int]) -> bool:
         """Whether the object would have to be encoded anew to form the MAC: pixel data in another transfer syntax."""
@@ -258,8 +271,8 @@ class MacChecker:
 
 _DIFFERS = "the elements are not those that were signed"
 _PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
-_NEEDED = tuple(map(tag_text, (0x04000005, 0x04000015, 0x04000020, 0x04000115, 0x04000120)))
-"""What cannot be done without: MAC ID, algorithm, list, certificate, value."""
+_NEEDED = tuple(map(tag_text, (0x04000005, 0x04000010, 0x04000015, 0x04000020, 0x04000115, 0x04000120)))
+"""What cannot be done without: MAC ID, transfer syntax, algorithm, list, certificate, value."""
 _LIST = tag_text(0x04000020)
 _OUTSIDE = {"ecdsa": "ECDSA", "dsa": "DSA", "rsa-other": "RSA with this padding"}
 

@@ -58,6 +58,7 @@ class Variant:
     unknown: bool = False  # elements that are UN, and sequences that hold one
     nested_signatures: bool = False  # group FFFA and (4FFE,0001) within items
     trimmed: bool = False  # values without their padding
+    repeated: bool = True  # elements that stand in a data set again (PS3.5 7.1 does not allow it)
     fragment_tags: bool = True
     fragment_lengths: bool = False
     fragment_delimiter: bool = True
@@ -161,13 +162,13 @@ class _Stream:
 
     def listed(self, level: Level, tags: Iterable[int]) -> Iterator[Piece]:
         """Pieces of the listed elements of a data set, in the order in which they appear."""
-        table = self._table
-        if self._variant.order == "listed":
+        table, variant = self._table, self._variant
+        if variant.order == "listed":
             wanted = dict.fromkeys(tags)
-            rows: Iterable[int] = [row for tag in wanted for row in level.rows(tag)]
+            rows: Iterable[int] = [row for tag in wanted for row in level.rows(tag)[: None if variant.repeated else 1]]
         else:
             chosen = frozenset(tags)
-            rows = (row for row in table.children(level.row) if table.tags[row] in chosen)
+            rows = (row for row in self._children(level.row) if table.tags[row] in chosen)
         for row in rows:
             if not self._is_excluded(row, top=True):
                 yield from self._element(row)
@@ -179,7 +180,7 @@ class _Stream:
             return
         left_out = NOT_OF_THE_ITEM - {CERTIFICATE_OF_SIGNER} if fields == "certificate" else NOT_OF_THE_ITEM
         table = self._table
-        for row in table.children(item.row):
+        for row in self._children(item.row):
             if table.tags[row] not in left_out and not self._is_excluded(row):
                 yield from self._element(row)
 
@@ -201,6 +202,15 @@ class _Stream:
                 gathered.clear()
         if gathered:
             yield bytes(gathered)
+
+    def _children(self, row: int) -> Iterator[int]:
+        """Rows of the elements of a data set."""
+        children = self._table.children(row)
+        if self._variant.repeated:
+            return children
+        tags = self._table.tags
+        first: dict[int, int] = {}
+        return (each for each in children if first.setdefault(tags[each], each) == each)
 
     def _is_excluded(self, row: int, top: bool = False) -> bool:
         table, variant = self._table, self._variant
@@ -260,7 +270,7 @@ class _Stream:
                 yield start, 4
             if variant.sequence_lengths:
                 yield start + 4, 4
-            for child in table.children(item):
+            for child in self._children(item):
                 if not self._is_excluded(child):
                     yield from self._element(child)
             if variant.item_delimiters:

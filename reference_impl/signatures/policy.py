@@ -25,7 +25,7 @@ class Skip(StrEnum):
     VALIDITY = "validity"  # of the certificate: it is judged at a time at which it was valid
     TIMESTAMP = "timestamp"
     COVERAGE = "coverage"  # a signature may sign nothing
-    DUPLICATES = "duplicates"  # a signed element may stand there twice
+    DUPLICATES = "duplicates"  # an element that stands there again is dropped, as some readers do
     MAC_ID = "mac-id"  # the first item of MAC Parameters is taken, whatever its number
     SYNTAX = "syntax"  # MAC Calculation Transfer Syntax
     PADDING = "padding"  # of RSA: a value that ends in the digest is good enough

@@ -128,6 +128,11 @@ def test_a_sequence_that_reads_unknown_with_undefined_length_is_left_out() -> No
 
 def test_an_element_that_occurs_twice_is_in_the_stream_twice() -> None:
     assert _ours(plain(_NAME, _NAME), [0x00100010]) == 2 * stream([_NAME])
+    nested = El(0x0040A730, "SQ", items=((_NAME, _NAME),))
+    octets = plain(_NAME, _NAME, nested, nested)
+    once = stream([_NAME, El(0x0040A730, "SQ", items=((_NAME,),))])
+    assert _ours(octets, [0x00100010, 0x0040A730], Variant(repeated=False)) == once
+    assert _ours(octets, [0x00100010, 0x0040A730], Variant(repeated=False, order="listed")) == once
 
 
 def test_elements_stand_in_the_order_of_the_data_set_whatever_the_list_says() -> None:
