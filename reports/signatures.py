@@ -262,7 +262,8 @@ def _lacks(result: FileResult) -> list[str]:
     if not top:
         return ["none covers the object as a whole"]
     common = set.intersection(*({each.text for each in one.uncovered} for one in top))
-    named = [each.text for each in top[0].uncovered if each.text in common and not each.text.startswith(_PARTLY)][:2]
+    whole = (each.text for each in top[0].uncovered if each.text in common and not each.text.startswith(_PARTLY))
+    named = [text.split(":", maxsplit=1)[0] for text in whole][:2]
     return [f"not signed: {', '.join(named)}"] if named else []
 
 
@@ -384,10 +385,16 @@ def _difference(one: Difference) -> str:
 
 
 def _fate(before: FileResult | None, after: FileResult | None) -> str:
+    """How many signatures verify, and how many did where that was otherwise."""
     if after is None:
         return "not looked at"
-    now = f"{sum(each.standing == Standing.VALID for each in after.signatures)} of {len(after.signatures)} verify"
-    return now if before is None or not before.signatures else f"{now}; {len(before.signatures)} went in"
+    told = _count(after)
+    return told if before is None or _count(before) == told else f"{told}; as sent: {_count(before)}"
+
+
+def _count(result: FileResult) -> str:
+    good = sum(each.standing == Standing.VALID for each in result.signatures)
+    return f"{good} of {len(result.signatures)} verify" if result.signatures else "none"
 
 
 def _bounded(reasons: Sequence[Reason]) -> tuple[str, ...]:

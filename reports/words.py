@@ -40,7 +40,7 @@ PROTOCOLS = {
     "syslog-tls": "syslog over TLS",
     "dicom": "DICOM without TLS",
     "http": "DICOMweb without TLS",
-    "files": "handed over as files",
+    "files": "handed files",
 }
 WITHOUT_TLS = frozenset({"dicom", "http", "files"})
 JUDGED = {

@@ -171,7 +171,8 @@ def test_what_was_stored_is_compared() -> None:
     assert padding.way == (
         "Sent in Explicit VR Little Endian (status 0000); returned in Explicit VR Little Endian by C-GET."
     )
-    assert padding.signatures == "0 of 1 verify; 1 went in"
+    assert padding.signatures == "0 of 1 verify; as sent: 1 of 1 verify"
+    assert rows["ct"].signatures == "1 of 1 verify"
     assert (rows["ct"].same, rows["ecg"].same) == (True, None)
     assert rows["ecg"].way.endswith("(status A700); not retrieved: it was refused.")
     assert rows["kos"].way == "Not stored: the SUT does not take them"
@@ -214,7 +215,7 @@ def test_a_report_on_signatures_alone_says_nothing_of_tls(pki: Pki, record: RunR
     page = render(made, tmp_path).read_text(encoding="utf-8")
     assert "Acceptance protocol: digital signatures" in page
     assert 'id="certificates"' not in page and 'href="#certificates"' not in page
-    assert "objects is handed over as files" in page
+    assert "objects is handed files." in page
 
 
 def test_evidence_is_linked_where_it_is_shown(pki: Pki, record: RunRecord, tmp_path: Path) -> None:
