@@ -18,7 +18,7 @@ from reference_impl.signatures.checking import MacChecker, MacFinding
 from reference_impl.signatures.coverage import uncovered
 from reference_impl.signatures.datetimes import has_offset, parsed_time
 from reference_impl.signatures.documents import document_of
-from reference_impl.signatures.elements import Element, tag_text
+from reference_impl.signatures.elements import Element, Level, tag_text
 from reference_impl.signatures.mac import is_excluded
 from reference_impl.signatures.macros import DigitalSignature, LevelMacros, read_macros
 from reference_impl.signatures.narrowing import narrowed
@@ -78,6 +78,7 @@ class _Verification:
         self._checker = MacChecker(file, policy)
         self._present = tuple(map(_present, file.root.elements))
         self._document: DocumentResult | None = None
+        self._found_uncovered: dict[tuple[int, frozenset[int]], tuple[Reason, ...]] = {}
 
     def result(self) -> FileResult:
         file, policy = self._file, self._policy
@@ -133,10 +134,10 @@ class _Verification:
         if found.outside and any(each.code == "digest-info" for each in found.reasons):
             verdicts.append(Standing.INVALID)
         for standing, reason in (
-            *self._list_faults(found, rows, signature),
+            *self._list_faults(found, rows, macros, signature),
             *self._certificate_faults(signature, certificate, timestamp),
             *self._timestamp_faults(signature, timestamp),
-            *self._structure_faults(macros, found),
+            *self._structure_faults(macros, signature, found),
         ):
             verdicts.append(standing)
             reasons.append(reason)
@@ -171,10 +172,17 @@ class _Verification:
             covers_sequences=any(element.has_items for element in elements),
             covers_encapsulated=any(element.length is None and not element.has_items for element in elements),
             profiles=self._profiles(listed, macros.location, algorithm, scheme, signature) if parameters else (),
-            uncovered=uncovered({each.tag: each.vr for each in level.elements}, signed - set(_forbidden(rows))),
+            uncovered=self._uncovered(level, signed - set(_forbidden(rows))),
             encoding=(*signature.encoding, *_offset_faults(signature), *(parameters.encoding if parameters else ())),
             reasons=tuple(reasons),
         )
+
+    def _uncovered(self, level: Level, signed: frozenset[int]) -> tuple[Reason, ...]:
+        """What nobody should believe to be signed; the same for all signatures over the same elements."""
+        key = (level.row, signed)
+        if key not in self._found_uncovered:
+            self._found_uncovered[key] = uncovered({each.tag: each.vr for each in level.elements}, signed)
+        return self._found_uncovered[key]
 
     # -- certificate and time ------------------------------------------------------------------------------------------
 
@@ -240,7 +248,11 @@ class _Verification:
     # -- list and structure --------------------------------------------------------------------------------------------
 
     def _list_faults(
-        self, found: MacFinding, rows: dict[int, tuple[Element, ...]], signature: DigitalSignature
+        self,
+        found: MacFinding,
+        rows: dict[int, tuple[Element, ...]],
+        macros: LevelMacros,
+        signature: DigitalSignature,
     ) -> Iterator[tuple[Standing, Reason]]:
         skip = self._policy.skip
         if found.parameters is None or found.standing is Standing.UNKNOWN:
@@ -252,11 +264,16 @@ class _Verification:
             if len(same) > 1 and Skip.DUPLICATES not in skip:
                 text = f"the signed element {tag_text(tag)} stands there {len(same)} times"
                 yield Standing.INVALID, Reason("duplicate-element", text, same[1].place)
-        syntax = self._checker.syntax_problem(found.parameters)
+        syntax = self._checker.syntax_problem(found.parameters, macros.level, found.tags)
         if syntax is not None and found.standing is Standing.VALID:
             yield Standing.UNKNOWN, syntax
 
-    def _structure_faults(self, macros: LevelMacros, found: MacFinding) -> Iterator[tuple[Standing, Reason]]:
+    def _structure_faults(
+        self, macros: LevelMacros, signature: DigitalSignature, found: MacFinding
+    ) -> Iterator[tuple[Standing, Reason]]:
+        for each in (*signature.encoding, *(found.parameters.encoding if found.parameters else ())):
+            if each.code == "vr":  # of what the MAC does not cover, so that anybody could change it
+                yield Standing.UNKNOWN, each
         for problem in macros.problems:
             if problem.code == "duplicate":
                 yield Standing.UNKNOWN, problem
