@@ -91,6 +91,42 @@ class SeenSignature:
         return f"{self.object}, signature {self.facts.number}{place}"
 
 
+@dataclass
+class _Obtained:
+    """What came of all that was to be signed: `declined` came back unsigned, or did not, by the SUT's own decision."""
+
+    objects: list[SeenObject] = field(default_factory=list)
+    declined: list[str] = field(default_factory=list)
+    lacking: list[str] = field(default_factory=list)
+    first: Missing | None = None  # why there is no object, where there is none
+
+    def take(self, subject: str, facts: CreatedObjects) -> None:
+        """Take in what came of one instance, or of all that the SUT brought itself."""
+        signed = [SeenObject(each) for each in facts.objects if each.result.signatures]
+        self.objects += signed
+        problems = [reason for each in facts.objects for reason in each.result.problems if not each.result.signatures]
+        if problems:
+            whence = f"came back for {subject}" if subject else "came from the SUT"
+            self.lacks(subject, Missing(f"what {whence} cannot be read: {problems[0].text}", SIGN))
+        elif subject and not signed:
+            driver = facts.driver
+            how = f": {driven(driver)}" if driver is not None else ""
+            why = (
+                f"{subject} came back without a signature" if facts.objects else f"nothing came back for {subject}{how}"
+            )
+            if driver is not None and (driver.problem or driver.timed_out):
+                self.lacks(subject, Missing(why, SIGN))
+            else:
+                self.declined.append(subject)
+                self.first = self.first or Missing(why, SIGN)
+
+    def lacks(self, subject: str, why: Missing) -> None:
+        """Take note of what was not seen, or cannot be read."""
+        self.first = self.first or why
+        if subject:
+            self.lacking.append(subject)
+
+
 class SignatureCreator:
     """The creator of the claim that is judged."""
 
@@ -101,48 +137,30 @@ class SignatureCreator:
         self.sut = sut
 
     @cached_property
-    def _obtained(self) -> tuple[tuple[SeenObject, ...], tuple[str, ...], Missing | None]:
-        """The signed objects, what was to be signed and is not, and why the first of them is not."""
-        objects: list[SeenObject] = []
-        lacking: list[str] = []
-        first: Missing | None = None
+    def _obtained(self) -> _Obtained:
+        found = _Obtained()
         for endpoint in self._endpoints:
             for subject in self._observations.subjects(endpoint, CreatedObjects) or ("",):
                 try:
                     facts = self._observations.facts(endpoint, CreatedObjects, subject)
                 except Missing as missing:
-                    first = first or missing
-                    lacking += [subject] if subject else []
-                    continue
-                found = [SeenObject(each) for each in facts.objects if each.result.signatures]
-                objects += found
-                if subject and not found:
-                    lacking.append(subject)
-                    first = first or Missing(self._why_unsigned(subject, facts), SIGN)
-        return tuple(objects), tuple(lacking), first
-
-    @staticmethod
-    def _why_unsigned(subject: str, facts: CreatedObjects) -> str:
-        problems = [reason for each in facts.objects for reason in each.result.problems]
-        if problems:
-            return f"what came back for {subject} cannot be read: {problems[0].text}"
-        if facts.objects:
-            return f"{subject} came back without a signature"
-        how = f": {driven(facts.driver)}" if facts.driver is not None else ""
-        return f"nothing came back for {subject}{how}"
+                    found.lacks(subject, missing)
+                else:
+                    found.take(subject, facts)
+        return found
 
     @property
     def objects(self) -> tuple[SeenObject, ...]:
         """The signed objects of all endpoints. Raises `Missing` where there is none."""
-        objects, _, first = self._obtained
-        if not objects:
-            raise first or Missing(f"no signed object was found at {self.name}", SIGN)
-        return objects
+        found = self._obtained
+        if not found.objects:
+            raise found.first or Missing(f"no signed object was found at {self.name}", SIGN)
+        return tuple(found.objects)
 
     @property
     def lacking(self) -> tuple[str, ...]:
-        """Instances that the SUT was given to sign and that did not come back signed."""
-        return self._obtained[1]
+        """Instances of which it is not known how the SUT signs them: it was not seen, or cannot be read."""
+        return tuple(self._obtained.lacking)
 
     @property
     def observed_at(self) -> datetime:
@@ -174,14 +192,16 @@ class SignatureCreator:
 
     def not_concerned(self, what: str, objects: Sequence[SeenObject]) -> Missing | NotApplicable:
         """The outcome where nothing is concerned: `what` says what none of `objects` has."""
-        examined = counted(len(objects), "signed object")
+        left = len(self._obtained.declined)
+        unsigned = f", {left} left unsigned" if left else ""
+        reason = f"no signed object has {what} ({counted(len(objects), 'signed object')} examined{unsigned})"
         if self.lacking:
             return Missing(
-                f"no signed object has {what} ({examined} examined); not signed: {in_a_row(self.lacking)}",
-                "Let the SUT sign these objects, too, or narrow `select` to those that it can sign.",
+                f"{reason}; not obtained: {in_a_row(self.lacking)}",
+                "See why these objects did not come, or narrow `select` to those that the SUT can sign.",
                 evidence_of(objects),
             )
-        return NotApplicable(f"no signed object has {what} ({examined} examined)", evidence_of(objects))
+        return NotApplicable(reason, evidence_of(objects))
 
 
 SeenT = TypeVar("SeenT", SeenObject, SeenSignature)

@@ -343,7 +343,7 @@ def test_without_objects_everything_is_inconclusive() -> None:
     reasons = {
         "never observed": "not observed",
         "no objects": "no signed object",
-        "unsigned": "ct came back without a signature",
+        "unsigned": "ct came back unsigned",
         "nothing": "nothing came back for ct: its driver ended with status 3 (no key)",
         "not obtained": "the driver did not end",
         "unreadable": "what came back for ct cannot be read: cut short",
@@ -355,16 +355,30 @@ def test_without_objects_everything_is_inconclusive() -> None:
         assert all(each.remedy for each in found.values()), name
 
 
-def test_what_no_object_calls_for_is_open_where_some_were_not_signed() -> None:
-    given = [created(image(), subject="ct"), unobserved(SIGNER, CreatedObjects, "sr", "the driver failed")]
-    found = verdicts(given, C1)
-    assert found["C.1-timestamp-type"].kind.value == "inconclusive"
-    assert "not signed: sr" in found["C.1-timestamp-type"].reason
-    assert found["C.1-rsa"].kind.value == "pass"
-    complete = verdicts([created(image(), subject="ct")], C1)
-    assert (
-        complete["C.1-timestamp-type"].reason == "no signed object has a certified timestamp (1 signed object examined)"
-    )
+def test_what_no_object_calls_for_is_open_where_some_were_not_seen() -> None:
+    stopped = DriverOutcome(kind="command", timed_out=True, seconds=60)
+    unseen = [
+        unobserved(SIGNER, CreatedObjects, "sr", "the driver failed"),
+        created(subject="sr", driver=stopped),
+        created(FileResult("x", Standing.UNKNOWN, problems=(reason("unreadable"),)), subject="sr"),
+    ]
+    for each in unseen:
+        found = verdicts([created(image(), subject="ct"), each], C1)
+        assert found["C.1-timestamp-type"].kind.value == "inconclusive"
+        assert "not obtained: sr" in found["C.1-timestamp-type"].reason
+        assert found["C.1-rsa"].kind.value == "pass"
+
+
+def test_nobody_is_obliged_to_sign_a_given_object() -> None:
+    declining = [
+        created(replace(image(), signatures=()), subject="sr"),
+        created(subject="ecg", driver=DriverOutcome(kind="command", exit_status=1)),
+    ]
+    found = verdicts([created(image(), subject="ct"), *declining], C1)["C.1-timestamp-type"]
+    assert found.kind.value == "not_applicable"
+    assert found.reason == "no signed object has a certified timestamp (1 signed object examined, 2 left unsigned)"
+    complete = verdicts([created(image(), subject="ct")], C1)["C.1-timestamp-type"]
+    assert complete.reason == "no signed object has a certified timestamp (1 signed object examined)"
 
 
 def test_objects_are_gathered_from_all_subjects() -> None:
