@@ -241,7 +241,8 @@ def _object(made: CreatedObjects, one: SignedObject, cited: Mapping[str, str], *
     meta = ["could not be read" if result.problems else "no signature"]
     if result.signatures:
         meta = [plural(len(result.signatures), "signature")]
-        meta.append(f"follows {', '.join(met)}" if met else "follows no profile of Annex C")
+        follows = "follows" if any(each.standing == Standing.VALID for each in result.signatures) else "would follow"
+        meta.append(f"{follows} {', '.join(met)}" if met else f"{follows} no profile of Annex C")
         meta += _lacks(result)
     return ObjectEntry(
         name=one.name or result.sop_instance or result.path,
@@ -263,8 +264,13 @@ def _lacks(result: FileResult) -> list[str]:
         return ["none covers the object as a whole"]
     common = set.intersection(*({each.text for each in one.uncovered} for one in top))
     whole = (each.text for each in top[0].uncovered if each.text in common and not each.text.startswith(_PARTLY))
-    named = [text.split(":", maxsplit=1)[0] for text in whole][:2]
-    return [f"not signed: {', '.join(named)}"] if named else []
+    named = list(whole)[:2]
+    return [f"not signed: {', '.join(map(_short, named))}"] if named else []
+
+
+def _short(text: str) -> str:
+    """What is signed or not, without what follows from it."""
+    return text.split(":", maxsplit=1)[0]
 
 
 def _signature(one: SignatureResult) -> SignatureEntry:
@@ -286,7 +292,8 @@ def _signature(one: SignatureResult) -> SignatureEntry:
 
 
 def _facts(one: SignatureResult) -> Iterable[tuple[str, str]]:
-    yield "Profiles followed", ", ".join(one.profiles) or "none of Annex C"
+    followed = ", ".join(one.profiles) or "none of Annex C"
+    yield "Profiles followed", f"{followed}, if it verified" if one.standing == Standing.INVALID else followed
     if one.certificate is not None:
         yield "Signer", one.certificate.subject or "(empty)"
         yield "Certificate", _certificate(one.certificate)
@@ -335,7 +342,8 @@ def _covered(one: SignatureResult) -> Iterable[str]:
     tags = [number for number in map(tag_number, one.signed) if number is not None]
     for group in groups():
         if group.among(tags):
-            yield f"{_PARTLY}: {group.text}" if group.code in partly else group.text
+            said = _short(group.text)
+            yield f"{_PARTLY}: {said}" if group.code in partly else said
 
 
 def _answer(one: VerifierAnswer, cited: Mapping[str, str]) -> AnswerRow:

@@ -118,6 +118,8 @@ def test_a_signature_is_told_to_the_element() -> None:
 
 def test_the_facts_of_a_signature() -> None:
     told = entry(BROKEN)
+    assert told["Profiles followed"] == "C.1, if it verified"
+    assert objects(created(signed("ct", result(BROKEN))))[0].meta.startswith("1 signature; would follow C.1;")
     assert told["Signer"] == "CN=CT 1,O=St. Elsewhere"
     assert told["Certificate"].startswith("at signing valid, now not valid; RSA 2048 bits, 2024-01-01 to 2026-01-01")
     assert told["Signed at"] == "2025-03-14 09:15:00 +0100"
