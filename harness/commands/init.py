@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -33,6 +34,15 @@ class _Question:
     default: str = ""
 
 
+CREATORS = frozenset({"C.1", "C.2", "C.3", "C.4", "A.4"})
+VERIFIERS = frozenset({"C.1", "C.2", "C.3", "A.2"})
+STORERS = frozenset({"A.2", "A.3"})
+"""Profiles by the role in which a device is judged by them."""
+_OF_OBJECTS = (
+    _Question("sign_command", "Command that makes it sign {input} into {output}, if there is one"),
+    _Question("signed_folder", "Folder with objects that it has signed, if there is one"),
+    _Question("verify_command", "Command that makes it verify {input}, if there is one"),
+)
 _QUESTIONS = (
     _Question("host", "Host name or address of the device"),
     _Question("port", "Port of its secure DICOM service", "2762"),
@@ -53,7 +63,9 @@ def init(
     out: Annotated[Path, typer.Option("--out", help="File to write.")] = Path("sut.toml"),
     profile: Annotated[list[str] | None, typer.Option("--profile", help="Profile claimed; may be repeated.")] = None,
     edition: option.Edition = None,
-    protocol: Annotated[str, typer.Option("--protocol", help="dicom-tls, https or syslog-tls.")] = "dicom-tls",
+    protocol: Annotated[
+        str | None, typer.Option("--protocol", help="dicom-tls, https or syslog-tls; of archives dicom or http, too.")
+    ] = None,
     host: Annotated[str | None, typer.Option("--host", help="Host name or address.")] = None,
     port: Annotated[int | None, typer.Option("--port", help="Port.")] = None,
     called_aet: Annotated[str | None, typer.Option("--called-aet", help="AE title of the device.")] = None,
@@ -66,6 +78,13 @@ def init(
     ] = "",
     driver_command: Annotated[
         str, typer.Option("--driver-command", help="Command that makes it connect, e.g. 'echoscu ... {host} {port}'.")
+    ] = "",
+    sign_command: Annotated[
+        str, typer.Option("--sign-command", help="Command that makes it sign, e.g. 'sign {input} {output}'.")
+    ] = "",
+    signed_folder: Annotated[str, typer.Option("--signed-folder", help="Folder with objects that it has signed.")] = "",
+    verify_command: Annotated[
+        str, typer.Option("--verify-command", help="Command that makes it verify, e.g. 'verify {input}'.")
     ] = "",
     server_name: Annotated[str, typer.Option("--server-name", help="Name to ask for and to check.")] = "",
     sut_id: Annotated[str | None, typer.Option("--id", help="Short name of the device.")] = None,
@@ -88,6 +107,7 @@ def init(
     from harness.claims import default_edition
     from harness.errors import UsageProblem
     from harness.sut_clients import Listen
+    from harness.sut_parts import SIGNATURE_PROFILES
     from harness.target import ENDPOINT_NAMES
 
     if out.exists() and not force:
@@ -105,33 +125,49 @@ def init(
         "site": site,
         "tester": tester,
     }
+    profiles = profile or ["B.12"]
+    transport = [name for name in profiles if name not in SIGNATURE_PROFILES]
     client = listen is not None or bool(driver_command)
-    served = port is not None or not client
+    stores = bool(STORERS.intersection(profiles))
+    served = port is not None or (bool(transport) and not client) or stores
+    asking = sys.stdin.isatty() and not non_interactive
+    handed = {"sign_command": sign_command, "signed_folder": signed_folder, "verify_command": verify_command}
+    if len(transport) < len(profiles):
+        _complete_objects(handed, profiles, ask=asking)
     if not served:
         given["port"] = ""
-    asking = sys.stdin.isatty() and not non_interactive
-    _complete(given, ask=asking)
-    if asking and not client:
+    if not served and not client:
+        given |= {name: given[name] or "" for name in ("host", "called_aet", "calling_aet")}
+    _complete(given, ask=asking, reached=served or client)
+    if asking and transport and not client:
         listen = _listen_port()
         client = listen is not None
     if client and not listen_name and Listen().needs_name(given["host"]):
         listen_name = _listen_name(ask=asking)
-    values = given | {
-        "file": out.name,
-        "protocol": protocol,
-        "endpoint": ENDPOINT_NAMES.get(protocol, "endpoint"),
-        "client_endpoint": _CLIENTS.get(protocol, "client"),
-        "served": served,
-        "client": client,
-        "listen": listen or 0,
-        "listen_name": listen_name,
-        "driver": "run" if driver_command else "people",
-        "driver_command": driver_command,
-        "instruction": _INSTRUCTION,
-        "server_name": server_name,
-        "claims": [(name, edition or default_edition(name)) for name in profile or ["B.12"]],
-        "paths": {"client_certificate": cert, "client_key": key, "trust_anchors": ca, "campaign": campaign},
-    }
+    kind = protocol or ("dicom-tls" if transport else "dicom")
+    values = (
+        given
+        | handed
+        | {
+            "file": out.name,
+            "protocol": kind,
+            "endpoint": ENDPOINT_NAMES.get(kind, "endpoint") if transport else "archive",
+            "client_endpoint": _CLIENTS.get(kind, "client"),
+            "transport": bool(transport),
+            "stores": stores,
+            "served": served,
+            "client": client,
+            "listen": listen or 0,
+            "listen_name": listen_name,
+            "driver": "run" if driver_command else "people",
+            "driver_command": driver_command,
+            "instruction": _INSTRUCTION,
+            "server_name": server_name,
+            "profiles": [(name, edition or default_edition(name)) for name in profiles],
+            "paths": {"client_certificate": cert, "client_key": key, "trust_anchors": ca, "campaign": campaign},
+        }
+    )
+    values["claims"] = _claims(values)
     text = sut_file_text(values, folder=out.resolve().parent)
     try:
         out.write_text(text, encoding="utf-8")
@@ -141,8 +177,28 @@ def init(
     return 0
 
 
-def _complete(given: dict[str, Any], *, ask: bool) -> None:
-    """Fill in what no flag gave: from the terminal, or with defaults. Raises `UsageProblem` without a host."""
+def _complete_objects(handed: dict[str, str], profiles: Sequence[str], *, ask: bool) -> None:
+    """Fill in how objects are handed over where no flag says: from the terminal, or a folder of signed ones."""
+    wanted = [
+        one
+        for one in _OF_OBJECTS
+        if (one.key == "verify_command" and VERIFIERS.intersection(profiles))
+        or (one.key != "verify_command" and CREATORS.intersection(profiles))
+    ]
+    if ask and not any(handed.values()):
+        for question in wanted:
+            sys.stderr.write(f"{question.text} []: ")
+            sys.stderr.flush()
+            handed[question.key] = sys.stdin.readline().strip()
+    if not any(handed.values()) and CREATORS.intersection(profiles):
+        handed["signed_folder"] = "signed"
+
+
+def _complete(given: dict[str, Any], *, ask: bool, reached: bool = True) -> None:
+    """Fill in what no flag gave: from the terminal, or with defaults.
+
+    Raises `UsageProblem` without a host for a device that is reached, or connects.
+    """
     from harness.errors import UsageProblem
 
     for question in _QUESTIONS:
@@ -155,7 +211,7 @@ def _complete(given: dict[str, Any], *, ask: bool) -> None:
             sys.stderr.flush()
             answer = sys.stdin.readline().strip()
         given[question.key] = answer or question.default
-    if not given["host"]:
+    if reached and not given["host"]:
         raise UsageProblem("--host is missing; give the device's host name or address")
     if given["port"] == "":
         return  # it is the device that connects
@@ -191,10 +247,23 @@ def _listen_name(*, ask: bool) -> str:
     return answer
 
 
-def _roles(values: dict[str, Any]) -> list[tuple[str, str]]:
-    """The roles that are claimed, each with its endpoint."""
-    roles = [("tls-server", values["endpoint"])] if values["served"] else []
-    return [*roles, ("tls-client", values["client_endpoint"])] if values["client"] else roles
+def _claims(values: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """What is claimed: profile, edition, role, endpoint."""
+    from harness.sut_parts import SIGNATURE_PROFILES
+
+    claims = []
+    signs = bool(values["sign_command"] or values["signed_folder"])
+    for profile, edition in values["profiles"]:
+        objects = profile in SIGNATURE_PROFILES
+        roles = [
+            ("tls-server", values["endpoint"], values["served"] and not objects),
+            ("tls-client", values["client_endpoint"], values["client"] and not objects),
+            ("signature-creator", "signer", signs and profile in CREATORS),
+            ("signature-verifier", "verifier", bool(values["verify_command"]) and profile in VERIFIERS),
+            ("instance-storer", values["endpoint"], profile in STORERS),
+        ]
+        claims += [(profile, edition, role, endpoint) for role, endpoint, holds in roles if holds]
+    return claims
 
 
 def sut_file_text(values: dict[str, Any], *, folder: Path) -> str:
@@ -211,22 +280,19 @@ def sut_file_text(values: dict[str, Any], *, folder: Path) -> str:
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701 - TOML
     environment.filters["toml"] = _toml
     catalogue = load_catalogue()
-    protocol = values["protocol"]
-    roles = _roles(values)
+    protocols = {"signer": "files", "verifier": "files"}
     bound = [
         each
         for each in catalogue
         if any(
-            each.applies_to(profile, edition, role, protocol)
-            for profile, edition in values["claims"]
-            for role, _ in roles
+            each.applies_to(profile, edition, role, protocols.get(endpoint, values["protocol"]))
+            for profile, edition, role, endpoint in values["claims"]
         )
     ]
     today = date.today()
     credentials = [(name, _path(values["paths"].get(name), folder), example) for name, example in _CREDENTIALS]
     text = environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
         **values,
-        roles=roles,
         credentials=credentials,
         questions=[each for each in bound if each.judged == "by-declaration"],
         asks=[each for each in bound if each.judged == "by-operator"],

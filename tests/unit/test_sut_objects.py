@@ -204,5 +204,5 @@ def test_what_is_judged_again_by_another_profile_keeps_its_role() -> None:
     held = [("A.2", "2026c", "instance-storer"), ("B.12", "2026c", "tls-server"), ("B.13", "2026c", "tls-server")]
     for profile, judged in (("A.2", ["A.2", "B.12"]), ("B.13", ["A.3", "B.13"])):
         assert [claim.profile for claim in claims_to_judge(sut, profile, None, held)] == judged
-    with pytest.raises(UsageProblem, match="--profile: A.2 is not judged for the role 'signature-creator'"):
+    with pytest.raises(UsageProblem, match=r"--profile: A\.2 is not judged for the role"):
         claims_to_judge(parse(SIGNER).record, "A.2", None, held)
