@@ -111,9 +111,7 @@ class _Obtained:
         elif subject and not signed:
             driver = facts.driver
             how = f": {driven(driver)}" if driver is not None else ""
-            why = (
-                f"{subject} came back without a signature" if facts.objects else f"nothing came back for {subject}{how}"
-            )
+            why = f"{subject} came back unsigned" if facts.objects else f"nothing came back for {subject}{how}"
             if driver is not None and (driver.problem or driver.timed_out):
                 self.lacks(subject, Missing(why, SIGN))
             else:
