@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom import Dataset, dcmread
@@ -76,7 +77,7 @@ def test_another_client_gets_the_same(node: StorageNode, instances: dict[str, In
     brought: list[bytes] = []
 
     def take(event: evt.Event) -> int:
-        brought.append(event.request.DataSet.getvalue())
+        brought.append(event.encoded_dataset(include_meta=False))
         return 0
 
     entity = AE(ae_title="OTHER")
@@ -84,7 +85,7 @@ def test_another_client_gets_the_same(node: StorageNode, instances: dict[str, In
     entity.add_requested_context(STUDY_ROOT + GET)
     entity.add_requested_context(STUDY_ROOT + FIND)
     entity.add_requested_context(instance.sop_class, instance.syntax)
-    roles = [build_role(instance.sop_class, scp_role=True)]
+    roles: list[Any] = [build_role(instance.sop_class, scp_role=True)]
     asked = entity.associate(
         *node.address, ae_title=node.ae_title, ext_neg=roles, evt_handlers=[(evt.EVT_C_STORE, take)]
     )
