@@ -14,7 +14,7 @@ Change = Callable[[Plan, FileResult], Plan]
 """Turns the plan for an instance, of which the result of verifying is known, into another."""
 Condition = Callable[[FileResult], bool]
 
-_MAC_ID, _MAC_SYNTAX, _DATE_TIME, _TIMESTAMP_TYPE = 0x04000005, 0x04000010, 0x04000105, 0x04000305
+_SIGNATURE_UID, _DATE_TIME, _TIMESTAMP_TYPE = 0x04000100, 0x04000105, 0x04000305
 _ABSENT = 0x00104000  # Patient Comments: no instance of the set has it
 _LOW_GROUP = 0x00020010
 _SIGNATURES = 0xFFFAFFFA
@@ -140,7 +140,7 @@ BASE_CHANGES: Mapping[str, Change] = {
     "lists-signatures": deviating(list_unsigned=(_SIGNATURES,)),
     "lists-padding": deviating(holding("(FFFC,FFFC)"), list_unsigned=(_PADDING,)),
     # The items of both sequences
-    "omits-mac-transfer-syntax": deviating(omit_parameters=frozenset({_MAC_SYNTAX})),
+    "omits-signature-uid": deviating(omit=frozenset({_SIGNATURE_UID})),
     "encodes-date-as-text": deviating(value_representations=((_DATE_TIME, "LO"),)),
     "reuses-mac-ids": deviating(mac_id=0),
     "refers-to-no-mac-parameters": _in_items(referenced_mac_id=315),

@@ -16,8 +16,9 @@ PREFIX = "leaves-out-"
 
 
 def leaving_out() -> Mapping[str, Change]:
-    """A fault for each entry of the lists that says what to sign."""
-    rules = (rule for profile in PROFILES.values() for rule in profile.rules if rule.kind != "declaration")
+    """A fault for each entry of the lists that says what to sign; what is within a sequence is left out with that."""
+    entries = (rule for profile in PROFILES.values() for rule in profile.rules)
+    rules = (rule for rule in entries if rule.kind != "declaration" and not rule.within)
     return {f"{PREFIX}{rule.name}": _leaving_out(rule.name) for rule in rules}
 
 

@@ -70,6 +70,11 @@ def _coded(*codes: str) -> Callable[[Reason], bool]:
     return lambda reason: reason.code.startswith(codes)
 
 
+def _explaining(policy: Policy) -> Policy:
+    """Why a MAC differs is found out."""
+    return replace(policy, variants=True)
+
+
 def _covering_all(result: FileResult, standing: Standing, _rule: str) -> Standing:
     """What is not signed counts against the object."""
     if standing is Standing.VALID and any(each.uncovered for each in result.signatures if not each.location):
@@ -93,6 +98,8 @@ _OVERLOOKED = {
     "added-in-sequence": "what was added to a signed sequence",
     "item-order": "another order of items",
     "changed-vr": "changed VRs",
+    "duplicate-element": "signed elements that stand in an object twice",
+    "mac-id": "signatures that refer to no MAC parameters or to several",
     "signature-fields": "changed fields of the signature",
     "other-object": "signatures of other objects",
     "wrong-mac": "MACs formed in another way",
@@ -122,17 +129,15 @@ VERIFIER_BEHAVIOURS: Mapping[str, VerifierBehaviour] = {
     "ignores-issuer": _forgiving(_coded("certificate-untrusted")),
     "ignores-timestamp": _skipping(Skip.TIMESTAMP),
     "ignores-coverage": _skipping(Skip.COVERAGE),
-    "ignores-duplicates": _skipping(Skip.DUPLICATES),
     "ignores-mac-id": _skipping(Skip.MAC_ID),
     "ignores-mac-transfer-syntax": _skipping(Skip.SYNTAX),
     "ignores-nested-signatures": _skipping(Skip.NESTED),
     "ignores-further-signatures": _skipping(Skip.OTHERS),
     "takes-unverifiable-for-valid": _skipping(Skip.UNKNOWN),
-    "takes-any-variant-of-mac": _forgiving(_coded("mac-variant")),
+    "takes-any-variant-of-mac": replace(_forgiving(_coded("mac-variant")), policy=_explaining),
     "forms-macs-with-group-lengths": _forming("group-lengths-included"),
     "forms-macs-without-item-tags": _forming("item-tags-omitted"),
     "forms-macs-without-fragment-tags": _forming("encapsulated-item-tags-omitted"),
-    "forms-macs-without-padding": _forming("values-trimmed"),
     "demands-full-coverage": VerifierBehaviour(conclusion=_covering_all),
     **{f"overlooks-{rule}": _overlooking(rule) for rule in _OVERLOOKED},
     **{f"refuses-{rule}": _refusing(rule) for rule in _REFUSED},
