@@ -7,23 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TypeVar
 
 from harness.record.facts import (
     CertificateResult,
     CreatedObjects,
-    Difference,
     FileResult,
     Reason,
     SignatureResult,
     SignedObject,
     Standing,
-    StoredObject,
     TimestampResult,
-    VerifierAnswer,
 )
 from reports.dicom_words import date_time, named_place, places_text, reason_text, syntax_name, tag_number
 from reports.facts import Endpoint
+from reports.objects_shown import AnswerRow, StoredRow, answer_row, stored_row
 from reports.text import plural
 from reports.trials import driver_of
 from reports.words import VerdictWord
@@ -52,25 +51,12 @@ _MANY = {
     "unsigned": ("is none", "are none"),
     "valid": ("verifies", "verify"),
 }
-_EXPECTED = {"valid": "calls it valid", "not-valid": "does not call it valid", "either": "either"}
-_OTHERWISE = {"valid": {"invalid", "unverifiable"}, "not-valid": {"valid"}, "either": set[str]()}
-_ANSWERS = {"valid": "valid", "invalid": "not valid", "unverifiable": "cannot be verified", "": "no answer understood"}
 _SCHEMES = {
     "rsa-pkcs1-v1.5": "RSA (PKCS #1 v1.5)",
     "rsa-other": "RSA with another padding",
     "ecdsa": "ECDSA",
     "dsa": "DSA",
     "": "unknown signature scheme",
-}
-_DIFFERENCES = {
-    "value": "value changed",
-    "removed": "removed",
-    "added": "added",
-    "vr": "VR changed",
-    "item-order": "items in another order",
-    "items": "another number of items",
-    "signature": "signature",
-    "transfer-syntax": "transfer syntax",
 }
 _ORDER = {"fail": 0, "warning": 1, "": 2}
 _ROW = TypeVar("_ROW", "AnswerRow", "StoredRow")
@@ -125,42 +111,6 @@ class ObjectEntry:
 
 
 @dataclass(frozen=True)
-class AnswerRow:
-    """One crafted object and what the SUT said of it. `kind` is the worst verdict that rests on it; `striking`: another
-    answer than a conforming verifier's.
-    """
-
-    name: str
-    text: str
-    expected: str
-    answered: str
-    told_by: str
-    exchange: str
-    striking: bool = False
-    kind: str = ""
-
-
-@dataclass(frozen=True)
-class StoredRow:
-    """One object that was stored and retrieved. `same` where nothing that counts was changed."""
-
-    name: str
-    text: str
-    way: str
-    same: bool | None
-    differences: tuple[str, ...]
-    left_out: int
-    signatures: str
-    exchanges: tuple[str, ...]
-    kind: str = ""
-
-    @property
-    def striking(self) -> bool:
-        """Whether anything differs."""
-        return bool(self.differences)
-
-
-@dataclass(frozen=True)
 class Signatures:
     """What is shown for one endpoint."""
 
@@ -184,15 +134,18 @@ def signatures_of(at: Endpoint, cited: Mapping[str, str]) -> Signatures | None:
         name=at.name,
         created=Shown(entries, left_out) if at.created else None,
         created_says=_summary([one.result for _, one in objects]) if at.created else "",
-        answers=_shown([_answer(answer, cited) for answer in at.answers]),
-        stored=_shown([_stored(stored, cited) for stored in at.stored]),
+        answers=_shown([answer_row(answer, cited) for answer in at.answers]),
+        stored=_shown([stored_row(stored, cited) for stored in at.stored]),
         missing=nothing[:MOST_ROWS],
     )
 
 
 def _shown(rows: list[_ROW]) -> Shown | None:
+    """The first rows as far as they fit: what a SUT says can be long."""
     rows.sort(key=lambda row: (_ORDER[row.kind], not row.striking))
-    return Shown(tuple(rows[:MOST_ROWS]), max(0, len(rows) - MOST_ROWS)) if rows else None
+    sizes = accumulate(len(repr(row)) for row in rows[:MOST_ROWS])
+    fitting = tuple(row for row, size in zip(rows, sizes, strict=False) if size <= _CHARACTERS)
+    return Shown(fitting, len(rows) - len(fitting)) if rows else None
 
 
 def _entries(
@@ -344,65 +297,6 @@ def _covered(one: SignatureResult) -> Iterable[str]:
         if group.among(tags):
             said = _short(group.text)
             yield f"{_PARTLY}: {said}" if group.code in partly else said
-
-
-def _answer(one: VerifierAnswer, cited: Mapping[str, str]) -> AnswerRow:
-    expected = _EXPECTED[one.treatment]
-    if one.level == "should" and one.treatment != "either":
-        expected = f"should: {expected}"
-    driver = f" {driver_of(one.driver)}" if one.driver is not None and not one.answer else ""
-    return AnswerRow(
-        name=one.case,
-        text=one.text or one.case,
-        expected=expected,
-        answered="not shown" if one.skipped else _ANSWERS[one.answer],
-        told_by=one.skipped or f"{one.told_by}{driver}".strip(),
-        exchange=one.exchange,
-        striking=one.answer in _OTHERWISE[one.treatment],
-        kind=cited.get(one.exchange, ""),
-    )
-
-
-def _stored(one: StoredObject, cited: Mapping[str, str]) -> StoredRow:
-    return StoredRow(
-        name=one.case,
-        text=one.text or one.case,
-        way=_way(one),
-        same=None if not one.retrieved else not one.differences,
-        differences=tuple(_difference(each) for each in one.differences[:MOST_REASONS]),
-        left_out=max(0, len(one.differences) - MOST_REASONS),
-        signatures=_fate(one.before, one.after) if one.retrieved else "",
-        exchanges=one.exchanges[:4],
-        kind=min((cited[each] for each in one.exchanges if each in cited), default=""),
-    )
-
-
-def _way(one: StoredObject) -> str:
-    if one.skipped:
-        return f"Not stored: {one.skipped}"
-    status = "no status" if one.store_status is None else f"status {one.store_status:04X}"
-    said = f"Sent in {syntax_name(one.stored_syntax)} ({status})" if one.stored_syntax else f"Not sent ({status})"
-    if one.retrieved:
-        return f"{said}; returned in {syntax_name(one.returned_syntax)} by {one.told_by or 'retrieval'}."
-    return f"{said}; not retrieved{f': {one.detail}' if one.detail else ''}."
-
-
-def _difference(one: Difference) -> str:
-    said = _DIFFERENCES[one.kind]
-    return f"{named_place(one.place)}: {said}{f' ({one.detail})' if one.detail else ''}" if one.place else said
-
-
-def _fate(before: FileResult | None, after: FileResult | None) -> str:
-    """How many signatures verify, and how many did where that was otherwise."""
-    if after is None:
-        return "not looked at"
-    told = _count(after)
-    return told if before is None or _count(before) == told else f"{told}; as sent: {_count(before)}"
-
-
-def _count(result: FileResult) -> str:
-    good = sum(each.standing == Standing.VALID for each in result.signatures)
-    return f"{good} of {len(result.signatures)} verify" if result.signatures else "none"
 
 
 def _bounded(reasons: Sequence[Reason]) -> tuple[str, ...]:

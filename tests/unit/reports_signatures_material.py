@@ -148,7 +148,7 @@ def stored() -> tuple[StoredObject, ...]:
     )  # fmt: skip
 
 
-def _event(kind: str, subject: str, facts: Frozen, endpoint: str) -> ObservationEvent:
+def event(kind: str, subject: str, facts: Frozen, endpoint: str = "objects") -> ObservationEvent:
     made = Observation(
         kind=kind, endpoint=endpoint, subject=subject, observed_at=AT, facts=facts.model_dump(mode="json")
     )
@@ -157,11 +157,11 @@ def _event(kind: str, subject: str, facts: Frozen, endpoint: str) -> Observation
 
 def signature_observations(endpoint: str = "objects") -> Iterator[ObservationEvent]:
     for subject, made in created_objects():
-        yield _event("signatures.created", subject, made, endpoint)
+        yield event("signatures.created", subject, made, endpoint)
     for answer in answers():
-        yield _event("signatures.verified", answer.case, answer, endpoint)
+        yield event("signatures.verified", answer.case, answer, endpoint)
     for one in stored():
-        yield _event("signatures.stored", one.case, one, endpoint)
+        yield event("signatures.stored", one.case, one, endpoint)
 
 
 def with_signatures(record: RunRecord, *more: ObservationEvent) -> RunRecord:
@@ -181,4 +181,4 @@ def many_objects(number: int) -> ObservationEvent:
     """A folder of `number` signed objects of long names and long lists."""
     one = signature(signed=tuple(f"({group:04X},0010)" for group in range(8, 408, 2)))
     objects = tuple(signed(f"image-{each:05d}" + "-long" * 20, result(one, one)) for each in range(number))
-    return _event("signatures.created", "", created(*objects, text="", left_out=7), "objects")
+    return event("signatures.created", "", created(*objects, text="", left_out=7), "objects")

@@ -14,7 +14,8 @@ from reports import render
 from reports.dicom_words import named_place
 from reports.facts import Endpoint, endpoints_of
 from reports.html import MAXIMUM_OCTETS
-from reports.signatures import MOST_OBJECTS, MOST_ROWS, AnswerRow, ObjectEntry, StoredRow, signatures_of
+from reports.objects_shown import AnswerRow, StoredRow
+from reports.signatures import MOST_OBJECTS, MOST_ROWS, ObjectEntry, signatures_of
 from reports.trials import cited_by
 from tests.unit.reports_material import realistic, verdict
 from tests.unit.reports_signatures_material import (
@@ -23,6 +24,7 @@ from tests.unit.reports_signatures_material import (
     certificate,
     created,
     created_objects,
+    event,
     many_objects,
     result,
     signature,
@@ -266,4 +268,17 @@ def test_thousands_of_objects_leave_the_report_readable(pki: Pki, record: RunRec
     assert len(page.encode()) <= MAXIMUM_OCTETS
     assert page.count('<details class="signed">') <= MOST_OBJECTS
     assert f"{2_003 - MOST_OBJECTS + 7} more objects: not shown here." in page
-    assert MOST_ROWS == 400
+
+
+def test_long_answers_leave_the_report_readable(record: RunRecord, tmp_path: Path) -> None:
+    long = answers()[0].model_copy(update={"text": "x" * 5_000, "told_by": "y" * 5_000})
+    many = [
+        event("signatures.verified", f"case-{n}", long.model_copy(update={"case": f"case-{n}"})) for n in range(900)
+    ]
+    made = record.model_copy(update={"observations": (*record.observations, *many)})
+    page = render(made, tmp_path).read_text(encoding="utf-8")
+    assert len(page.encode()) <= MAXIMUM_OCTETS
+    assert " more objects: in run.jsonl." in page
+    told = signatures_of(endpoint(answers=[answers()[0]] * 900), {})
+    assert told is not None and told.answers is not None
+    assert (len(told.answers.rows), told.answers.left_out) == (MOST_ROWS, 900 - MOST_ROWS)
