@@ -72,6 +72,7 @@ class Summary:
     detailed: list[FileResult] = field(default_factory=list)
     shown: list[tuple[Standing, str, str]] = field(default_factory=list)
     left_out: int = 0
+    without_anchors: int = 0
     interrupted: bool = False
 
     def add(self, result: FileResult) -> None:
@@ -87,6 +88,8 @@ class Summary:
         standing, reasons = self._judged(result)
         self.standings[standing] += 1
         self.signatures += len(result.signatures)
+        if any(reason.code == "no-anchors" for each in result.signatures for reason in each.reasons):
+            self.without_anchors += 1
         for each in result.signatures:
             if each.certificate is not None and each.standing is Standing.VALID:
                 self.signers[each.certificate.subject or "(no name)"] += 1
@@ -188,6 +191,12 @@ class Summary:
             counted.append(f"{self.not_dicom:,} not DICOM")
         files = "1 file" if self.files == 1 else f"{self.files:,} files"
         out.line(f"{files}, {_size(self.octets)}: {', '.join(counted)}")
+        if self.without_anchors:
+            out.line(
+                "whose signatures they are was not judged: name trusted certificates (--anchors) or --integrity-only"
+            )
+        elif self.files and not self.signatures and self.not_dicom != self.files:
+            out.line("there is no signature")
         if self.files <= _MOST_DETAILED:
             return
         if self.profiles:
@@ -255,6 +264,8 @@ def _tell_signature(out: Output, each: SignatureResult) -> None:
     if each.timestamp is not None:
         facts.append(f"timestamp {_WORDS[each.timestamp.standing]} {each.timestamp.time}".strip())
     out.line(f"  signature {each.number}{of}: ", each.standing, "".join(f", {fact}" for fact in facts if fact))
+    if each.mac is Standing.VALID and each.standing is Standing.UNKNOWN:
+        out.line("    what it signs is unchanged")
     for reason in each.reasons:
         out.line(f"    {_told(reason)}")
     for reason in each.encoding:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, TextIO
 
 from harness.commands._plain import Plain
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from harness.commands._verified import Summary
+    from harness.progress import Progress
     from reference_impl.signatures.batch import Done
     from reference_impl.signatures.certificates import Trust
     from reference_impl.signatures.policy import Policy
@@ -48,6 +50,8 @@ _FEW = 8
 _LARGE = 32_000_000
 _MOST_INDEXED = 1_000_000
 _MOST_DEFERRED = 10_000
+_TELLING = 0.1  # seconds between two words of progress
+_JSON_BEGINS = '{"schema_version":1,"files":['
 _SWITCHING = 0.0002  # seconds after which a thread gives way
 
 
@@ -90,13 +94,14 @@ def verify(
     summary = Summary(Demands(require_signature, require_profile, frozenset(paths)))
     with _writer(as_json, json_lines, set(found)) as write:
         try:
-            for done in _verified(found, policy, jobs, lines=write is not None):
+            for done in _told(_verified(found, policy, jobs, lines=write is not None), summary, len(found), progress):
                 if isinstance(trust, _Meanwhile):
                     trust.check()
                 summary.add(done.result)
                 if write is not None:
                     write(done.line)
-                progress.phase(_progress(summary, len(found)))
+            if isinstance(trust, _Meanwhile):
+                trust.check()
         except KeyboardInterrupt:
             summary.interrupted = True
         finally:
@@ -151,6 +156,16 @@ def _size_of(path: str) -> int:
         return Path(path).stat().st_size
     except (OSError, ValueError):
         return 0
+
+
+def _told(results: Iterator[Done], summary: Summary, total: int, progress: Progress) -> Iterator[Done]:
+    """Hand on the results and tell now and then how many there were."""
+    told = 0.0
+    for done in results:
+        yield done
+        if monotonic() >= told + _TELLING:
+            told = monotonic()
+            progress.phase(_progress(summary, total))
 
 
 def _progress(summary: Summary, total: int) -> str:
@@ -260,13 +275,12 @@ def _time(text: str) -> datetime:
 def _writer(as_json: bool, json_lines: str, inputs: set[str]) -> Iterator[Callable[[str], None] | None]:
     """What takes the line of every file; None where none is wanted."""
     if as_json:
-        sys.stdout.write('{"schema_version":1,"files":[')
-        first = True
+        before = _JSON_BEGINS
 
         def write_element(line: str) -> None:
-            nonlocal first
-            sys.stdout.write(line if first else f",\n{line}")
-            first = False
+            nonlocal before
+            sys.stdout.write(before + line)
+            before = ",\n"
 
         yield write_element
     elif json_lines == "-":
@@ -298,4 +312,5 @@ def _opened(name: str, inputs: set[str]) -> TextIO:
 def _finish_json(summary: Summary) -> None:
     import json
 
-    sys.stdout.write(f'],\n"summary":{json.dumps(summary.as_object())}}}\n')
+    begin = "" if summary.files else _JSON_BEGINS
+    sys.stdout.write(f'{begin}],\n"summary":{json.dumps(summary.as_object())}}}\n')
