@@ -200,6 +200,8 @@ def _files(sut: Sut, endpoint: str) -> Iterator[FileStep]:
     objects, listen = sut.objects(endpoint), sut.listen(endpoint)
     planned = subjects_of(sut, endpoint)
     known = {(kind, subject.name): subject for kind, subjects in planned.items() for subject in subjects}
+    if not objects.select:
+        known = {key: subject for key, subject in known.items() if not subject.only_if_named}
     where = f"{sut.source}: endpoints.{endpoint}.objects.select"
     wanted = _selected(objects.select, {name: subject for (_, name), subject in known.items()}, where, "object")
     for (observation, name), subject in known.items():

@@ -146,8 +146,10 @@ def _why_not(observation: Observation) -> str | None:
 
 def _made_nothing(created: Mapping[str, Any], missing: str) -> str:
     """Why a SUT signed nothing, as far as its driver tells."""
-    problem = (created.get("driver") or {}).get("problem", "")
-    return f"the SUT signed nothing. {missing or problem}".strip()
+    driver = created.get("driver") or {}
+    status = driver.get("exit_status")
+    how = driver.get("problem", "") or ("" if status is None else f"Its driver ended with status {status}.")
+    return f"the SUT signed nothing. {missing or how}".strip()
 
 
 def _nothing_said(judgement: Judgement) -> str:

@@ -75,7 +75,7 @@ def sign(
     tasks = arguments.tasks_of(inputs, out, force=force)
     for note in arguments.notes_on(signer, orders[0]):
         _say(f"note: {note}")
-    signed, skipped = _sign_all(tasks, orders, signer, quiet=quiet)
+    signed, skipped = _sign_all(tasks, orders, signer, named={Path(each) for each in inputs}, quiet=quiet)
     if not quiet and len(tasks) > 1:
         left_out = f"; {_counted(skipped, 'file')} left out: not DICOM" if skipped else ""
         sys.stdout.write(f"{_counted(signed, 'file')} signed{left_out}\n")
@@ -85,11 +85,12 @@ def sign(
 
 
 def _sign_all(
-    tasks: Sequence[tuple[Path, Path]], orders: Sequence[SigningOrder], signer: Signer, *, quiet: bool
+    tasks: Sequence[tuple[Path, Path]], orders: Sequence[SigningOrder], signer: Signer, *, named: set[Path], quiet: bool
 ) -> tuple[int, int]:
     """Sign file after file; return how many were signed, and how many are none to sign.
 
-    What cannot be signed is told and does not keep the rest from being signed.
+    What cannot be signed is told and does not keep the rest from being signed. `named` are the files that the user
+    named one by one: such as are no DICOM files are told, too.
     """
     from reference_impl.signatures.creator import SigningError, sign_file
     from reference_impl.signatures.reader import NotDicomError, UnreadableError
@@ -100,10 +101,10 @@ def _sign_all(
             target.parent.mkdir(parents=True, exist_ok=True)
             uids = sign_file(source, target, orders, signer)
         except NotDicomError as problem:
-            if len(tasks) == 1:
-                raise UsageProblem(f"{source}: {problem}; name a DICOM file") from None
-            skipped += 1
-            continue
+            if source not in named:
+                skipped += 1
+                continue
+            sentence = f"{source}: {problem}; name a DICOM file"
         except (SigningError, UnreadableError) as problem:
             sentence = f"{source}: {problem}"
         except OSError as problem:
@@ -111,7 +112,7 @@ def _sign_all(
         else:
             signed += 1
             if not quiet:
-                sys.stdout.write(f"{target}: signed, {', '.join(uids)}\n")
+                sys.stdout.write(_printable(f"{target}: signed, {', '.join(uids)}") + "\n")
             if orders[0].profile == "C.4" and (bare := _bare_references(target)):
                 _say(
                     f"note: {target}: {_counted(bare, 'evidence reference')} without signature or MAC, though PS3.15 "
@@ -134,4 +135,9 @@ def _counted(number: int, noun: str) -> str:
 
 def _say(sentence: str) -> None:
     sys.stdout.flush()
-    sys.stderr.write(f"ps315: {sentence}\n")
+    sys.stderr.write(_printable(f"ps315: {sentence}") + "\n")
+
+
+def _printable(text: str) -> str:
+    """`text` without what would do something to a terminal: names of files and what files hold may be anybody's."""
+    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text)

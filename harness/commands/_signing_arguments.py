@@ -44,7 +44,7 @@ def tasks_of(inputs: Sequence[str], out: str, *, force: bool) -> list[tuple[Path
     elif target.exists() and not target.is_dir():
         raise UsageProblem(f"--out {out}: is a file, and here a folder is due; name one")
     else:
-        pairs = [pair for path in inputs for pair in _pairs(path, target)]
+        pairs = list(dict.fromkeys(pair for path in inputs for pair in _pairs(path, target)))
     if not pairs:
         raise UsageProblem(
             f"{' '.join(inputs)[:_SPOKEN]}: there is no file to sign; name DICOM files or folders of them"
@@ -64,6 +64,8 @@ def _pairs(path: str, out: Path) -> list[tuple[Path, Path]]:
     within = Path(path).resolve() if Path(path).is_dir() else None
     pairs = []
     for source in found:
+        if source.exists() and not source.is_file():
+            raise UsageProblem(f"{source}: is neither file nor folder; name DICOM files or folders of them")
         if within and source.name.upper() == _DIRECTORY:
             continue  # offsets in it would become wrong
         if within and source.resolve().is_relative_to(written) and not within.is_relative_to(written):
@@ -84,19 +86,30 @@ def _base(path: str) -> Path:
 
 
 def _check_targets(pairs: Sequence[tuple[Path, Path]], *, force: bool) -> None:
-    sources: dict[Path, Path] = {}
+    written: dict[Path, Path] = {}
+    originals = {identity for source, _ in pairs if (identity := _identity(source)) is not None}
     for source, target in pairs:
-        other = sources.setdefault(target, source)
-        if other is not source:
+        other = written.setdefault(target, source)
+        if other != source:
             raise UsageProblem(f"{other} and {source} would both be written to {target}; sign them one after the other")
-        if not target.exists():
+        there = _identity(target)
+        if there is None:
             continue
-        if target.samefile(source):
+        if there in originals:
             raise UsageProblem(f"{target}: is what is to be signed, and originals are never written to; change --out")
         if target.is_dir():
             raise UsageProblem(f"{target}: is a folder; change --out")
         if not force:
             raise UsageProblem(f"{target}: is there already; replace it with --force, or change --out")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from every other, whatever the names of both; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _location(path: str) -> str:

@@ -1,4 +1,4 @@
-"""``ps315 faults``: the faults of the reference node and client, and what each breaks."""
+"""``ps315 faults``: the faults of the reference systems, and what each breaks."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ def faults(*, as_json: option.AsJson = False) -> int:
 
     from harness.catalogue import load_catalogue
     from reference_impl.faults import load_faults
+    from reference_impl.faults.objects import ROLES, load_object_faults
 
-    rows = [fault_as_json(fault, load_catalogue()) for fault in load_faults(None).values()]
+    every = [*load_faults(None).values(), *(each for role in ROLES for each in load_object_faults(role).values())]
+    rows = [fault_as_json(fault, load_catalogue()) for fault in every]
     if as_json:
         sys.stdout.write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
         return 0

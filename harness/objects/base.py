@@ -50,12 +50,14 @@ EVIDENCE_OCTETS = 65_536
 class Subject:
     """What one step is about: a name that stays the same over runs, what it is in a sentence, what goes before it.
 
-    `name` is empty where an endpoint has one step of the kind.
+    `name` is empty where an endpoint has one step of the kind. `only_if_named`: it is planned only where the SUT file
+    selects it.
     """
 
     name: str
     text: str = ""
     needs: tuple[str, ...] = ()
+    only_if_named: bool = False
 
 
 @dataclass(frozen=True)
