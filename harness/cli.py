@@ -15,7 +15,7 @@ _COMMANDS = {
     "serve": "run the reference node for others to test against",
     "connect": "run the reference client once against a server",
     "requirements": "the catalogue, with how each requirement is judged",
-    "faults": "the faults of the reference node and client, and what each breaks",
+    "faults": "the faults of the reference systems, and what each breaks",
     "sign": "put digital signatures into DICOM files",
     "verify": "verify the digital signatures of files, folders, DICOMDIRs",
     "verify-report": "check a signed report",

@@ -11,6 +11,7 @@ from functools import cache
 from importlib import import_module
 from typing import cast
 
+from reference_impl.faults.annex_b import Fault
 from reference_impl.faults.tables import OBJECT_ROLES, check_outcome, table, texts_of
 
 _BEHAVIOURS: Mapping[str, tuple[str, str]] = {
@@ -72,4 +73,41 @@ def turned_by(fault: str, role: str, verdicts: tuple[str, ...]) -> dict[str, dic
         profile: {name: verdict for name, verdict in turns.get(fault, {}).items() if verdict in verdicts}
         for profile, turns in faults_of_objects(role).items()
     }
+    return {profile: each for profile, each in found.items() if each}
+
+
+_LIKE: Mapping[tuple[str, str], tuple[str, ...]] = {("signature-creator", "C.4"): ("C.4", "A.4")}
+"""The profiles that are claimed of what keeps a profile, where it is not that one alone."""
+_PROTOCOLS = {"instance-storer": "dicom"}
+_ADVICE = {
+    "signature-creator": "What C.1 and PS3.3 ask is asked alike under C.2, C.3, C.4 and A.4.",
+    "signature-verifier": "What C.1 and PS3.3 ask is asked alike under C.2, C.3 and A.2.",
+}
+
+
+@cache
+def load_object_faults(role: str) -> Mapping[str, Fault]:
+    """Every fault of `role` by name, with what it breaks under the profiles of its rows. Raises ValueError."""
+    return {
+        name: Fault(
+            id=name,
+            text=text,
+            breaks=_by_profile(name, role, ("fail", "warning")),
+            becomes=_by_profile(name, role, ("inconclusive", "not_applicable", "pass")),
+            advice=_ADVICE.get(role, "") if name in faults_of_objects(role).get("C.1", {}) else "",
+            protocol=_PROTOCOLS.get(role, "files"),
+            role=role,
+        )
+        for name, text in texts_of_objects(role).items()
+    }
+
+
+def _by_profile(fault: str, role: str, verdicts: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """What a fault turns to one of `verdicts`, by the profiles that are claimed; ids begin with the one they are of."""
+    found: dict[str, dict[str, str]] = {}
+    for kept, turned in turned_by(fault, role, verdicts).items():
+        profiles = _LIKE.get((role, kept), (kept,))
+        for profile in profiles:
+            others = tuple(f"{other}-" for other in profiles[1:] if other != profile)
+            found[profile] = {name: verdict for name, verdict in turned.items() if not name.startswith(others)}
     return {profile: each for profile, each in found.items() if each}
