@@ -16,7 +16,7 @@ from fixtures.signatures.recipes import RECIPES
 from fixtures.signatures.tree import Tree
 from reference_impl.signatures.mac import VARIANTS
 from reference_impl.signatures.reader import DEFLATED, UnreadableError, open_dicom
-from reference_impl.signatures.verifier import Policy, Skip
+from reference_impl.signatures.verifier import Policy, Skip, verify_file
 from tests.unit.signed_cases_bench import CaseBench, contradicts
 
 _DEMANDED = (
@@ -67,6 +67,24 @@ def test_every_rule_that_can_has_good_and_bad_objects() -> None:
 def test_our_verifier_does_what_the_clause_asks(name: str, bench: CaseBench) -> None:
     answer = bench.answer(name)
     assert not contradicts(name, answer == "valid"), answer
+
+
+_OF_POLICY = ("certificate-expired", "certificate-not", "certificate-untrusted", "certificate-revoked", "timestamp")
+
+
+@pytest.mark.parametrize("name", [name for name in SIGNED_CASES if not name.startswith(("certificate", "timestamp"))])
+def test_nothing_but_what_a_case_is_about_speaks_against_it(name: str, bench: CaseBench) -> None:
+    result = verify_file(bench.objects.file(name), Policy(trust=bench.trust))
+    reasons = [reason for signature in result.signatures for reason in signature.reasons]
+    assert not [reason for reason in reasons if reason.code.startswith(_OF_POLICY)]
+    if name.startswith(("value", "removed", "added", "order", "vr", "other", "wrong-mac", "signature")):
+        assert {reason.code for reason in reasons} <= _OF_MAC
+
+
+_OF_MAC = {
+    "mac-differs", "mac-variant", "element-added", "element-unlisted", "value-not-by-key", "digest-info",
+    "outside-profile",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("skip", list(Skip))
