@@ -6,31 +6,34 @@ it trusts and how strong a key has to be: that is what `Trust` says. Weakness al
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from reference_impl.signatures.certificate_reading import (
+    LARGEST,
+    UnreadableCertificateError,
+    der_of,
+    extension_of,
+    load_certificate,
+    read_certificate,
+    read_certificates,
+    read_crls,
+    timestamp_only,
+)
 from reference_impl.signatures.results import CertificateResult, Reason, Standing
 
 if TYPE_CHECKING:
     from cryptography import x509
 
-    ExtensionT = TypeVar("ExtensionT", bound=x509.ExtensionType)
-
 CERTIFICATE_TYPE = "X509_1993_SIG"
 """The one Certificate Type (0400,0110) that C.1 permits."""
-LARGEST = 1 << 16
-"""Octets of a certificate that are read at most."""
 _MOST_OTHERS = 20
 _KEPT = 4096
-_STRONG_RSA_BITS = 2048
-_STRONG_EC_BITS = 224
-_WEAK_HASHES = ("md5", "sha1")
 _UNTRUSTED = frozenset({2, 18, 19, 20, 21})
 _NOT_YET = frozenset({9, 13})
 _EXPIRED = frozenset({10, 14})
@@ -41,10 +44,6 @@ class Usage(Enum):
 
     SIGNATURE = "signature"
     TIMESTAMP = "timestamp"
-
-
-class UnreadableCertificateError(Exception):
-    """A value is no X.509 certificate that can be read; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,59 +58,6 @@ class Trust:
     intermediates: tuple[bytes, ...] = ()
     crls: tuple[bytes, ...] = ()
     least_rsa_bits: int | None = None
-
-
-def read_certificates(data: bytes) -> tuple[bytes, ...]:
-    """The certificates (DER) of a file, PEM or DER. Raises ValueError."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    if b"-----BEGIN" not in data:
-        return (x509.load_der_x509_certificate(data).public_bytes(Encoding.DER),)
-    return tuple(one.public_bytes(Encoding.DER) for one in x509.load_pem_x509_certificates(data))
-
-
-def read_crls(data: bytes) -> tuple[bytes, ...]:
-    """The revocation lists (DER) of a file, PEM (any number) or DER. Raises ValueError."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    if b"-----BEGIN" not in data:
-        return (x509.load_der_x509_crl(data).public_bytes(Encoding.DER),)
-    end = b"-----END X509 CRL-----"
-    parts = [part + end for part in data.split(end)[:-1]]
-    if not parts:
-        raise ValueError("no revocation list in it")
-    return tuple(x509.load_pem_x509_crl(part).public_bytes(Encoding.DER) for part in parts)
-
-
-def der_of(value: bytes) -> bytes:
-    """The DER encoding within an OB `value`, without the zero octet that makes its length even.
-
-    Raises UnreadableCertificateError where it is none, is cut short, or is followed by anything else.
-    """
-    if len(value) > LARGEST:
-        raise UnreadableCertificateError(f"it has {len(value)} octets, more than are read")
-    if len(value) < 2 or value[0] != 0x30:
-        raise UnreadableCertificateError("it does not begin as DER does")
-    length, at = value[1], 2
-    if length > 0x80:
-        at += length - 0x80
-        length = int.from_bytes(value[2:at])
-    end = at + length
-    if value[1] == 0x80 or end > len(value):
-        raise UnreadableCertificateError("it is cut short")
-    if value[end:] not in (b"", b"\0"):
-        raise UnreadableCertificateError(f"{len(value) - end} octets follow it")
-    return value[:end]
-
-
-def load_certificate(value: bytes) -> x509.Certificate:
-    """The certificate within an OB `value`. Raises UnreadableCertificateError."""
-    found = _read(value).certificate
-    if isinstance(found, str):
-        raise UnreadableCertificateError(found)
-    return found
 
 
 def assess(
@@ -130,7 +76,7 @@ def assess(
     of which each makes it invalid, with "-since" where that holds now and did not at the time of the signature;
     "certificate-weak-key", "-weak-hash", "no-anchors", "no-date" and "revocation-unknown" make nothing invalid.
     """
-    read = _read(value)
+    read = read_certificate(value)
     if isinstance(read.certificate, str):
         unreadable = Reason("certificate-unreadable", f"the certificate cannot be read: {read.certificate}")
         return replace(read.result, at_signing=Standing.INVALID, now=Standing.INVALID, reasons=(unreadable,))
@@ -161,108 +107,6 @@ def assess(
 
 def _standing(problems: Sequence[Reason]) -> Standing:
     return Standing.INVALID if problems else Standing.VALID
-
-
-# -- what a certificate says -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """A certificate, or why it cannot be read; what it says, with the reasons that are only told."""
-
-    certificate: x509.Certificate | str
-    result: CertificateResult
-
-
-@lru_cache(maxsize=_KEPT)
-def _read(value: bytes) -> _Read:
-    from cryptography import x509
-
-    from reference_impl.paths import UNREADABLE
-
-    nothing = CertificateResult(Standing.UNKNOWN, Standing.UNKNOWN)
-    try:
-        der = der_of(value)
-        certificate = x509.load_der_x509_certificate(der)
-        return _Read(certificate, _facts(certificate, der))
-    except (UnreadableCertificateError, *UNREADABLE) as problem:
-        return _Read(str(problem) or type(problem).__name__, nothing)
-
-
-def _facts(certificate: x509.Certificate, der: bytes) -> CertificateResult:
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    key_type, bits = _key(certificate)
-    digest = _hash_of(certificate)
-    usage = extension_of(certificate, x509.KeyUsage)
-    extended = extension_of(certificate, x509.ExtendedKeyUsage)
-    notes = []
-    if bits is not None and bits < {"rsa": _STRONG_RSA_BITS, "dsa": _STRONG_RSA_BITS}.get(key_type, _STRONG_EC_BITS):
-        notes.append(Reason("certificate-weak-key", f"the key ({key_type.upper()}, {bits} bits) is short"))
-    if digest in _WEAK_HASHES and certificate.issuer != certificate.subject:
-        notes.append(Reason("certificate-weak-hash", f"the certificate is signed with {digest}, which is weak"))
-    return CertificateResult(
-        at_signing=Standing.UNKNOWN,
-        now=Standing.UNKNOWN,
-        subject=certificate.subject.rfc4514_string(),
-        issuer=certificate.issuer.rfc4514_string(),
-        serial=f"{certificate.serial_number:x}",
-        not_before=certificate.not_valid_before_utc.isoformat(),
-        not_after=certificate.not_valid_after_utc.isoformat(),
-        key_type=key_type,
-        key_bits=bits,
-        signature_hash=digest,
-        key_usage=None if usage is None else _usages(usage),
-        extended_key_usage=None if extended is None else tuple(one.dotted_string for one in extended),
-        sha256=hashlib.sha256(der).hexdigest(),
-        pem=certificate.public_bytes(Encoding.PEM).decode("ascii"),
-        version=certificate.version.value + 1,
-        reasons=tuple(notes),
-    )
-
-
-def _key(certificate: x509.Certificate) -> tuple[str, int | None]:
-    from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
-
-    from reference_impl.paths import UNREADABLE
-
-    try:
-        key = certificate.public_key()
-    except UNREADABLE:  # a kind that the library does not know
-        return "unknown", None
-    if isinstance(key, rsa.RSAPublicKey):
-        return "rsa", key.key_size
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        return "ec", key.key_size
-    if isinstance(key, dsa.DSAPublicKey):
-        return "dsa", key.key_size
-    return "unknown", None
-
-
-def _hash_of(certificate: x509.Certificate) -> str:
-    from cryptography.exceptions import UnsupportedAlgorithm
-
-    try:
-        found = certificate.signature_hash_algorithm
-    except UnsupportedAlgorithm:
-        return ""
-    return found.name if found is not None else ""
-
-
-def _usages(usage: x509.KeyUsage) -> tuple[str, ...]:
-    names = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
-    return tuple(name for name in (*names, "key_cert_sign", "crl_sign") if getattr(usage, name))
-
-
-def extension_of(certificate: x509.Certificate, kind: type[ExtensionT]) -> ExtensionT | None:
-    """The extension of that kind, or None."""
-    from cryptography import x509
-
-    try:
-        return certificate.extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None
 
 
 # -- what makes it invalid -------------------------------------------------------------------------------------------
@@ -333,7 +177,7 @@ class _Judge:
         if path and begins <= at <= ends:
             return path
         leaf = load_certificate(value)
-        came = [one.certificate for one in map(_read, others) if not isinstance(one.certificate, str)]
+        came = [one.certificate for one in map(read_certificate, others) if not isinstance(one.certificate, str)]
         flags = crypto.X509StoreFlags.PARTIAL_CHAIN  # an anchor may be whoever the site says
         path = valid_path(leaf, [*self._between, *came], self._anchors, at, flags)
         begins = max(each.not_valid_before_utc for each in path)
@@ -382,18 +226,6 @@ def _path_reason(code: int, depth: int, text: str) -> Reason:
     if code in _NOT_YET:
         return Reason("certificate-not-yet-valid", f"{which} is not yet valid")
     return Reason("certificate-path", f"{which}: {text}")
-
-
-def timestamp_only(read: x509.Certificate) -> bool:
-    """Whether a certificate has the one purpose of a time-stamping authority, marked critical (RFC 3161 2.3)."""
-    from cryptography import x509
-    from cryptography.x509.oid import ExtendedKeyUsageOID
-
-    try:
-        found = read.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
-    except x509.ExtensionNotFound:
-        return False
-    return found.critical and list(found.value) == [ExtendedKeyUsageOID.TIME_STAMPING]
 
 
 __all__ = [
