@@ -6,7 +6,7 @@ from harness import Missing, NotApplicable, Requirement, verifies
 from reference_impl.signatures.profiles import Rule
 from suites.signatures.coverage import FOREIGN_COUNT, LISTS, Coverage, covered, judged_by, signing_rules
 from suites.signatures.view import SeenObject, SignatureCreator, evidence_of, expect_of_each
-from suites.signatures.words import counted, in_a_row
+from suites.signatures.words import as_clause, counted, in_a_row
 
 pytest_plugins = ("suites.signatures.fixtures",)
 
@@ -24,7 +24,7 @@ def test_what_the_profile_lists_is_signed(creator: SignatureCreator, requirement
         objects_of_profile(creator, profile),
         wrong,
         what="objects with some of it unsigned",
-        expected=requirement.text,
+        expected=as_clause(requirement.text),
         concerned=_has(requirement),
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from harness import Missing, NotApplicable, Requirement, verifies
 from reference_impl.signatures.results import Standing
 from suites.signatures.view import SeenSignature, SignatureCreator, expect_of_each
-from suites.signatures.words import told
+from suites.signatures.words import as_clause, told
 
 pytest_plugins = ("suites.signatures.fixtures",)
 
@@ -100,7 +100,7 @@ def test_the_byte_stream_is_formed_by_the_rules(creator: SignatureCreator, requi
     def wrong(seen: SeenSignature) -> str:
         facts = seen.facts
         if facts.variant in rule.variants:
-            return f"the MAC is right if it is formed the wrong way ({facts.variant.replace('-', ' ')})"
+            return f"the MAC is one formed the wrong way ({facts.variant.replace('-', ' ')})"
         if not rule.concerns(seen):
             raise NotApplicable(rule.what)
         if facts.mac is Standing.VALID or facts.variant:
@@ -112,6 +112,6 @@ def test_the_byte_stream_is_formed_by_the_rules(creator: SignatureCreator, requi
         creator.signatures,
         wrong,
         what="MACs formed otherwise",
-        expected=requirement.text,
+        expected=as_clause(requirement.text),
         concerned=rule.what,
     )

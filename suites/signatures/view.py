@@ -242,7 +242,7 @@ def expect_of_each(
             right.append(each)
     if problems:
         expect(
-            listed(f"{each}: {words}" for each, words in problems),
+            listed(grouped(problems)),
             evidence=evidence_of([each for each, _ in problems]),
             what=what,
         ).to_be_empty(expected=expected)
@@ -251,6 +251,14 @@ def expect_of_each(
     if not right:
         raise creator.not_concerned(concerned or what, objects_of(seen))
     expect(f"none, of {len(right)} examined", evidence=evidence_of(right), what=what).to_hold(True, expected=expected)
+
+
+def grouped(problems: Sequence[tuple[SeenT, str]]) -> list[str]:
+    """What is wrong, each complaint once, behind the names of those that it is about."""
+    about: dict[str, list[str]] = {}
+    for each, words in problems:
+        about.setdefault(words, []).append(str(each))
+    return [f"{in_a_row(names)}: {words}" for words, names in about.items()]
 
 
 def objects_of(seen: Sequence[SeenObject] | Sequence[SeenSignature]) -> tuple[SeenObject, ...]:

@@ -309,13 +309,23 @@ def test_what_is_wrong_anywhere_fails_and_what_is_unknown_anywhere_is_missing() 
     assert both["C.1-rsa"].evidence == ("signer-0000",)
 
 
+def many(**changes: str) -> list[FileResult]:
+    """Forty objects with a fault each, told in words of its own where `changes` hold a number."""
+    faulty = [
+        signed(uid=f"1.{number}", **{key: value.format(number) for key, value in changes.items()})
+        for number in range(40)
+    ]
+    return [image(each, sop_instance=each.uid, path=f"{number}.dcm") for number, each in enumerate(faulty)]
+
+
 def test_long_lists_are_cut_and_say_so() -> None:
-    untyped = [signed(uid=f"1.{number}", certificate_type="NONE") for number in range(40)]
-    many = (image(each, sop_instance=each.uid, path=f"{each.uid}.dcm") for each in untyped)
-    found = verdicts([created(*many)], C1)["C.1-certificate-type"]
-    assert found.observed[-1] == "and 35 more"
-    assert len(found.observed) == 6
-    assert len(found.evidence) == 20
+    same = verdicts([created(*many(certificate_type="NONE"))], C1)["C.1-certificate-type"]
+    assert same.observed == ["0.dcm, 1.dcm, 2.dcm, 3.dcm, 4.dcm, and 35 more: Certificate Type NONE"]
+    assert len(same.evidence) == 20
+    each = verdicts([created(*many(certificate_type="TYPE{}"))], C1)["C.1-certificate-type"]
+    assert each.observed[0] == "0.dcm: Certificate Type TYPE0"
+    assert each.observed[-1] == "and 35 more"
+    assert len(each.observed) == 6
 
 
 def test_hostile_words_are_bounded() -> None:
