@@ -78,7 +78,7 @@ def test_the_signature_is_that_of_the_elements_listed(creator: SignatureCreator)
 def _how(facts: SignatureResult) -> str:
     """Why a signature does not verify."""
     if facts.variant:
-        return f"it would, had the MAC been formed rightly: {facts.variant.replace('-', ' ')}"
+        return f"the MAC was formed the wrong way: {facts.variant.replace('-', ' ')}"
     return told(facts.reasons)
 
 

@@ -100,7 +100,7 @@ def test_the_byte_stream_is_formed_by_the_rules(creator: SignatureCreator, requi
     def wrong(seen: SeenSignature) -> str:
         facts = seen.facts
         if facts.variant in rule.variants:
-            return f"the MAC is one formed the wrong way ({facts.variant.replace('-', ' ')})"
+            return f"the MAC was formed the wrong way: {facts.variant.replace('-', ' ')}"
         if not rule.concerns(seen):
             raise NotApplicable(rule.what)
         if facts.mac is Standing.VALID or facts.variant:

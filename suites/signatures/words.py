@@ -9,9 +9,7 @@ from reference_impl.signatures.results import Code, Reason
 MOST_NAMED = 5
 _LONGEST = 120
 _LONGEST_ENTRY = 300
-_PLAIN = frozenset(
-    {"The", "Whatever", "Of", "After", "Elements", "Signed", "A", "At", "Every", "Each", "No", "Neither"}
-)
+_PLAIN = frozenset({"The", "Whatever", "Of", "After", "Signed"})
 
 
 def listed(names: Iterable[str], most: int = MOST_NAMED) -> list[str]:
@@ -44,9 +42,9 @@ def coded(purpose: Code) -> str:
 
 
 def as_clause(sentence: str) -> str:
-    """A sentence as part of another: without its full stop, and without a capital letter where that is not a name's."""
-    begins_plainly = sentence[:1].isupper() and sentence[1:2].islower() and sentence.split(" ", 1)[0] in _PLAIN
-    return (sentence[0].lower() + sentence[1:] if begins_plainly else sentence).rstrip(".")
+    """A sentence of the catalogue as part of another: no full stop, no capital letter unless it begins with a term."""
+    plain = sentence.split(" ", 1)[0] in _PLAIN
+    return (sentence[0].lower() + sentence[1:] if plain else sentence).rstrip(".")
 
 
 def counted(number: int, noun: str) -> str:
