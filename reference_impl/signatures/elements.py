@@ -30,6 +30,9 @@ _SHORT = ("AE", "AS", "AT", "CS", "DA", "DS", "DT", "FL", "FD", "IS", "LO", "LT"
 SHORT = frozenset(map(vr_code, (*_SHORT, "UI", "UL", "US")))
 """VRs with a length of 16 bits (PS3.5 Table 7.1-2); every other, known or to come, has one of 32 (7.1.2)."""
 SQ, UN = vr_code("SQ"), vr_code("UN")
+_SHORT_OR_NONE = SHORT | {0}
+_LONG = ("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV")
+_VR_TEXTS = {0: ""} | {vr_code(vr): vr for vr in (*_SHORT, "UI", "UL", "US", *_LONG)}
 
 
 def tag_text(tag: int) -> str:
@@ -128,9 +131,9 @@ class Element:
         self._row = row
         self.tag = table.tags[row]
         code = table.vrs[row]
-        self.vr = chr(code & 0xFF) + chr(code >> 8) if code else ""
+        self.vr = _VR_TEXTS[code] if code in _VR_TEXTS else chr(code & 0xFF) + chr(code >> 8)
         self.start = table.starts[row]
-        self.value = self.start + table.header(row)
+        self.value = self.start + (8 if code in _SHORT_OR_NONE else 12)
         length = table.lengths[row]
         self.length = None if length == UNDEFINED else length
         self.end = table.ends[row]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-import tempfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ DEFLATED_SYNTAXES = frozenset({DEFLATED, "1.2.840.10008.1.2.4.95", "1.2.840.1000
 EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 
 _PREAMBLE = 128
-_CHUNK = 1024 * 1024
+_CHUNK = 4 * 1024 * 1024  # other threads work on while so much is read and hashed
 _SPOOL = 4 * 1024 * 1024
 _META_LIMIT = 1024 * 1024
 
@@ -105,12 +104,12 @@ class DicomFile:
         Raises UnreadableError where there are not so many.
         """
         if self._buffer is None:
-            self._buffer = bytearray(_CHUNK)
+            self._buffer = bytearray(min(_CHUNK, self.size))
         whole = memoryview(self._buffer)
         stream = self._stream
         while length:
             stream.seek(offset)
-            piece = whole[: min(length, _CHUNK)]
+            piece = whole[:length]
             count = _read_into(stream, piece)
             if not count:
                 raise UnreadableError("", f"the file ends at offset {offset}, within a value")
@@ -207,6 +206,8 @@ def _meta(stream: BinaryIO) -> _Meta:
 
 def _inflate(stream: BinaryIO, start: int, limit: int) -> BinaryIO:
     """Inflate a data set (PS3.5 A.5, RFC 1951) into a temporary file."""
+    import tempfile
+
     target = tempfile.SpooledTemporaryFile(max_size=_SPOOL)  # noqa: SIM115 - closed with the DicomFile
     try:
         inflater = zlib.decompressobj(-15)
