@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from pynetdicom.dsutils import encode
 
 from harness.drivers.dimse import tls_context
 from harness.objects.base import InterruptedStepError, Work
-from reference_impl.connections import Listener
+from harness.objects.ports import Gate, open_port
 from reference_impl.dicom_client import C_STORE, is_accepted, operate, status_of, store_command
 from reference_impl.dimse import ACCEPTED, Association, Context, DicomError, Message
 from reference_impl.storage.archive import GET, MOVE, STUDY_ROOT, Archive, instance_of, respond
@@ -174,7 +175,9 @@ class MoveDestination:
         self._work, self._title = work, title
         self._store = InstanceStore(work.folder / "moved", RECEIVED_OCTETS)
         self._archive = Archive(title, self._store)
-        self._port = _Port(address, port, self._archive, addresses)
+        self._gate = Gate(addresses)
+        name = socket.gethostname() if ipaddress.ip_address(address).is_unspecified else address
+        self._port = open_port(work, self._archive, self._gate, (address, port), name)
 
     def start(self) -> None:
         """Let the SUT in."""
@@ -203,10 +206,13 @@ class MoveDestination:
                 asked.release()
         except (EndedError, DicomError) as problem:
             return Got(None, str(problem))
-        while (found := self._found(instance)) is None and self._port.connections and time.monotonic() < ends:
+        while (found := self._found(instance)) is None and self._at_work() and time.monotonic() < ends:
             if work.stopping.wait(_TICK):
                 raise InterruptedStepError
         return Got(found, "" if found else self._why(status))
+
+    def _at_work(self) -> bool:
+        return bool(len(self._port.connections) or len(self._archive.connections))
 
     def _found(self, instance: Instance) -> Instance | None:
         kept = next((one for one in self._store.all() if one.sop_instance == instance.sop_instance), None)
@@ -216,7 +222,7 @@ class MoveDestination:
         told = f"C-MOVE ended with status 0x{status:04X} and nothing came to us"
         if status == 0xA801:
             return f"{told}: the SUT does not know the destination {self._title}"
-        turned_away = ", ".join(self._port.strangers)
+        turned_away = ", ".join(self._gate.strangers)
         return told + (f"; turned away, because it is not the SUT's address: {turned_away}" if turned_away else "")
 
 
@@ -228,23 +234,6 @@ def _last_status(asked: Association, number: int) -> int:
         if message.command.get("MessageIDBeingRespondedTo") == number and status_of(message) not in _PENDING:
             return status_of(message)
     raise DicomError("dimse", f"more than {_MOST_OPERATIONS} responses came")
-
-
-class _Port(Listener):
-    def __init__(self, address: str, port: int, archive: Archive, addresses: frozenset[str]) -> None:
-        super().__init__(address, port, name="move-destination", backlog=16)
-        self._archive, self._addresses = archive, addresses
-        self.connections = archive.connections
-        self.strangers: list[str] = []
-
-    def _admit(self, client: socket.socket, address: tuple[str, int]) -> None:
-        came_from = address[0].removeprefix("::ffff:")
-        if came_from in self._addresses:
-            self._archive.take(client, address)
-            return
-        client.close()
-        if came_from not in self.strangers:
-            self.strangers[15:] = [came_from]
 
 
 __all__ = ["Got", "MoveDestination", "Sent", "association", "get", "store"]

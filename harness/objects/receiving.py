@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from harness.drivers.base import Stimulus
 from harness.drivers.choice import driver_for
@@ -17,81 +15,16 @@ from harness.listeners.tls import addresses_of
 from harness.objects.base import Found, InterruptedStepError, Work
 from harness.objects.creating import looked_at
 from harness.objects.folders import contents_of
+from harness.objects.ports import Gate, open_port
 from harness.observations.signatures import CreatedObjects
 from harness.plan import FileStep
 from reference_impl.connections import Listener
 from reference_impl.storage.archive import Archive
 from reference_impl.storage.instances import InstanceStore
 
-if TYPE_CHECKING:
-    from reference_impl.transport.front import FrontSettings
-
 RECEIVED_OCTETS = 1 << 30
 """So much is taken from a SUT in one run; what is beyond is refused as out of resources."""
-_AT_ONCE = 16
-_BACKLOG = 64
-_STRANGERS = 16
 _TICK = 0.02
-
-
-class _Gate:
-    """Who may come in: the SUT, so many at a time."""
-
-    def __init__(self, addresses: frozenset[str]) -> None:
-        self._addresses = addresses
-        self.strangers: list[str] = []
-        self.admitted = 0
-
-    def lets_in(self, address: str, at_work: int) -> bool:
-        """Whether a connection from `address` is served while `at_work` others are."""
-        address = address.removeprefix("::ffff:")
-        if address not in self._addresses:
-            if address not in self.strangers:
-                self.strangers[_STRANGERS - 1 :] = [address]
-            return False
-        if at_work >= _AT_ONCE:
-            return False
-        self.admitted += 1
-        return True
-
-
-class _PlainPort(Listener):
-    """A port of `archive` without TLS."""
-
-    def __init__(self, host: str, port: int, gate: _Gate, archive: Archive) -> None:
-        super().__init__(host, port, name="storage", backlog=_BACKLOG)
-        self._gate, self._archive = gate, archive
-
-    @property
-    def at_work(self) -> int:
-        """Connections that are being served."""
-        return len(self._archive.connections)
-
-    def _admit(self, client: socket.socket, address: tuple[str, int]) -> None:
-        if self._gate.lets_in(address[0], self.at_work):
-            self._archive.take(client, address)
-        else:
-            client.close()
-
-
-def _secure_port(host: str, port: int, gate: _Gate, archive: Archive, settings: FrontSettings) -> Listener:
-    """A port of `archive` behind TLS."""
-    from cryptography import x509
-
-    from reference_impl.transport.front import Front, Router
-
-    class SecurePort(Front):
-        def _admit(self, client: socket.socket, address: tuple[str, int]) -> None:
-            if gate.lets_in(address[0], len(self.connections)):
-                super()._admit(client, address)
-            else:
-                client.close()
-
-    def serve(connection: socket.socket, address: tuple[str, int], certificate: x509.Certificate | None) -> None:
-        del certificate
-        archive.take(connection, address)
-
-    return SecurePort(Router(settings, [], []), serve, host, port)
 
 
 class Receiving:
@@ -105,7 +38,7 @@ class Receiving:
         listen = work.where.listen
         assert listen is not None  # noqa: S101 - only endpoints that listen are received at
         try:
-            self._gate = _Gate(addresses_of(work.where.host))
+            self._gate = Gate(addresses_of(work.where.host))
         except (OSError, UnicodeError):
             raise UsageProblem(
                 f"{work.sut.source}: endpoints.{work.endpoint}.host: {work.where.host!r} cannot be resolved to an "
@@ -121,35 +54,13 @@ class Receiving:
     def _open(self, address: str) -> Listener:
         work, port = self._work, self._listen.port
         try:
-            if work.where.protocol == "dicom":
-                return _PlainPort(address, port, self._gate, self._archive)
-            return _secure_port(address, port, self._gate, self._archive, self._settings())
+            name = self._listen.called(work.where.host)
+            return open_port(work, self._archive, self._gate, (address, port), name)
         except OSError as problem:
             opening = Opening(
                 work.sut, work.endpoint, port, work.conduct.deadlines, work.on_exchange, work.next_exchange_id
             )
             raise UsageProblem(port_problem(opening, problem)) from None
-
-    def _settings(self) -> FrontSettings:
-        """How we serve TLS: it is not what is judged here, so any client may come that trusts our authority."""
-        from cryptography.x509 import load_der_x509_certificate
-
-        from fixtures.pki.zoo import Zoo
-        from reference_impl.transport.front import FrontSettings, Identity
-        from reference_impl.transport.front.settings import IdentityKey
-
-        name = self._listen.called(self._work.where.host)
-        by_address = name.replace(".", "").isdecimal() or ":" in name
-        zoo = Zoo(
-            self._work.material.pki,
-            dns_names=() if by_address else (name,),
-            ip_addresses=(name,) if by_address else (),
-        )
-        shown = zoo.good("server")
-        chain = tuple(load_der_x509_certificate(octets) for octets in shown.chain)
-        assert isinstance(shown.key, IdentityKey)  # noqa: S101 - nothing is wrong with it
-        identity = Identity(chain, shown.key)
-        return FrontSettings(identities=(identity,), unknown_name_alert=None)
 
     def start(self) -> None:
         """Let the SUT in."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import BytesIO
 
@@ -39,7 +40,8 @@ class Archive:
     """Keeps instances in `store` and gives them back, each treated by `behaviours`; by default not at all.
 
     Associations that call another AE title than `ae_title` are rejected. `destinations` are the addresses of those to
-    whom a C-MOVE may send, by AE title; `preferred` are transfer syntaxes that are chosen before any other.
+    whom a C-MOVE may send, by AE title, over TLS where `tls` is given; `preferred` are transfer syntaxes that are
+    chosen before any other.
     """
 
     def __init__(
@@ -50,11 +52,13 @@ class Archive:
         behaviours: Sequence[StorerBehaviour] = (),
         destinations: Mapping[str, Address] | None = None,
         preferred: Sequence[str] = (),
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.ae_title = ae_title
         self.store = store
         self.destinations: dict[str, Address] = dict(destinations or {})
         self.preferred = tuple(preferred)
+        self._tls = tls
         self._behaviours = tuple(behaviours)
         taken = [set(one.syntaxes) for one in behaviours]
         self._syntaxes = tuple(name for name in SYNTAXES if all(name in syntaxes for syntaxes in taken))
@@ -179,12 +183,14 @@ class Archive:
         contexts = [Context(1, sop_class, (syntax,)) for sop_class, syntax in proposed]
         try:
             with PlainConnection.to(*address) as transport:
+                if self._tls is not None:
+                    transport.secure(self._tls, address[0])
                 outgoing = Association(transport)
                 outgoing.request(self.ae_title, destination, contexts)
                 sent = [_send(outgoing, one, mover=(self.ae_title, number)) for one in instances]
                 outgoing.release()
                 return sent
-        except (EndedError, DicomError):
+        except (EndedError, DicomError, OSError):
             return [False] * len(instances)
 
     def _forwarded(self, wanted: Iterable[Kept]) -> Iterable[Instance]:

@@ -33,7 +33,9 @@ def encoded(dataset: Dataset, syntax: str) -> bytes:
     """`dataset` in `syntax`, values that were read and not touched as they were. Raises ValueError where that fails."""
     uid = UID(syntax)
     if uid.is_little_endian:
-        for level in levels(dataset, signatures=True):  # else pydicom decodes and encodes what was read from another encoding
+        for level in levels(
+            dataset, signatures=True
+        ):  # else pydicom decodes and encodes what was read from another encoding
             level.set_original_encoding(uid.is_implicit_VR, True, level.original_character_set)
     data = encode(dataset, uid.is_implicit_VR, uid.is_little_endian, uid.is_deflated)
     if data is None:

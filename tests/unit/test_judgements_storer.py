@@ -46,7 +46,7 @@ def stored(name: str = "plain", *, kinds: Iterable[str] = (), **changes: Any) ->
         "stored_syntax": EXPLICIT,
         "returned_syntax": EXPLICIT,
         "contexts": (EXPLICIT, IMPLICIT),
-        "differences": tuple(Difference(kind=kind, place="(0010,0010)", detail="x") for kind in kinds),  # type: ignore[arg-type]
+        "differences": tuple(Difference(kind=kind, place="(0010,0010)", detail="x") for kind in kinds),
         "before": image(),
         "after": image(),
         "retrieved": True,

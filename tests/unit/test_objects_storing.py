@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -158,6 +159,14 @@ def test_objects_may_go_over_tls(bench: ObjectBench, tmp_path: Path) -> None:
     everything_came_back(record, "C-GET")
 
 
+def test_objects_may_be_moved_to_us_over_tls(bench: ObjectBench, tmp_path: Path) -> None:
+    port = free_port()
+    objects = {"retrieve": "c-move", "destination": "HERE", "port": port}
+    with an_archive(tmp_path, "dicom-tls", {"HERE": ("127.0.0.1", port)}) as (address, anchors):
+        (record,) = bench.examine(a_storer(address, objects, protocol="dicom-tls", trust_anchors=anchors))
+    everything_came_back(record, "C-MOVE")
+
+
 def test_a_server_that_is_not_trusted_is_given_nothing(bench: ObjectBench, tmp_path: Path) -> None:
     other = Pki.create(tmp_path / "other").trust_anchors_file("ca_unknown")
     with an_archive(tmp_path, "dicom-tls") as (address, _):
@@ -168,10 +177,14 @@ def test_a_server_that_is_not_trusted_is_given_nothing(bench: ObjectBench, tmp_p
 
 
 @contextmanager
-def an_archive(folder: Path, protocol: str) -> Iterator[tuple[tuple[str, int], Path]]:
-    """The address of an archive that speaks `protocol`, and whom to trust."""
+def an_archive(
+    folder: Path, protocol: str, destinations: Mapping[str, tuple[str, int]] | None = None
+) -> Iterator[tuple[tuple[str, int], Path]]:
+    """The address of an archive that speaks `protocol`, and whom to trust; it moves to `destinations` over TLS."""
     pki = Pki.create(folder / "pki")
-    archive = Archive(TITLE, InstanceStore(folder / "kept"))
+    over_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    over_tls.check_hostname, over_tls.verify_mode = False, ssl.CERT_NONE
+    archive = Archive(TITLE, InstanceStore(folder / "kept"), destinations=destinations, tls=over_tls)
     web = HttpServer(handler_of(archive))
     taker = web if protocol.startswith("http") else archive
 
