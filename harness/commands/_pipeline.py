@@ -244,10 +244,16 @@ def _judging_apart(jobs: Sequence[_Job], settings: Settings) -> Apart[int, Outco
 def _judge(job: _Job, settings: Settings, progress: Progress, apart: Apart[int, Outcome] | None) -> Outcome:
     """Judge what was observed and write the report: in the process `apart`, or in this one."""
     job.run.journal.flush()
-    connections = job.run.connections + (len(job.run.before.exchanges) if job.run.before else 0)
+    connections = job.run.connections + (_connections_before(job.run.before) if job.run.before else 0)
     if apart is not None:
         return apart.result(connections, progress.phase)
     return _judge_and_render(job, settings, lambda: connections, progress.phase)
+
+
+def _connections_before(before: RunRecord) -> int:
+    """How many connections an interrupted run had made: files that are handed over are none."""
+    files = {endpoint.name for endpoint in before.header.sut.endpoints if endpoint.protocol == "files"}
+    return sum(exchange.endpoint not in files for exchange in before.exchanges.values())
 
 
 def _judge_and_render(job: _Job, settings: Settings, connections: Callable[[], int], tell: Tell) -> Outcome:
