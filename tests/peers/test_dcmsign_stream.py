@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-import pydicom.data
+import pydicom
 import pytest
 
 from fixtures.pki.pki import Pki
@@ -44,7 +44,7 @@ _FILES = [
 
 
 def _found() -> list[Path]:
-    base = Path(pydicom.data.DATA_ROOT)
+    base = Path(pydicom.__file__).parent / "data"
     unreadable = "SC_rgb_jpeg.dcm"  # names an explicit transfer syntax and has no VRs: neither reader takes it
     return sorted({path for name in _FILES for path in base.rglob(name) if path.name != unreadable})
 
@@ -52,7 +52,7 @@ def _found() -> list[Path]:
 def _signed(source: Path, directory: Path, pki: Pki) -> tuple[Path, bytes] | None:
     target, dump = directory / "signed.dcm", directory / "dump.bin"
     key, certificate = pki.key_file("client"), pki.certificate_file("client")
-    command = ["dcmsign", "+s", key, certificate, "+m2", "+d", dump, source, target]
+    command: list[str | Path] = ["dcmsign", "+s", key, certificate, "+m2", "+d", dump, source, target]
     if subprocess.run(command, capture_output=True, timeout=60, check=False).returncode:
         return None
     return target, dump.read_bytes()
