@@ -121,6 +121,52 @@ def test_an_element_put_into_a_covered_sequence_is_noticed(
     assert _standing(tree, tmp_path) is Standing.INVALID
 
 
+@pytest.fixture(scope="module")
+def report(signer: Signer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A structured report of which everything is signed."""
+    folder = tmp_path_factory.mktemp("report")
+    source = write_instance("sr-unverified", folder / "source.dcm")
+    sign_file(source, folder / "target.dcm", [SigningOrder()], signer)
+    return folder / "target.dcm"
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_damaged_file_is_valid_only_if_what_is_signed_is_what_it_was(
+    report: Path, tmp_path: Path, data: st.DataObject
+) -> None:
+    octets = bytearray(report.read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(octets) - 1))
+        match data.draw(st.sampled_from(["change", "remove", "insert", "cut"])):
+            case "change":
+                octets[at] ^= 1 << data.draw(st.integers(0, 7))
+            case "remove":
+                del octets[at : at + min(data.draw(st.integers(1, 16)), len(octets) - 1)]
+            case "insert":
+                octets[at:at] = data.draw(st.binary(min_size=1, max_size=16))
+            case _:
+                del octets[at + 64 :]
+    path = tmp_path / "damaged.dcm"
+    path.write_bytes(octets)
+    if verify_file(path, _INTEGRITY).standing is Standing.VALID:
+        assert _content(bytes(octets)) == _content(report.read_bytes())
+
+
+def _content(octets: bytes) -> bytes:
+    """What everything but the two sequences says, whatever the forms of lengths."""
+    tree = Tree.load(octets)
+
+    def plainly(node: Node) -> None:
+        if node.items is not None:
+            node.undefined = False
+            for item in node.items:
+                item.undefined = False
+
+    each(tree.nodes, plainly)
+    return encode(node for node in tree.nodes if node.tag not in _MACRO and not _excluded(node))
+
+
 def _leaves(node: Node) -> list[Node]:
     if node.items is not None:
         return [leaf for item in node.items for child in item.nodes if not _excluded(child) for leaf in _leaves(child)]
