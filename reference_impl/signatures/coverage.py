@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 from reference_impl.signatures.elements import tag_text
 from reference_impl.signatures.results import Reason
@@ -32,19 +33,17 @@ class Group:
 
 @cache
 def groups() -> tuple[Group, ...]:
-    """The groups of ``coverage.toml``, the most important first."""
-    import tomllib
-
-    table = tomllib.loads(files(__package__).joinpath("coverage.toml").read_text(encoding="utf-8"))
+    """The groups of ``coverage.json``, the most important first."""
+    table = json.loads(Path(__file__).with_name("coverage.json").read_text(encoding="utf-8"))
     return tuple(
         Group(
             code=each["code"],
             text=each["text"],
-            tags=frozenset(int(tag, 16) for tag in each["tags"] if "x" not in tag),
-            ranges=frozenset(int(tag.replace("x", "0"), 16) for tag in each["tags"] if "x" in tag),
-            only_with=frozenset(int(tag, 16) for tag in each.get("with", ())),
+            tags=frozenset(int(tag, 16) for tag in each["tags"].split() if "x" not in tag),
+            ranges=frozenset(int(tag.replace("x", "0"), 16) for tag in each["tags"].split() if "x" in tag),
+            only_with=frozenset(int(tag, 16) for tag in each.get("with", "").split()),
         )
-        for each in table["group"]
+        for each in table["groups"]
     )
 
 

@@ -8,16 +8,16 @@ attribute belongs to the module, whether or not the object's IOD has the module.
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
 from reference_impl.signatures.elements import tag_text
 from reference_impl.signatures.results import Code, DocumentResult, PresentElement
 
+_HERE = Path(__file__).parent
 RuleKind = Literal["attributes", "module", "declaration", "verified-only"]
 
 ALGORITHMS = frozenset({"RIPEMD160", "MD5", "SHA1", "SHA256", "SHA384", "SHA512"})
@@ -121,7 +121,7 @@ def _in_range(tag: int, ranges: Collection[int]) -> bool:
 
 
 def _modules() -> dict[str, Module]:
-    table = json.loads(files(__package__).joinpath("modules.json").read_text(encoding="utf-8"))["modules"]
+    table = json.loads(_HERE.joinpath("modules.json").read_text(encoding="utf-8"))["modules"]
     return {name: _module(name, row) for name, row in table.items()}
 
 
@@ -141,7 +141,7 @@ def _module(name: str, row: Mapping[str, str]) -> Module:
 
 
 def _profiles(modules: Mapping[str, Module]) -> dict[str, Profile]:
-    table = tomllib.loads(files(__package__).joinpath("profiles.toml").read_text(encoding="utf-8"))["profiles"]
+    table = json.loads(_HERE.joinpath("profiles.json").read_text(encoding="utf-8"))["profiles"]
     return {
         name: Profile(
             id=name,

@@ -12,7 +12,7 @@ from reference_impl.signatures.results import FileResult, PresentElement
 from reference_impl.signatures.signing_node import Pass, Plan
 
 PREFIX = "leaves-out-"
-"""What the names of these faults begin with; the name of the entry in ``profiles.toml`` follows."""
+"""What the names of these faults begin with; the name of the entry in ``profiles.json`` follows."""
 
 
 def leaving_out() -> Mapping[str, Change]:
