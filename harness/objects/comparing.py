@@ -140,11 +140,11 @@ class _Comparison:
 
     def _told(self, sent: Element, came: Element) -> str:
         before, after = self.before.value(sent, _CHUNK), self.after.value(came, _CHUNK)
-        words = f"{_shown(before, sent.length)} came back as {_shown(after, came.length)}"
         whole = max(sent.length or 0, came.length or 0) <= _CHUNK
         if whole and before.rstrip(b" \0") == after.rstrip(b" \0"):
-            return f"only the padding differs: {words}"
-        return words
+            text = _shown(before.rstrip(b" \0"))
+            return f"only the padding differs: {text} was sent in {sent.length} octets and came back in {came.length}"
+        return f"{_shown(before)} ({sent.length} octets) came back as {_shown(after)} ({came.length} octets)"
 
 
 def _by_tag(level: Level) -> dict[int, list[Element]]:
@@ -199,10 +199,10 @@ def _octets(file: DicomFile, offset: int, length: int) -> Iterator[bytes]:
         yield file.read(offset + at, min(_CHUNK, length - at))
 
 
-def _shown(octets: bytes, length: int | None) -> str:
+def _shown(octets: bytes) -> str:
     head = octets[:_SHOWN]
     text = repr(head.decode("ascii")) if head.isascii() and head.decode("ascii").isprintable() else head.hex(" ")
-    return f"{text}{'...' if len(octets) > _SHOWN else ''} ({length or 0} octets)"
+    return text + ("..." if len(octets) > _SHOWN else "")
 
 
 __all__ = ["MOST_DIFFERENCES", "compare"]

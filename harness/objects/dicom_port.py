@@ -30,6 +30,7 @@ RECEIVED_OCTETS = 1 << 28
 """So much of one retrieval is taken."""
 _MOST_OPERATIONS = 100
 _PENDING = frozenset({0xFF00, 0xFF01})
+_UNKNOWN_DESTINATION = 0xA801
 _TICK = 0.05
 
 
@@ -48,10 +49,11 @@ class Sent:
 
 @dataclass(frozen=True)
 class Got:
-    """What was retrieved, or why nothing was."""
+    """What was retrieved, or why nothing was. `later`: it may be there when it is asked for again."""
 
     instance: Instance | None
     problem: str = ""
+    later: bool = False
 
 
 @contextmanager
@@ -127,7 +129,7 @@ def get(work: Work, instance: Instance, seconds: float) -> Got:
             asked.release()
     except (EndedError, DicomError) as problem:
         return Got(None, str(problem))
-    return Got(found, "" if found else f"C-GET ended with status 0x{status:04X} and brought nothing")
+    return Got(found, "" if found else f"C-GET ended with status 0x{status:04X} and brought nothing", not found)
 
 
 def _get(asked: Association, context: Context, instance: Instance) -> tuple[Instance | None, int]:
@@ -209,7 +211,7 @@ class MoveDestination:
         while (found := self._found(instance)) is None and self._at_work() and time.monotonic() < ends:
             if work.stopping.wait(_TICK):
                 raise InterruptedStepError
-        return Got(found, "" if found else self._why(status))
+        return Got(found, "" if found else self._why(status), not found and status != _UNKNOWN_DESTINATION)
 
     def _at_work(self) -> bool:
         return bool(len(self._port.connections) or len(self._archive.connections))
@@ -220,7 +222,7 @@ class MoveDestination:
 
     def _why(self, status: int) -> str:
         told = f"C-MOVE ended with status 0x{status:04X} and nothing came to us"
-        if status == 0xA801:
+        if status == _UNKNOWN_DESTINATION:
             return f"{told}: the SUT does not know the destination {self._title}"
         turned_away = ", ".join(self._gate.strangers)
         return told + (f"; turned away, because it is not the SUT's address: {turned_away}" if turned_away else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ PREFIX = "store/"
 _WEB = frozenset({"http", "https"})
 _TOLD_BY = {"c-get": "C-GET", "c-move": "C-MOVE", "wado-rs": "WADO-RS", "folder": "folder"}
 _TICK = 0.1
+_BETWEEN, _BRIEFLY = 0.5, 1.0  # seconds between questions for one object, and for all of them once one never came
 _LARGEST = 1 << 28  # octets of a file that is read
 
 
@@ -50,6 +52,7 @@ class Storing:
     def __init__(self, work: Work) -> None:
         self._work = work
         self._retrieved_by = work.objects.retrieved_by(work.where.protocol)
+        self._patience = math.inf
         self._destination: MoveDestination | None = self._listen() if self._retrieved_by == "c-move" else None
 
     def _listen(self) -> MoveDestination:
@@ -129,30 +132,39 @@ class Storing:
         return dicom_port.store(self._work, instance, seconds)
 
     def _retrieve(self, instance: Instance, seconds: float) -> Got:
+        """What comes back, asked for again as long as the SUT may be at work on what it took.
+
+        Where that was in vain for one object, the others are waited for only briefly.
+        """
+        between = _TICK if self._retrieved_by == "folder" else _BETWEEN
+        ends = time.monotonic() + min(seconds, self._patience)
+        while True:
+            got = self._asked_for(instance, seconds)
+            if got.instance is not None or not got.later:
+                return got
+            if time.monotonic() > ends:
+                self._patience = _BRIEFLY
+                return got
+            if self._work.stopping.wait(between):
+                raise InterruptedStepError
+
+    def _asked_for(self, instance: Instance, seconds: float) -> Got:
         from harness.objects import dicom_port, web_port
 
+        if self._retrieved_by == "folder":
+            return self._in_folder(instance)
         if self._destination is not None:
             return self._destination.move(instance, seconds)
-        if self._retrieved_by == "folder":
-            return self._in_folder(instance, seconds)
         ask = web_port.retrieve if self._retrieved_by == "wado-rs" else dicom_port.get
         return ask(self._work, instance, seconds)
 
-    def _in_folder(self, instance: Instance, seconds: float) -> Got:
-        """The file of `instance` as soon as it stands whole in the folder in which the SUT keeps what it stores."""
+    def _in_folder(self, instance: Instance) -> Got:
+        """The file of `instance`, if it stands whole in the folder in which the SUT keeps what it stores."""
         from harness.objects.dicom_port import Got
 
-        work = self._work
-        folder = work.sut.folder / work.objects.folder
-        ends = time.monotonic() + seconds
-        while True:
-            found = _file_of(folder, instance.sop_instance, work.folder / "found.dcm")
-            if found is not None:
-                return Got(found)
-            if time.monotonic() > ends:
-                return Got(None, f"no file of this instance appeared in {folder}")
-            if work.stopping.wait(_TICK):
-                raise InterruptedStepError
+        folder = self._work.sut.folder / self._work.objects.folder
+        found = _file_of(folder, instance.sop_instance, self._work.folder / "found.dcm")
+        return Got(found, "" if found else f"no file of this instance appeared in {folder}", not found)
 
     def _compared(self, case: StoredCase, sent_file: Path, got: Got, facts: StoredObject, started: datetime) -> Found:
         from harness.objects.comparing import compare

@@ -16,6 +16,7 @@ ANY_SYNTAX = f'multipart/related; type="{DICOM}"; transfer-syntax=*'
 """Accept: instances as they are kept (PS3.18 8.7.3.5.2)."""
 TAKEN = frozenset({200, 202})
 """Status codes with which an instance may have been stored (PS3.18 10.5.3.1)."""
+_NOT_YET = frozenset({202, 204, 404, 503})
 _FAILED_SOP_SEQUENCE = "00081198"
 _SHOWN = 120
 
@@ -52,7 +53,7 @@ def retrieve(work: Work, instance: Instance, seconds: float) -> Got:
     except HttpExchangeError as problem:
         return Got(None, str(problem))
     if answer.status != 200:
-        return Got(None, f"HTTP status {answer.status}{_said(answer)}")
+        return Got(None, f"HTTP status {answer.status}{_said(answer)}", answer.status in _NOT_YET)
     try:
         parts = parted(answer.content_type, answer.body) if answer.media_type.startswith("multipart/") else [
             (answer.content_type, answer.body)

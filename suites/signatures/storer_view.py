@@ -54,8 +54,16 @@ class SeenStored:
     @property
     def new(self) -> tuple[SignatureResult, ...]:
         """The signatures that hold and that were not sent."""
-        sent = {one.uid for one in self.facts.before.signatures} if self.facts.before else set()
-        return tuple(one for one in _of(self.now, Standing.VALID) if one.uid not in sent)
+        return tuple(one for one in _of(self.now, Standing.VALID) if one.uid not in self._sent)
+
+    @property
+    def unjudged(self) -> tuple[SignatureResult, ...]:
+        """The signatures that were not sent and of which it cannot be told whether they hold."""
+        return tuple(one for one in _of(self.now, Standing.UNKNOWN) if one.uid not in self._sent)
+
+    @property
+    def _sent(self) -> frozenset[str]:
+        return frozenset(one.uid for one in self.facts.before.signatures) if self.facts.before else frozenset()
 
     def lost(self) -> tuple[SignatureResult, ...]:
         """The signatures that held, and did not come back or no longer hold.

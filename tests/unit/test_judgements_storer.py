@@ -210,6 +210,15 @@ def test_lost_signatures_are_removed_and_renewed(after: tuple[SignatureResult, .
     assert a2(stored("padding", kinds=["value"], after=came), broken())[:2] == expected
 
 
+def test_new_signatures_that_cannot_be_judged_leave_open() -> None:
+    new = signed(uid="1.2.3.99", mac=Standing.UNKNOWN, reasons=(Reason("scheme", "its padding is another one"),))
+    came = FileResult(path="x", standing=Standing.UNKNOWN, signatures=(new,))
+    found = verdicts(observations(stored(after=came), broken()), "A.2")
+    assert found[REMOVES].kind.value == "pass"
+    assert found[ANEW].kind.value == "inconclusive"
+    assert "its padding is another one" in found[ANEW].reason
+
+
 def test_elements_that_are_gone_need_no_signature() -> None:
     came = FileResult(path="x", standing=Standing.VALID, signatures=(signed(["(0008,0018)"], uid="1.9"),))
     before = image(signed(["(0008,0018)", "(0010,0010)"]))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from pydicom import Dataset
 
 from fixtures.pki import Pki
 from harness.errors import UsageProblem
@@ -23,7 +24,7 @@ from harness.sut import Sut, make_sut
 from reference_impl.connections import Listener
 from reference_impl.http_server import HttpServer
 from reference_impl.storage.archive import Archive
-from reference_impl.storage.instances import InstanceStore
+from reference_impl.storage.instances import InstanceStore, Kept
 from reference_impl.storage.node import StorageNode
 from reference_impl.storage.web import handler_of
 from reference_impl.transport.faults.certificates import identity_of
@@ -249,6 +250,30 @@ def test_what_is_refused_is_told_with_its_status(bench: ObjectBench, tmp_path: P
     assert not any(one.taken or one.retrieved for one in stored(record).values())
     assert record.stored_objects == ()
     archive.stop()
+
+
+def test_a_slow_archive_is_asked_again(bench: ObjectBench, node: StorageNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    known, asked = node.archive.store.matching, [0]
+
+    def slow(identifier: Dataset) -> list[Kept]:
+        asked[0] += 1
+        return known(identifier) if asked[0] > 2 else []
+
+    monkeypatch.setattr(node.archive.store, "matching", slow)
+    (record,) = bench.examine(a_storer(node.address))
+    everything_came_back(record, "C-GET")
+    assert asked == [5]
+
+
+def test_one_that_never_gives_back_is_not_waited_for_each_time(
+    bench: ObjectBench, node: StorageNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node.archive.store, "matching", lambda _identifier: [])
+    (record,) = bench.examine(a_storer(node.address, {"seconds": 2.0}))
+    for one in stored(record).values():
+        assert one.taken
+        assert not one.retrieved
+        assert one.detail == "C-GET ended with status 0x0000 and brought nothing"
 
 
 def test_a_run_that_was_broken_off_goes_on(bench: ObjectBench, node: StorageNode) -> None:
