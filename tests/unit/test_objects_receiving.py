@@ -31,6 +31,7 @@ def a_modality(
     protocol: str = "dicom",
     host: str = "127.0.0.1",
     more: str = "",
+    seconds: float = 10,
 ) -> Sut:
     text = f"""
 schema = 1
@@ -42,7 +43,7 @@ host = "{host}"
 [endpoints.modality.listen]
 driver = "embedded"
 address = "127.0.0.1"
-seconds = 10
+seconds = {seconds}
 {more}
 [[claims]]
 profile = "C.1"
@@ -123,7 +124,7 @@ def test_strangers_are_turned_away(bench: ObjectBench, signed: tuple[Path, ...])
         with socket.create_connection((stimulus.host, stimulus.port), timeout=10) as connection:
             assert connection.recv(1) == b""
 
-    (record,) = bench.examine(a_modality(act, host="127.0.0.9"))
+    (record,) = bench.examine(a_modality(act, host="127.0.0.9", seconds=0.5))
     (event,) = record.observations
     assert created(record).objects == ()
     assert "Turned away, because it is not the SUT's address: 127.0.0.1." in event.observation.missing
