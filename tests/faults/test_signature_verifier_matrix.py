@@ -21,6 +21,8 @@ from reference_impl.signatures.verifying_node import VerifyingNode
 from tests.faults.bench import Bench
 from tests.faults.signature_bench import UNTOUCHED, Examination, Tried, automatic, stated_of
 
+pytestmark = pytest.mark.xdist_group("verifiers of signatures")  # one process makes all runs at once
+
 ROLE = "signature-verifier"
 PROFILES = ("C.1", "C.2", "C.3", "A.2")
 WITH_FAULT = ("C.2",)
