@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,12 +12,16 @@ from typing import Any
 
 import pytest
 
-from fixtures.storage import STORED_CASES
+from fixtures.pki import Pki
+from fixtures.storage import STORED_CASES, write_case
 from harness.catalogue import load_catalogue
+from harness.objects.comparing import compare
+from reference_impl.storage.node import StorageNode
+from reference_impl.storage.part10 import take_apart
 from tests.missing import lacking
 from tests.peers.examination import ps315
 from tests.peers.starters.archives import ARCHIVES
-from tests.peers.starters.process import PeerMissing
+from tests.peers.starters.process import PeerMissing, free_port, program, running
 
 pytestmark = pytest.mark.peer
 
@@ -124,3 +129,64 @@ def test_every_expectation_is_explained() -> None:
     for case in cases():
         assert len(case.documented) > 20, case.name
         assert len(case.why) > 20, case.name
+
+
+# -- clients of others at the reference archive ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with every case as a file."""
+    folder = tmp_path_factory.mktemp("cases")
+    pki = Pki.create(folder / "pki")
+    for name in STORED_CASES:
+        write_case(name, folder / f"{name}.dcm", pki)
+    return folder
+
+
+def dcmtk(*arguments: str) -> str:
+    """Run one of DCMTK's programs; what it printed."""
+    try:
+        path = program(arguments[0])
+    except PeerMissing as missing:
+        lacking(str(missing))
+    ended = subprocess.run([path, *arguments[1:]], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("name", ["plain", "padding", "private-elements", "several-signatures", "unknown-vr"])
+def test_dcmtk_gets_from_the_archive_what_it_was_sent(material: Path, tmp_path: Path, name: str) -> None:
+    sent = material / f"{name}.dcm"
+    with StorageNode(directory=tmp_path / "archive") as node:
+        host, port = node.address
+        node.archive.keep(take_apart(sent.read_bytes()))
+        (kept,) = node.archive.store.all()
+        address = ["-aec", node.ae_title, host, str(port)]
+        keys = ["-k", "QueryRetrieveLevel=IMAGE", "-k", f"SOPInstanceUID={kept.sop_instance}"]
+        found = dcmtk("findscu", "-S", *address[:2], *keys, "-k", "PatientID", *address[2:])
+        assert "PS315-TEST" in found
+        (tmp_path / "got").mkdir()
+        dcmtk("getscu", "-S", "+B", *address[:2], *keys, "-od", str(tmp_path / "got"), *address[2:])
+    (got,) = (tmp_path / "got").iterdir()
+    assert compare(sent, got) == ()
+
+
+@pytest.mark.parametrize(("name", "proposed"), [("items", "-xe"), ("rle", "-xr"), ("deflated", "-xd")])
+def test_dcmtk_stores_and_moves_by_the_archive(material: Path, tmp_path: Path, name: str, proposed: str) -> None:
+    sent = material / f"{name}.dcm"
+    back = tmp_path / "back"
+    back.mkdir()
+    port_back = free_port()
+    with (
+        running([program("storescp"), "+B", "+xa", "-od", str(back), str(port_back)], port_back, tmp_path, name="back"),
+        StorageNode(directory=tmp_path / "archive", destinations={"BACK": ("127.0.0.1", port_back)}) as node,
+    ):
+        host, port = node.address
+        dcmtk("storescu", proposed, "-aec", node.ae_title, host, str(port), str(sent))
+        (kept,) = node.archive.store.all()
+        keys = ["-k", "QueryRetrieveLevel=IMAGE", "-k", f"SOPInstanceUID={kept.sop_instance}"]
+        dcmtk("movescu", "-S", "-aem", "BACK", "-aec", node.ae_title, *keys, host, str(port))
+    (got,) = back.iterdir()
+    assert compare(kept.path, got) == ()
+    assert take_apart(got.read_bytes()).syntax == STORED_CASES[name].syntax
