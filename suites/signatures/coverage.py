@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 
 from harness.catalogue import load_catalogue
 from reference_impl.signatures.profiles import MODULES, PROFILES, Rule, demanded, foreign, is_verification, parse_tag
@@ -73,14 +73,19 @@ class Coverage:
 
     def lacking(self, signature: SeenSignature, *, verified: bool) -> int:
         """How many elements that its list asks for `signature` does not cover."""
-        signed = covered(signature)
-        rules = PROFILES[self.profile].rules
-        counting = (rule for rule in rules if verified or rule.kind != "verified-only")
-        return len(frozenset(tag for rule in counting for tag in self._counting(rule)) - signed)
+        return len((self._asked_if_verified if verified else self._asked_always) - covered(signature))
 
-    def _counting(self, rule: Rule) -> frozenset[str]:
-        wanted = self.wanted(rule)
-        return wanted.all if self.profile in FOREIGN_COUNT else wanted.own
+    @cached_property
+    def _asked_if_verified(self) -> frozenset[str]:
+        return self._counting(PROFILES[self.profile].rules)
+
+    @cached_property
+    def _asked_always(self) -> frozenset[str]:
+        return self._counting(rule for rule in PROFILES[self.profile].rules if rule.kind != "verified-only")
+
+    def _counting(self, rules: Iterable[Rule]) -> frozenset[str]:
+        wanted = (self.wanted(rule) for rule in rules)
+        return frozenset(tag for each in wanted for tag in (each.all if self.profile in FOREIGN_COUNT else each.own))
 
     @property
     def nominee(self) -> SeenSignature | None:
