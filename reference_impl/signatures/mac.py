@@ -224,6 +224,28 @@ class _Stream:
             return not variant.group_lengths
         return group < 8 or tag in _EXCLUDED
 
+    def _elements(self, rows: Iterable[int]) -> Iterator[Piece]:
+        """Pieces of those of the elements that are not excluded; such as follow each other are one piece."""
+        table = self._table
+        begin = stop = 0
+        for row in rows:
+            if self._is_excluded(row):
+                continue
+            if table.vrs[row] == SQ or table.lengths[row] == UNDEFINED or not self._as_they_stand:
+                if stop:
+                    yield begin, stop - begin
+                    stop = 0
+                yield from self._element(row)
+                continue
+            start = table.starts[row]
+            if start != stop:
+                if stop:
+                    yield begin, stop - begin
+                begin = start
+            stop = table.ends[row]
+        if stop:
+            yield begin, stop - begin
+
     def _element(self, row: int) -> Iterator[Piece]:
         table = self._table
         vr = table.vrs[row]
@@ -270,9 +292,7 @@ class _Stream:
                 yield start, 4
             if variant.sequence_lengths:
                 yield start + 4, 4
-            for child in self._children(item):
-                if not self._is_excluded(child):
-                    yield from self._element(child)
+            yield from self._elements(self._children(item))
             if variant.item_delimiters:
                 yield from self._delimiter(_ITEM_DELIMITER)
         if variant.sequence_delimiters:
