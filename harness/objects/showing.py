@@ -49,8 +49,8 @@ class Showing:
         octets = shown.read_bytes()
         try:
             instance = take_apart(octets)
-        except UnfitError as problem:
-            return facts_of(case, skipped=f"It cannot be sent: {problem}.")
+        except UnfitError:
+            return facts_of(case, skipped="It is no DICOM file that can be sent to be stored.")
         began = time.monotonic()
         if self._web:
             from harness.objects.web_port import store as store_by_web
@@ -71,7 +71,8 @@ class Showing:
             return facts_of(case, told_by=f"no answer: {sent.problem}")
         if self._web:
             answer: Answer = "valid" if sent.taken else "invalid" if sent.status in _OBJECT_REFUSED else ""
-            return facts_of(case, answer=answer, told_by=sent.problem, status=sent.status)
+            told_by = sent.problem.partition(":")[0]  # what the web server says beside its status is for persons
+            return facts_of(case, answer=answer, told_by=told_by, status=sent.status)
         told_by = f"C-STORE status {sent.status:04X}"
         return facts_of(case, answer=answer_of(sent.status), told_by=told_by, status=sent.status)
 
