@@ -56,6 +56,8 @@ def tasks_of(inputs: Sequence[str], out: str, *, force: bool) -> list[tuple[Path
 def _pairs(path: str, out: Path) -> list[tuple[Path, Path]]:
     from reference_impl.signatures.sources import NothingThereError, files_of
 
+    if Path(path).exists() and not (Path(path).is_file() or Path(path).is_dir()):
+        raise UsageProblem(f"{path}: is neither file nor folder; name DICOM files or folders of them")
     try:
         found = [Path(each) for each in files_of([path])]
     except NothingThereError as problem:
@@ -64,8 +66,6 @@ def _pairs(path: str, out: Path) -> list[tuple[Path, Path]]:
     within = Path(path).resolve() if Path(path).is_dir() else None
     pairs = []
     for source in found:
-        if source.exists() and not source.is_file():
-            raise UsageProblem(f"{source}: is neither file nor folder; name DICOM files or folders of them")
         if within and source.name.upper() == _DIRECTORY:
             continue  # offsets in it would become wrong
         if within and source.resolve().is_relative_to(written) and not within.is_relative_to(written):

@@ -168,7 +168,12 @@ def find_level(root: Level, location: str) -> Level:
 
 def _mac_ids(file: DicomFile) -> set[int]:
     """MAC ID Numbers of every MAC Parameters item in the instance."""
-    return {each.mac_id for macros in read_macros(file) for each in macros.mac_parameters if each.mac_id is not None}
+    macros = read_macros(file)
+    for problem in (problem for each in macros for problem in each.problems if problem.code == "limit"):
+        raise SigningError(
+            f"{problem.place}: {problem.text}, so that no free MAC ID Number is known; remove signatures"
+        )
+    return {each.mac_id for level in macros for each in level.mac_parameters if each.mac_id is not None}
 
 
 def _mac_id(order: SigningOrder, taken: set[int], deviations: Deviations) -> int:

@@ -269,7 +269,7 @@ def transfer_syntax_of(file: DicomFile) -> str:
 @contextmanager
 def partial_file(target: Path) -> Iterator[Path]:
     """A name beside `target` for a file that is not finished; what is there in the end is removed."""
-    partial = target.with_name(f".{target.name[:100]}.{os.urandom(8).hex()}.part")
+    partial = target.with_name(f".ps315-{os.urandom(8).hex()}.part")
     try:
         yield partial
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -212,6 +213,8 @@ def test_wrong_places_are_told(ct: Path, tmp_path: Path, capsys: pytest.CaptureF
     other = write(tmp_path / "other" / "ct.dcm", *SERIES)
     text = tmp_path / "text"
     text.write_text("no DICOM file")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
     for inputs, out, says in (
         ([ct], ct, "originals are never written to"),
         ([tmp_path], tmp_path, "originals are never written to"),
@@ -220,9 +223,66 @@ def test_wrong_places_are_told(ct: Path, tmp_path: Path, capsys: pytest.CaptureF
         ([tmp_path / "absent"], tmp_path / "out", "there is no such file or folder"),
         ([tmp_path / "*.absent"], tmp_path / "out", "no file fits"),
         ([text], tmp_path / "out", "it is no DICOM file"),
+        ([pipe], tmp_path / "out", "is neither file nor folder"),
     ):
         before = sorted(tmp_path.rglob("*"))
         assert run(["sign", *map(str, inputs), "--out", str(out), *with_key()]) == 2, inputs
         said = capsys.readouterr().err
         assert says in said
         assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_no_original_is_overwritten_by_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        write_instance("ct", tmp_path / folder / "ct.dcm")
+    before = (tmp_path / "two" / "ct.dcm").read_bytes()
+    assert run(["sign", "--force", str(tmp_path / "one"), "--out", str(tmp_path / "two"), *with_key()]) == 0
+    (tmp_path / "two" / "ct.dcm").write_bytes(before)
+    inputs = [str(tmp_path / "one"), str(tmp_path / "two" / "ct.dcm")]
+    capsys.readouterr()
+    assert run(["sign", "--force", *inputs, "--out", str(tmp_path / "two"), *with_key()]) == 2
+    assert "originals are never written to" in capsys.readouterr().err
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "ct.dcm").hardlink_to(tmp_path / "two" / "ct.dcm")
+    (tmp_path / "two" / "ct.dcm").rename(tmp_path / "two" / "other.dcm")
+    inputs[1] = str(tmp_path / "two" / "other.dcm")
+    assert run(["sign", "--force", *inputs, "--out", str(tmp_path / "out"), *with_key()]) == 2
+    assert "originals are never written to" in capsys.readouterr().err
+    assert (tmp_path / "two" / "other.dcm").read_bytes() == before
+
+
+def test_odd_names_and_repeated_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = write_instance("ct", tmp_path / ("\N{CJK UNIFIED IDEOGRAPH-5F71}" * 84))
+    odd = write_instance("ct", tmp_path / "\x1b[31mred\n")
+    command = ["sign", str(source), str(odd), str(source), "--out", str(tmp_path / "out"), *with_key()]
+    assert run(command) == 0
+    said = capsys.readouterr().out
+    assert "2 files signed" in said
+    assert "\x1b" not in said
+    assert len(said.splitlines()) == 3
+
+
+def test_a_named_file_that_is_no_dicom_file_is_told(
+    ct: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("what we saw")
+    assert run(["sign", str(ct), str(text), "--out", str(tmp_path / "out"), *with_key()]) == 2
+    said = capsys.readouterr()
+    assert f"{text}: it is no DICOM file" in said.err
+    assert "1 file signed" in said.out
+
+
+def test_help_and_what_is_missing(ct: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["sign", "--help"]) == 0
+    assert "--allow-weak-key" in capsys.readouterr().out
+    for arguments, says in (
+        (["--out", str(tmp_path / "out.dcm")], "--key"),
+        (with_key(), "--out"),
+        ([*with_key(), "--out", str(tmp_path / "out.dcm"), "--mack", "SHA1"], "--mack"),
+    ):
+        assert run(["sign", str(ct), *arguments]) == 2
+        assert says in capsys.readouterr().err
+    assert run(["sign", *with_key(), "--out", str(tmp_path / "out.dcm")]) == 2
+    assert "INPUT" in capsys.readouterr().err
