@@ -202,7 +202,9 @@ class MacChecker:
         if found is None:
             finding.variant = self._fitting_variant(macros, signature, finding)
             if finding.variant:
-                text = f"the MAC was formed in a wrong way: {finding.variant.replace('-', ' ')}"
+                text = (
+                    f"the MAC would be right, had it to be formed in a wrong way: {finding.variant.replace('-', ' ')}"
+                )
                 yield Reason("mac-variant", text, signature.location)
                 return
             found = self._other_list(macros, signature, finding)

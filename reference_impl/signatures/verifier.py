@@ -87,8 +87,11 @@ class _Verification:
         judged = [each for level in self._chosen(macros) for each in self._level(level)]
         mac_ids = tuple(item.mac_id for level in macros for item in level.mac_parameters if item.mac_id is not None)
         problems = tuple(problem for level in macros for problem in level.problems)
+        if macros and not any(each.signatures for each in macros):
+            text = "there are traces of a digital signature, but no signature"
+            problems = (*problems, Reason("no-signature", text, macros[0].location))
         standing = _worst([each.standing for each in judged])
-        if standing is not Standing.INVALID and (problems or (standing is Standing.UNSIGNED and macros)):
+        if standing is not Standing.INVALID and problems:
             standing = Standing.UNKNOWN
         if Skip.UNKNOWN in policy.skip and standing is Standing.UNKNOWN:
             standing = Standing.VALID
@@ -240,10 +243,10 @@ class _Verification:
                 yield Standing.UNKNOWN, Reason("no-timestamp", "there is no certified timestamp", signature.location)
         elif timestamp.standing is Standing.INVALID:
             for each in timestamp.reasons or (Reason("timestamp", "the certified timestamp is not valid"),):
-                yield Standing.INVALID, replace(each, place=each.place or signature.location)
+                yield Standing.INVALID, _of_timestamp(each, signature)
         elif timestamp.standing is Standing.UNKNOWN and self._policy.require_timestamp:
             for each in timestamp.reasons:
-                yield Standing.UNKNOWN, replace(each, place=each.place or signature.location)
+                yield Standing.UNKNOWN, _of_timestamp(each, signature)
 
     # -- list and structure --------------------------------------------------------------------------------------------
 
@@ -314,6 +317,11 @@ class _Verification:
 
 
 _OF_TIME = frozenset({"certificate-expired", "certificate-not-yet-valid"})
+
+
+def _of_timestamp(reason: Reason, signature: DigitalSignature) -> Reason:
+    text = f"the certified timestamp is not accepted: {reason.text}"
+    return replace(reason, text=text, place=reason.place or signature.location)
 
 
 def _resolved(trust: Trust | Callable[[], Trust | None] | None) -> Trust | None:
