@@ -253,8 +253,8 @@ def test_no_original_is_overwritten_by_another(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_odd_names_and_repeated_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    source = write_instance("ct", tmp_path / ("\N{CJK UNIFIED IDEOGRAPH-5F71}" * 84))
-    odd = write_instance("ct", tmp_path / "\x1b[31mred\n")
+    source = write_instance("ct", tmp_path / "1").rename(tmp_path / ("\N{CJK UNIFIED IDEOGRAPH-5F71}" * 84))
+    odd = write_instance("ct", tmp_path / "2").rename(tmp_path / "\x1b[31mred\n")
     command = ["sign", str(source), str(odd), str(source), "--out", str(tmp_path / "out"), *with_key()]
     assert run(command) == 0
     said = capsys.readouterr().out
