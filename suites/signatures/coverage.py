@@ -122,7 +122,8 @@ def judged_by(profile: str, others: Iterable[str], seen: SeenObject) -> bool:
     """
     if profile == "C.4" and seen.document is None:
         return False
-    return follows(profile, seen) or not any(follows(other, seen) for other in others if other != profile)
+    rivals = [other for other in others if other != profile]
+    return not rivals or follows(profile, seen) or not any(follows(other, seen) for other in rivals)
 
 
 @cache
