@@ -6,7 +6,8 @@ What a file says never raises here: items with missing or wrong attributes are r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from reference_impl.signatures.elements import (
     DIGITAL_SIGNATURES,
@@ -134,14 +135,19 @@ class LevelMacros:
 def read_macros(file: DicomFile) -> tuple[LevelMacros, ...]:
     """Return the macros of every data set that has (4FFE,0001) or (FFFA,FFFA), in file order.
 
-    At most `MOST_ITEMS` items of each sequence are read in all; what is left out is told as a problem.
+    At most `MOST_ITEMS` data sets, and items of each sequence in all, are read; what is left out is told as a problem.
     """
     table = file.table
     parents: dict[int, None] = {}
     for row in sorted(_rows(file, MAC_PARAMETERS) + _rows(file, DIGITAL_SIGNATURES)):
         parents.setdefault(table.parents[row])
     reader = _Reader(file)
-    return tuple(reader.level(Level(table, row, file.root.start, file.root.end)) for row in parents)
+    read = islice(parents, MOST_ITEMS)
+    found = [reader.level(Level(table, row, file.root.start, file.root.end)) for row in read]
+    if len(parents) > MOST_ITEMS:
+        left_out = Reason("limit", f"{len(parents) - MOST_ITEMS} data sets with signatures are left out", "")
+        found[-1] = replace(found[-1], problems=(*found[-1].problems, left_out))
+    return tuple(found)
 
 
 def _rows(file: DicomFile, tag: int) -> list[int]:

@@ -169,6 +169,14 @@ def test_ten_thousand_signatures_are_read_and_no_more() -> None:
     assert [r.code for r in macros.problems] == ["limit"]
 
 
+def test_data_sets_with_signatures_are_read_up_to_a_number() -> None:
+    inner = (El(0x4FFE0001, "SQ", items=()),)
+    octets = plain(El(0x0040A730, "SQ", items=(inner,) * 10_001))
+    found = _read(octets)
+    assert len(found) == 10_000
+    assert [reason.code for macros in found for reason in macros.problems if reason.code != "no-items"] == ["limit"]
+
+
 @settings(max_examples=60, deadline=None)
 @given(trees, forms)
 def test_whatever_stands_in_the_sequences_is_read(tree: tuple[El, ...], choices: list[bool]) -> None:
