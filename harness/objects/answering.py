@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from harness.drivers.base import Stimulus
 from harness.drivers.operator import NOBODY
-from harness.objects.base import Found, Handler, InterruptedStepError, Subject, Work
+from harness.objects.base import VERIFIED, Found, Handler, InterruptedStepError, Subject, Work
 from harness.objects.driving import Drive
 from harness.objects.inspecting import now
 from harness.observations.clients import DriverOutcome
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 WORDS: dict[str, Answer] = {"valid": "valid", "invalid": "invalid", "unverifiable": "unverifiable"}
 _CRASHES = range(128, 160)  # what a shell says of a program that a signal ended
 _UNANSWERED = 3
+CONTROL = "mac/sha256"
+"""A good object, which is shown first: a SUT that does not trust the signer's authority calls it not valid."""
+_UNTRUSTING = (
+    "The SUT was not told to trust the test authority, and does not call a good object valid. Let it trust the "
+    "authority of a campaign (`ps315 pki`), named as campaign in [credentials], or write {trust_anchors} into the "
+    "driver's command."
+)
 _NO_LIST = "The SUT was not given the revocation list; write {crl} into the driver's command, where it takes one."
 QUESTION = (
     "Let the device verify {path}. What does it say of its signature? Answer valid, invalid, or unverifiable if it "
@@ -36,7 +43,7 @@ def subjects(sut: Sut, endpoint: str) -> Sequence[Subject]:  # noqa: ARG001 - ev
     """One for each crafted object."""
     from fixtures.signatures import SIGNED_CASES
 
-    return [Subject(name, f"verify: {case.text}") for name, case in SIGNED_CASES.items()]
+    return [Subject(name, f"verify: {case.text}", needs=(CONTROL,)) for name, case in SIGNED_CASES.items()]
 
 
 def handler(work: Work) -> Handler:
@@ -68,6 +75,9 @@ class Answering:
     def __init__(self, work: Work, ask: Ask) -> None:
         self._work, self._ask = work, ask
         self._number = 0
+        self._told = is_told_whom_to_trust(work)
+        before = work.recorded(VERIFIED, CONTROL)
+        self._untrusting = before is not None and (before.facts or {}).get("skipped") == _UNTRUSTING
 
     def start(self) -> None:
         """Nothing has to be got ready."""
@@ -82,8 +92,8 @@ class Answering:
         work, case = self._work, SIGNED_CASES[step.subject]
         if "crl" in case.needs and not knows_revoked(work):
             return Found(facts_of(case, skipped=_NO_LIST))
-        if gone := self._ask.gone:
-            return Found(facts_of(case, skipped=gone))
+        if why := _UNTRUSTING if self._untrusting else self._ask.gone:
+            return Found(facts_of(case, skipped=why))
         self._number += 1
         began = now()
         folder = self._folder()
@@ -91,6 +101,9 @@ class Answering:
             shown = folder / f"{step.subject.replace('/', '-')}.dcm"
             shutil.copyfile(work.material.case(step.subject), shown)
             answer = self._ask(case, shown, step)
+            if case.name == CONTROL and not self._told and answer.answer in {"invalid", "unverifiable"}:
+                self._untrusting = True
+                answer = answer.model_copy(update={"answer": "", "skipped": _UNTRUSTING})
             peer = work.where.host or f"driver {work.objects.driver}".rstrip()
             said = f"{answer.answer or 'no answer'}: {answer.told_by}".rstrip(": ")
             octets = work.material.case(step.subject)
@@ -121,6 +134,13 @@ def knows_revoked(work: Work) -> bool:
     if table is not None and table.kind == "command":
         return "crl" in table.names
     return work.objects.driver == EMBEDDED or work.material.installed
+
+
+def is_told_whom_to_trust(work: Work) -> bool:
+    """Whether the SUT was told to trust the signers' authority: by its driver, or before the run."""
+    table = work.sut.file.drivers.get(work.objects.driver)
+    by_command = table is not None and "trust_anchors" in table.names
+    return by_command or work.objects.driver == EMBEDDED or work.material.installed
 
 
 def facts_of(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from harness.conduct import Budget
 from harness.objects.folders import head
-from harness.observations import Exchange, Frozen
+from harness.observations import Exchange, Frozen, Observation
 from harness.operator_board import Board
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ class Work:
     next_exchange_id: Callable[[], str]
     on_stored: Callable[[str, str], None]
     stopping: threading.Event
+    before: Mapping[tuple[str, str], Observation] = field(default_factory=dict)  # kind, subject: of an interrupted run
     count: int = 1  # of the steps at this endpoint
 
     @property
@@ -122,6 +123,10 @@ class Work:
     def objects(self) -> Objects:
         """Its table ``objects``; defaults where it has none."""
         return self.sut.objects(self.endpoint)
+
+    def recorded(self, observation: str, subject: str) -> Observation | None:
+        """What was recorded here about `subject` before the run was interrupted."""
+        return self.before.get((observation, subject))
 
     def check_running(self) -> None:
         """Raise `InterruptedStepError` if the run is being stopped."""

@@ -91,6 +91,7 @@ class ObjectExecutor:
                 numbers or _numbering(run, endpoint),
                 partial(_left, run, endpoint),
                 self._workers.stopping,
+                _recorded(run, endpoint),
                 len(planned),
             )
             entries.append(_Handling(run, work, share, module_of(observation).handler(work), waiting))
@@ -177,6 +178,12 @@ def _recorder(run: SutRun, cap: EvidenceCap) -> Callable[[Exchange], None]:
 
 def _left(run: SutRun, endpoint: str, uid: str, description: str) -> None:
     run.journal.append(StoredObjectEvent(endpoint=endpoint, sop_instance_uid=uid, description=description))
+
+
+def _recorded(run: SutRun, endpoint: str) -> dict[tuple[str, str], Observation]:
+    """What was recorded at `endpoint` before an interruption, by kind and subject."""
+    found = (event.observation for event in run.before.observations) if run.before else ()
+    return {(one.kind, one.subject): one for one in found if one.endpoint == endpoint}
 
 
 def _numbering(run: SutRun, endpoint: str) -> Callable[[], str]:
