@@ -39,9 +39,12 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What reading one file may cost: nesting of sequences, elements with items and fragments, inflated octets."""
+    """What reading one file may cost: nesting of sequences, elements of one data set (a signature can list 16,383),
+    elements with items and fragments in all, inflated octets.
+    """
 
     depth: int = 64
+    elements: int = 32_768
     rows: int = 1_000_000
     inflated: int = 1 << 30
 
@@ -126,7 +129,7 @@ class Parser:
         table, window, limit = self.table, self._window, self._limits.rows
         tags, vrs, starts, lengths = table.tags, table.vrs, table.starts, table.lengths
         ends, nexts, parents = table.ends, table.nexts, table.parents
-        halves, little = self._halves, self._little
+        halves, little, left = self._halves, self._little, self._limits.elements
         while delimited or position < end:
             if position + 8 > end:
                 what = "an item of undefined length has no end" if delimited else "octets are left over at the end"
@@ -160,6 +163,9 @@ class Parser:
             row = len(tags)
             if row >= limit:
                 raise self._fail(parent, tag, f"there are more than {limit} elements, items and fragments")
+            left -= 1
+            if left < 0:
+                raise self._fail(parent, tag, f"the data set has more than {self._limits.elements} elements")
             tags.append(tag)
             vrs.append(vr)
             starts.append(position)

@@ -212,6 +212,14 @@ def test_many_elements_are_too_many() -> None:
         assert len(file.root.elements[0].items or ()) == 1000
 
 
+def test_many_elements_of_one_data_set_are_too_many() -> None:
+    level = tuple(El(0x00110010 + number, "LO", b"") for number in range(11))
+    for octets in (plain(*level), plain(El(0x0040A730, "SQ", items=(level,)))):
+        with pytest.raises(UnreadableError, match="more than 10 elements"):
+            _open(octets, Limits(elements=10))
+        assert len(_open(octets, Limits(elements=11)).table) >= 11
+
+
 def test_a_bomb_is_not_inflated() -> None:
     deflater = zlib.compressobj(wbits=-15)
     bomb = deflater.compress(bytes(64 << 20)) + deflater.flush()
