@@ -13,7 +13,9 @@ _DIRECTORY_RECORDS = "(0004,1220)"
 _MOST_SHOWN = 40
 _MOST_DETAILED = 6
 _MOST_SIGNERS = 8
-_WIDE = 200
+_MOST_CAUSES = 6
+_OF_MANY_WORDS = frozenset({"unreadable", "mac-variant", "incomplete", "internal-error"})
+_SUFFIXES = (".dcm", ".dicom", ".ima")
 _COLOURS = {Standing.VALID: "32", Standing.INVALID: "1;31", Standing.UNKNOWN: "33", Standing.UNSIGNED: "2"}
 _STYLES = {Standing.VALID: "green", Standing.INVALID: "bold red", Standing.UNKNOWN: "yellow", Standing.UNSIGNED: "dim"}
 _YELLOW, _RED = "33", "1;31"
@@ -47,11 +49,11 @@ class Output:
 
 @dataclass(frozen=True)
 class Demands:
-    """What the user asks for beyond valid signatures; `named` are the files given one by one."""
+    """What the user asks for beyond valid signatures; `folders` may hold files that are no DICOM objects."""
 
     signature: bool = False
     profile: str = ""
-    named: frozenset[str] = frozenset()
+    folders: tuple[str, ...] = ()
 
 
 @dataclass
@@ -71,6 +73,8 @@ class Summary:
     uncovered: Counter[tuple[str, str]] = field(default_factory=Counter)
     detailed: list[FileResult] = field(default_factory=list)
     shown: list[tuple[Standing, str, str]] = field(default_factory=list)
+    causes: Counter[tuple[Standing, str]] = field(default_factory=Counter)
+    wording: dict[str, str] = field(default_factory=dict)
     left_out: int = 0
     without_anchors: int = 0
     interrupted: bool = False
@@ -127,7 +131,10 @@ class Summary:
         }
 
     def _is_something_else(self, result: FileResult) -> bool:
-        return any(each.code == "not-dicom" for each in result.problems) and result.path not in self.demands.named
+        """Whether it is a file that happens to be in a folder, and says nowhere that it is a DICOM object."""
+        if not any(each.code == "not-dicom" for each in result.problems):
+            return False
+        return not result.path.lower().endswith(_SUFFIXES) and result.path.startswith(self.demands.folders)
 
     def _judged(self, result: FileResult) -> tuple[Standing, list[Reason]]:
         """The standing of a file under the demands, and why."""
@@ -145,6 +152,9 @@ class Summary:
         return standing, reasons
 
     def _show(self, standing: Standing, path: str, reasons: list[Reason]) -> None:
+        if reasons:
+            self.causes[standing, reasons[0].code] += 1
+            self.wording.setdefault(reasons[0].code, reasons[0].text)
         same = sum(1 for each in self.shown if each[0] is standing)
         if same >= _MOST_SHOWN:
             self.left_out += 1
@@ -163,18 +173,13 @@ class Summary:
         self._tell_counts(out)
 
     def _tell_shown(self, out: Output) -> None:
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-        for heading in ("verdict", "file", "why"):
-            table.add_column(heading, overflow="fold", no_wrap=heading == "verdict")
         order = (Standing.INVALID, Standing.UNKNOWN)
-        for standing, path, why in sorted(self.shown, key=lambda each: order.index(each[0])):
-            table.add_row(Text(_WORDS[standing], style=_STYLES[standing]), Text(printable(path)), Text(printable(why)))
-        width = None if out.terminal else _WIDE
-        Console(file=out.stream, highlight=False, soft_wrap=not out.terminal, width=width).print(table)
+        shown = sorted(self.shown, key=lambda each: order.index(each[0]))
+        if out.terminal:
+            _tell_table(out, shown)
+        else:
+            for standing, path, why in shown:
+                out.line("", standing, f"  {path}: {why}")
         if self.left_out:
             out.line(f"... and {self.left_out:,} more of these; --json-lines tells every one of them")
         out.line()
@@ -199,6 +204,9 @@ class Summary:
             out.line("there is no signature")
         if self.files <= _MOST_DETAILED:
             return
+        for (standing, code), count in self.causes.most_common(_MOST_CAUSES) if len(self.shown) > 1 else ():
+            more = " (and the like)" if code in _OF_MANY_WORDS and count > 1 else ""
+            out.line(f"{count:,} ", standing, f": {self.wording[code]}{more}")
         if self.profiles:
             met = ", ".join(f"{name} {count:,}" for name, count in sorted(self.profiles.items()))
             out.line(f"profiles satisfied (files): {met}")
@@ -210,6 +218,19 @@ class Summary:
         for (_, text), count in self.uncovered.most_common():
             noun = "1 valid file" if count == 1 else f"{count:,} valid files"
             out.line(f"not signed in {noun}: {text}", colour=_YELLOW)
+
+
+def _tell_table(out: Output, shown: list[tuple[Standing, str, str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("verdict", "file", "why"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "verdict")
+    for standing, path, why in shown:
+        table.add_row(Text(_WORDS[standing], style=_STYLES[standing]), Text(printable(path)), Text(printable(why)))
+    Console(file=out.stream, highlight=False).print(table)
 
 
 def reasons_of(result: FileResult) -> Iterator[Reason]:

@@ -91,7 +91,8 @@ def verify(
     jobs = _processes(found, jobs)
     trust, tsa_trust = _trusted(anchors, tsa_anchors, crl, meanwhile=jobs == 1)
     policy = Policy(trust=trust, tsa_trust=tsa_trust, at=time, integrity_only=integrity_only)
-    summary = Summary(Demands(require_signature, require_profile, frozenset(paths)))
+    folders = tuple(str(path) for path in paths if Path(path).is_dir())
+    summary = Summary(Demands(require_signature, require_profile, folders))
     with _writer(as_json, json_lines, set(found)) as write:
         try:
             for done in _told(_verified(found, policy, jobs, lines=write is not None), summary, len(found), progress):

@@ -67,8 +67,8 @@ def _below(folder: str) -> Iterator[str]:
         try:
             if entry.is_dir(follow_symlinks=False):
                 yield from _below(entry.path)
-            elif entry.is_file():
-                yield entry.path
+            elif entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists()):
+                yield entry.path  # a link that leads nowhere is told as unreadable
         except OSError:
             yield entry.path
 

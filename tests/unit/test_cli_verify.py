@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 import os
@@ -75,6 +76,42 @@ def test_what_is_no_dicom_in_a_folder_is_counted_and_harms_nothing(capsys: pytes
     assert verify(".", *anchors()) == 0
     assert "3 files" in (out := capsys.readouterr().out)
     assert "1 valid, 0 INVALID, 1 unsigned, 1 not DICOM" in out
+
+
+def test_what_should_be_dicom_and_is_not_cannot_be_judged(capsys: pytest.CaptureFixture[str]) -> None:
+    folder = Path("folder")
+    folder.mkdir()
+    (folder / "good.dcm").write_bytes(Path("good.dcm").read_bytes())
+    (folder / "lost").symlink_to("nowhere")
+    assert verify("folder", *anchors()) == 3
+    (folder / "lost").unlink()
+    assert verify("folder", *anchors()) == 0
+    (folder / "emptied.DCM").touch()
+    assert verify("folder", *anchors()) == 3
+    assert "emptied.DCM: cannot be judged" in capsys.readouterr().out
+
+
+def test_a_terminal_gets_a_table_and_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(10):
+        Path(f"more{number}.dcm").write_bytes(Path("bad.dcm").read_bytes())
+    mine, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from harness.cli import main; main()", "verify", ".", *anchors()],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "100"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    told = b""
+    with contextlib.suppress(OSError):  # how the end of a terminal shows
+        while piece := os.read(mine, 65536):
+            told += piece
+    os.close(mine)
+    assert process.wait(timeout=30) == 1
+    assert b"looking for files" in told
+    assert b"\x1b[1;31mINVALID" in told
+    assert b"more9.dcm" in told
 
 
 def test_what_is_told_of_one_file(capsys: pytest.CaptureFixture[str]) -> None:
@@ -178,6 +215,7 @@ def test_many_files_give_a_summary_and_the_notable_ones(capsys: pytest.CaptureFi
     assert "60 files" in out
     assert "24 valid, 6 INVALID, 30 unsigned" in out
     assert out.count("INVALID  folder/") == 6
+    assert "6 INVALID: the elements are not those that were signed" in out
     assert "signed by: CN=PS315 Test Signer,O=PS315 Test (24)" in out
     assert "not signed in 24 valid files: who the patient is" in out
 
