@@ -143,6 +143,7 @@ class _Judge:
         self._between = [x509.load_der_x509_certificate(der) for der in trust.intermediates]
         self.lists = tuple(x509.load_der_x509_crl(der) for der in trust.crls)
         self._good: dict[tuple[bytes, tuple[bytes, ...]], tuple[datetime, datetime, list[x509.Certificate]]] = {}
+        self._entries: dict[tuple[x509.Certificate, x509.Certificate], x509.RevokedCertificate | None] = {}
 
     def problems(self, value: bytes, others: tuple[bytes, ...], at: datetime, usage: Usage) -> list[Reason]:
         """What is wrong with the path, and whether a certificate of it was revoked, at that time."""
@@ -182,18 +183,30 @@ class _Judge:
         path = valid_path(leaf, [*self._between, *came], self._anchors, at, flags)
         begins = max(each.not_valid_before_utc for each in path)
         ends = min(each.not_valid_after_utc for each in path)
-        if len(self._good) < _KEPT:
-            self._good[value, others] = (begins, ends, path)
+        if len(self._good) >= _KEPT:
+            self._good.clear()
+        self._good[value, others] = (begins, ends, path)
         return path
+
+    def _entry(self, certificate: x509.Certificate, issuer: x509.Certificate) -> x509.RevokedCertificate | None:
+        """What the lists have of a certificate; they are long, and searched once."""
+        from reference_impl.paths import revocation_of
+
+        key = (certificate, issuer)
+        if key not in self._entries:
+            if len(self._entries) >= _KEPT:
+                self._entries.clear()
+            self._entries[key] = revocation_of(certificate, issuer, self.lists)
+        return self._entries[key]
 
     def _revocation(
         self, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime, usage: Usage
     ) -> Reason | None:
         from cryptography import x509
 
-        from reference_impl.paths import reason_of, revocation_of
+        from reference_impl.paths import reason_of
 
-        entry = revocation_of(certificate, issuer, self.lists)
+        entry = self._entry(certificate, issuer)
         if entry is None:
             return None
         since = entry.revocation_date_utc
