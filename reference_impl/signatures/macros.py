@@ -5,8 +5,10 @@ What a file says never raises here: items with missing or wrong attributes are r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from heapq import merge
 from itertools import islice
 
 from reference_impl.signatures.elements import (
@@ -139,26 +141,25 @@ def read_macros(file: DicomFile) -> tuple[LevelMacros, ...]:
     """
     table = file.table
     parents: dict[int, None] = {}
-    for row in sorted(_rows(file, MAC_PARAMETERS) + _rows(file, DIGITAL_SIGNATURES)):
+    for row in merge(_rows(file, MAC_PARAMETERS), _rows(file, DIGITAL_SIGNATURES)):
         parents.setdefault(table.parents[row])
+        if len(parents) > MOST_ITEMS:
+            break
     reader = _Reader(file)
     read = islice(parents, MOST_ITEMS)
     found = [reader.level(Level(table, row, file.root.start, file.root.end)) for row in read]
     if len(parents) > MOST_ITEMS:
-        left_out = Reason("limit", f"{len(parents) - MOST_ITEMS} data sets with signatures are left out", "")
+        left_out = Reason("limit", f"data sets with signatures beyond {MOST_ITEMS} are left out", "")
         found[-1] = replace(found[-1], problems=(*found[-1].problems, left_out))
     return tuple(found)
 
 
-def _rows(file: DicomFile, tag: int) -> list[int]:
+def _rows(file: DicomFile, tag: int) -> Iterator[int]:
     tags, row = file.table.tags, -1
-    found: list[int] = []
-    while True:
-        try:
+    with suppress(ValueError):  # no more of them
+        while True:
             row = tags.index(tag, row + 1)
-        except ValueError:
-            return found
-        found.append(row)
+            yield row
 
 
 class _Reader:
