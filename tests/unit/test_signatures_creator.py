@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from reference_impl.signatures.deviations import Deviations
 from reference_impl.signatures.macros import read_macros
 from reference_impl.signatures.purposes import VERIFICATION
 from reference_impl.signatures.reader import UnreadableError, open_dicom
+from reference_impl.signatures.verifier import Policy, verify_file
 from tests.unit.signature_material import META, El, Encoder, as_file, forms, kept_out, stream, trees
 from tests.unit.signing_material import CONTENT, PIXELS, SERIES, signatures_in, signer, write
 
@@ -36,7 +38,7 @@ def test_a_signature_is_of_what_it_lists(tmp_path: Path, algorithm: str) -> None
     assert found.mac_id == 0
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(tree=trees, choices=forms, undefined=st.booleans())
 def test_any_data_set_is_signed_and_otherwise_left_as_it_stands(
     tmp_path_factory: pytest.TempPathFactory, tree: tuple[El, ...], choices: list[bool], undefined: bool
@@ -313,3 +315,26 @@ def test_a_large_file_is_written_while_its_mac_is_formed(tmp_path: Path) -> None
 class _Failing(Signer):
     def sign(self, *_: object) -> bytes:
         raise SigningError("use a longer RSA key")
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_a_damaged_file_is_signed_or_told_of(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    folder = tmp_path_factory.mktemp("damaged")
+    source, signed, target = folder / "in.dcm", folder / "signed.dcm", folder / "out.dcm"
+    write(source, *SERIES, CONTENT, PIXELS, undefined=data.draw(st.booleans()))
+    fixed = SigningOrder(uid="1.2.3", at=datetime(2026, 1, 2, tzinfo=UTC))  # the same octets every time
+    sign_file(source, signed, [fixed, replace(fixed, location=ITEM_2)], signer())
+    octets = bytearray(signed.read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(132, len(octets) - 4))
+        piece = data.draw(st.sampled_from([b"\xff\xff\xff\xff", b"\0\0\0\0", b"\xfe\xff\x00\xe0", b"\xfa\xff\xfa\xff"]))
+        octets[at : at + len(piece)] = data.draw(st.one_of(st.just(piece), st.binary(min_size=0, max_size=6)))
+    source.write_bytes(octets)
+    try:
+        sign_file(source, target, [SigningOrder()], signer())
+    except (SigningError, UnreadableError):
+        assert not target.exists()
+        return
+    newest = [each for each in verify_file(target, Policy(integrity_only=True)).signatures if not each.location][-1]
+    assert newest.mac == "valid", newest.reasons
