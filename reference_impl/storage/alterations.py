@@ -9,7 +9,7 @@ from dataclasses import replace
 from pydicom import Dataset
 from pydicom.dataelem import RawDataElement
 from pydicom.sequence import Sequence
-from pydicom.uid import UID
+from pydicom.uid import UID, RLELossless
 
 from reference_impl.storage.behaviour import EXPLICIT, IMPLICIT, Treatment
 from reference_impl.storage.data_sets import (
@@ -212,13 +212,68 @@ def in_one_fragment(dataset: Dataset) -> None:
     raw = _pixels(dataset)
     if raw is None or not raw.value or not raw.value.startswith(_ITEM) or "NumberOfFrames" in dataset:
         return
+    _write_items(dataset, raw, [b"", b"".join(_items(raw.value)[1:])])
+
+
+def compressed_again(instance: Instance) -> Instance:
+    """`instance` with each frame that is run-length encoded encoded anew: the same picture in other octets."""
+    if instance.syntax != RLELossless:
+        return instance
+
+    def encode(dataset: Dataset) -> None:
+        raw = _pixels(dataset)
+        if raw is not None and raw.value:
+            _write_items(dataset, raw, [b"", *(_without_runs(frame) for frame in _items(raw.value)[1:])])
+
+    return changed(instance, encode)
+
+
+def _without_runs(frame: bytes) -> bytes:
+    """An RLE frame (PS3.5 G.3 to G.5) in literal runs alone."""
+    count = int.from_bytes(frame[:4], "little")
+    starts = [int.from_bytes(frame[4 * number : 4 * number + 4], "little") for number in range(1, count + 1)]
+    segments = []
+    for start, end in zip(starts, [*starts[1:], len(frame)], strict=True):
+        octets = _expanded(frame[start:end])
+        segment = b"".join(bytes((len(part) - 1,)) + part for part in _in_parts(octets, 128))
+        segments.append(segment + b"\0" * (len(segment) % 2))
+    header, offset = count.to_bytes(4, "little"), 64
+    for segment in segments:
+        header += offset.to_bytes(4, "little")
+        offset += len(segment)
+    return header.ljust(64, b"\0") + b"".join(segments)
+
+
+def _expanded(segment: bytes) -> bytes:
+    """What an RLE segment stands for."""
+    found, at = b"", 0
+    while at + 1 < len(segment):
+        control = segment[at]
+        if control < 128:
+            found += segment[at + 1 : at + 2 + control]
+            at += 2 + control
+        else:
+            found += segment[at + 1 : at + 2] * (257 - control if control > 128 else 0)
+            at += 2 if control > 128 else 1
+    return found
+
+
+def _in_parts(octets: bytes, size: int) -> Iterator[bytes]:
+    return (octets[at : at + size] for at in range(0, len(octets), size))
+
+
+def _items(value: bytes) -> list[bytes]:
+    """The items of encapsulated pixel data, the Basic Offset Table first."""
     parts, at = [], 0
-    while raw.value[at : at + 4] == _ITEM:
-        length = int.from_bytes(raw.value[at + 4 : at + 8], "little")
-        parts.append(raw.value[at + 8 : at + 8 + length])
+    while value[at : at + 4] == _ITEM:
+        length = int.from_bytes(value[at + 4 : at + 8], "little")
+        parts.append(value[at + 8 : at + 8 + length])
         at += 8 + length
-    whole = b"".join(parts[1:])
-    value = _ITEM + bytes(4) + _ITEM + len(whole).to_bytes(4, "little") + whole
+    return parts
+
+
+def _write_items(dataset: Dataset, raw: RawDataElement, items: list[bytes]) -> None:
+    value = b"".join(_ITEM + len(part).to_bytes(4, "little") + part for part in items)
     dataset[raw.tag] = raw._replace(value=value)
 
 

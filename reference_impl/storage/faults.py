@@ -39,6 +39,7 @@ STORER_BEHAVIOURS: Mapping[str, StorerFault] = {
     "changes-a-pixel-octet": _sends(alter.on_top(alter.one_pixel_octet)),
     "drops-offset-table": _keeps(alter.on_top(alter.without_offset_table)),
     "joins-fragments": _keeps(alter.on_top(alter.in_one_fragment)),
+    "compresses-again": _keeps(alter.compressed_again),
     "reorders-items": _keeps(alter.on_levels(alter.items_reversed)),
     "reorders-unsigned-items": _keeps(alter.on_top(alter.items_of_reversed(alter.PROTOCOL_CODES))),
     "drops-an-item": _keeps(alter.on_levels(alter.last_item_dropped)),
