@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from cryptography import x509
@@ -94,6 +94,25 @@ def test_without_anchors_nothing_is_said_of_the_path(pki: Pki) -> None:
 def test_without_a_date_only_today_is_judged(pki: Pki, trust: Trust) -> None:
     result = assess(der(pki, "signer"), (), None, NOW, trust)
     assert (result.at_signing, result.now, codes(result)) == (UNKNOWN, VALID, {"no-date"})
+
+
+@pytest.mark.parametrize("year", [1, 1960, 2060, 9999])
+@pytest.mark.parametrize("hours", [-12, 0, 14])
+def test_dates_beyond_all_clocks_are_no_times_of_validity(pki: Pki, trust: Trust, year: int, hours: int) -> None:
+    at = datetime(year, 1 if year < 9999 else 12, 1 if year < 9999 else 31, tzinfo=timezone(timedelta(hours=hours)))
+    result = assess(der(pki, "signer"), (), at, NOW, trust)
+    assert (result.at_signing, result.now) == (INVALID, VALID)
+    assert codes(result) <= {"certificate-path", "certificate-not-yet-valid", "certificate-expired"}
+
+
+def test_a_long_list_is_searched_once(pki: Pki, trust: Trust) -> None:
+    authority = pki.issue("ca")
+    number = pki.issue("signer").certificate.serial_number
+    long = revocation_list(authority.certificate.subject, authority.key, [*range(1, 2000), number])
+    mine = Trust(anchors=trust.anchors, crls=(long,))
+    for _ in range(2):
+        assert codes(assess(der(pki, "signer"), (), NOW, NOW, mine)) == {"certificate-revoked"}
+        assert codes(assess(der(pki, "signer_second"), (), NOW, NOW, mine)) == set()
 
 
 def test_a_site_may_demand_longer_keys(pki: Pki, trust: Trust) -> None:
