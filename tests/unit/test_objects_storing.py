@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,7 @@ from reference_impl.http_server import HttpServer
 from reference_impl.storage.archive import Archive
 from reference_impl.storage.instances import InstanceStore, Kept
 from reference_impl.storage.node import StorageNode
+from reference_impl.storage.part10 import Instance
 from reference_impl.storage.web import handler_of
 from reference_impl.transport.faults.certificates import identity_of
 from reference_impl.transport.front import Front, FrontSettings, Router
@@ -235,6 +238,37 @@ def test_whatever_a_sut_answers_is_an_observation(bench: ObjectBench, octets: by
         (record,) = bench.examine(a_storer(port.address))
     assert [event.observation.facts for event in record.observations] == [None] * 3
     assert all(not event.observation.missing.startswith("harness error") for event in record.observations)
+
+
+HOSTILE = ["", "\0", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99", "x" * 70, "\u00e9", "<b>"]
+
+
+@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("protocol", ["dicom", "http"])
+def test_whatever_comes_back_is_an_observation(
+    bench: ObjectBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: str, seed: int
+) -> None:
+    chance = random.Random(seed)  # noqa: S311 - not for secrets
+
+    def spoilt(kept: Kept) -> Instance:
+        one = kept.instance()
+        octets = bytearray(one.data)
+        for _ in range(chance.randrange(1, 20)):
+            octets[chance.randrange(len(octets))] = chance.choice([0, 0xFF, 0xFE, chance.randrange(256)])
+        del octets[chance.choice([len(octets), chance.randrange(len(octets))]) :]
+        if protocol == "dicom":
+            return replace(one, data=bytes(octets))
+        instance = chance.choice([one.sop_instance, *HOSTILE])
+        return Instance(chance.choice(HOSTILE), instance, chance.choice(HOSTILE), bytes(octets))
+
+    with StorageNode(protocol=protocol, directory=tmp_path / "archive") as node:
+        monkeypatch.setattr(node.archive, "given", spoilt)
+        (record,) = bench.examine(a_storer(node.address, protocol=protocol))
+    assert len(record.observations) == 3
+    for event in record.observations:
+        assert not event.observation.missing.startswith("harness error"), event.observation.missing
+    for one in stored(record).values():
+        assert one.retrieved or one.detail
 
 
 def test_what_is_refused_is_told_with_its_status(bench: ObjectBench, tmp_path: Path) -> None:
