@@ -17,7 +17,7 @@ PATH_CODES = frozenset(
 )
 NO_TOKEN = frozenset({"timestamp-unreadable", "timestamp-signature", "timestamp-purpose"})
 NOT_TOLD = frozenset({"timestamp-type", "timestamp-algorithm", "timestamp-certificate-missing"})
-ANCHORS = "Write the authority that issued the certificate into [trust] of the SUT file, and run again."
+ANCHORS = "Name the authority that issued it as trust_anchors under [credentials] of the SUT file, and run again."
 
 
 @verifies("C.1-mac-algorithm")

@@ -87,7 +87,7 @@ class SeenSignature:
     def __str__(self) -> str:
         if len(self.object.signatures) == 1:
             return str(self.object)
-        place = f" in {self.facts.location}" if self.facts.location else ""
+        place = f" in {bounded(self.facts.location)}" if self.facts.location else ""
         return f"{self.object}, signature {self.facts.number}{place}"
 
 
@@ -107,7 +107,7 @@ class _Obtained:
         problems = [reason for each in facts.objects for reason in each.result.problems if not each.result.signatures]
         if problems:
             whence = f"came back for {subject}" if subject else "came from the SUT"
-            self.lacks(subject, Missing(f"what {whence} cannot be read: {problems[0].text}", SIGN))
+            self.lacks(subject, Missing(f"what {whence} cannot be read: {bounded(problems[0].text)}", SIGN))
         elif subject and not signed:
             driver = facts.driver
             how = f": {driven(driver)}" if driver is not None else ""
