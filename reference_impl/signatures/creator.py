@@ -42,6 +42,7 @@ __all__ = ["Signer", "SigningError", "SigningOrder", "sign_file"]
 Profile = Literal["", "C.1", "C.2", "C.3", "C.4"]
 _PROFILES = get_args(Profile)
 _DIRECTORY_RECORDS = 0x00041220
+_CHARACTER_SET = 0x00080005
 _VERIFICATION_FLAG = 0x0040A493
 _LARGE = 8_000_000
 """Octets of a file from which on it is worth writing it while its MAC is formed."""
@@ -54,9 +55,9 @@ class SigningOrder:
 
     `profile`: "C.1" (Base), "C.2" (Creator), "C.3" (Authorization), "C.4" (Structured Report; of a verified document
     what the verification signature covers is signed whatever the purpose), or empty for a signature outside them
-    (ECDSA, DSA). `tags` are signed in addition to what the profile demands; under C.1, which demands nothing, they are
-    all that is signed, and without them everything that may be. `location` is that of the
-    sequence item to sign, "(0040,A730)[2]", empty for the top level. `transfer_syntax` is the MAC Calculation
+    (ECDSA, DSA). `tags` are signed in addition to what the profile demands and the Specific Character Set; under C.1,
+    which demands nothing, they are all that is signed, and without them everything that may be. `location` is that of
+    the sequence item to sign, "(0040,A730)[2]", empty for the top level. `transfer_syntax` is the MAC Calculation
     Transfer Syntax UID: by default that of the file if it is encapsulated, else Explicit VR Little Endian. `mac_id` by
     default is the lowest that is free in the instance. `timestamp` takes the Value of Signature and returns a certified
     timestamp. `references` fills in evidence references before signing.
@@ -293,7 +294,9 @@ class _Making:
             for each in self.level.elements
         ]
         verified = self._file.text(self.level.get(_VERIFICATION_FLAG)) == "VERIFIED"
-        return wanted | able & frozenset(map(parse_tag, required_tags(order.profile, present, verified)))
+        demanded = frozenset(map(parse_tag, required_tags(order.profile, present, verified)))
+        # without its character set, signed text can be made to read otherwise
+        return wanted | able & (demanded | {_CHARACTER_SET})
 
     def _why_not(self, tag: int) -> str:
         there = self.level.get(tag)
