@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_va
 from harness.claims import default_edition
 from harness.credentials import CredentialSources
 from harness.sut_clients import EMBEDDED, OBJECT_PLACEHOLDERS, DriverTable, Listen
-from harness.sut_object_checks import check_objects
+from harness.sut_object_checks import check_objects, check_role
 from harness.sut_objects import OBJECT_ROLES, Objects, Said
 from harness.sut_parts import (
     DEFAULT_CALLED_AET,
@@ -198,6 +198,7 @@ class SutFile(Part):
     @model_validator(mode="after")
     def _names_resolve(self) -> SutFile:
         for number, claim in enumerate(self.claims, 1):
+            check_role(number, claim.profile, claim.role)
             for name in (claim.endpoint, *claim.alternates):
                 if name not in self.endpoints:
                     known = ", ".join(self.endpoints)

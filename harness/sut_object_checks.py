@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.sut_clients import EMBEDDED, OBJECT_PLACEHOLDERS
 from harness.sut_objects import OBJECT_ROLES
+from harness.sut_parts import SIGNATURE_PROFILES
 
 if TYPE_CHECKING:
     from harness.sut_file import Endpoint, SutFile
@@ -15,11 +16,17 @@ def check_objects(number: int, role: str, name: str, file: SutFile) -> None:
     """Raise `ValueError` for the claim `number` of `role` at the endpoint `name`, where that cannot be judged."""
     endpoint = file.endpoints[name]
     where = f"claims #{number}: "
-    if problem := _CHECKS[role](name, endpoint) or _shared(role, name, file) or _driver(role, name, file):
+    if problem := _CHECKS[role](name, endpoint, file) or _shared(role, name, file) or _driver(role, name, file):
         raise ValueError(where + problem)
 
 
-def _creator(name: str, endpoint: Endpoint) -> str:
+def _placeholders(endpoint: Endpoint, file: SutFile) -> tuple[str, ...]:
+    """What the command that drives an endpoint is told; nothing where it is none."""
+    table = file.drivers.get(endpoint.objects.driver) if endpoint.objects else None
+    return table.names if table is not None else ()
+
+
+def _creator(name: str, endpoint: Endpoint, file: SutFile) -> str:
     if endpoint.listen is not None:
         if endpoint.protocol not in {"dicom", "dicom-tls"}:
             return (
@@ -32,10 +39,13 @@ def _creator(name: str, endpoint: Endpoint) -> str:
             f"as signature-creator the SUT hands us objects, and the endpoint {name!r} says not how; add a table "
             f"[endpoints.{name}.objects] with folder or driver, or [endpoints.{name}.listen] if it sends them"
         )
+    given = endpoint.objects.driver == EMBEDDED or "input" in _placeholders(endpoint, file)
+    if endpoint.objects.select and not given:
+        return f"the endpoint {name!r} is given no instances that could be selected; leave objects.select out"
     return ""
 
 
-def _verifier(name: str, endpoint: Endpoint) -> str:
+def _verifier(name: str, endpoint: Endpoint, file: SutFile) -> str:  # noqa: ARG001
     if endpoint.listen is not None:
         return (
             f"as signature-verifier the SUT is shown objects, and the endpoint {name!r} listens for it; name one with "
@@ -44,7 +54,7 @@ def _verifier(name: str, endpoint: Endpoint) -> str:
     return ""
 
 
-def _storer(name: str, endpoint: Endpoint) -> str:
+def _storer(name: str, endpoint: Endpoint, file: SutFile) -> str:  # noqa: ARG001
     if endpoint.listen is not None or endpoint.protocol == "files":
         how = "hands over files" if endpoint.protocol == "files" else "listens for it"
         return (
@@ -64,6 +74,15 @@ def _storer(name: str, endpoint: Endpoint) -> str:
                 'example web = "http://host:8042/dicom-web"'
             )
     return ""
+
+
+def check_role(number: int, profile: str, role: str) -> None:
+    """Raise `ValueError` where a profile that is judged by objects is claimed in a role of connections."""
+    if profile in SIGNATURE_PROFILES and role not in OBJECT_ROLES:
+        raise ValueError(
+            f"claims #{number}: {profile} is judged by objects, not as {role}; write role = "
+            + " or ".join(f'"{each}"' for each in sorted(OBJECT_ROLES))
+        )
 
 
 _CHECKS = {"signature-creator": _creator, "signature-verifier": _verifier, "instance-storer": _storer}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from harness.drivers.base import Stimulus
 from harness.drivers.operator import NOBODY
+from harness.errors import UsageProblem
 from harness.objects.base import VERIFIED, Found, Handler, InterruptedStepError, Subject, Work
 from harness.objects.driving import Drive
 from harness.objects.inspecting import now
@@ -75,6 +77,7 @@ class Answering:
     def __init__(self, work: Work, ask: Ask) -> None:
         self._work, self._ask = work, ask
         self._number = 0
+        self._check_folder()
         self._told = is_told_whom_to_trust(work)
         before = work.recorded(VERIFIED, CONTROL)
         self._untrusting = before is not None and (before.facts or {}).get("skipped") == _UNTRUSTING
@@ -97,8 +100,8 @@ class Answering:
         self._number += 1
         began = now()
         folder = self._folder()
+        shown = folder / f"{step.subject.replace('/', '-')}.dcm"
         try:
-            shown = folder / f"{step.subject.replace('/', '-')}.dcm"
             shutil.copyfile(work.material.case(step.subject), shown)
             answer = self._ask(case, shown, step)
             if case.name == CONTROL and not self._told and answer.answer in {"invalid", "unverifiable"}:
@@ -116,6 +119,22 @@ class Answering:
                 shutil.rmtree(folder, ignore_errors=True)
             else:
                 shown.unlink(missing_ok=True)
+
+    def _check_folder(self) -> None:
+        """Raise `UsageProblem` where the SUT's folder, if it has one, cannot be written to."""
+        work, named = self._work, self._work.objects.folder
+        if not named or work.objects.retrieve:
+            return
+        folder = work.sut.folder / Path(named).expanduser()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as problem:
+            raise UsageProblem(
+                f"{work.sut.source}: endpoints.{work.endpoint}.objects.folder: {folder} cannot be written to: "
+                f"{problem.strerror or problem}; name a folder from which the SUT takes what it verifies"
+            ) from None
 
     def _folder(self) -> Path:
         """Where the object is put: the SUT's folder if it has one, else one of ours."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from fixtures.signatures import SIGNED_CASES
 from harness.drivers.base import Stimulus
+from harness.errors import UsageProblem
 from harness.objects import showing
 from harness.objects.answering import answer_of, word_of
 from harness.observations.clients import DriverOutcome
@@ -180,6 +181,12 @@ class TestCommands:
         seen = [path.name for path in (bench.folder / "seen").iterdir()]
         assert sorted(seen) == ["mac-sha256.dcm", "value-patient-name.dcm"]
         assert not list((bench.folder / "inbox").iterdir())
+
+    def test_a_folder_that_cannot_be_written_to_is_told_before_anything_is_shown(self, bench: ObjectBench) -> None:
+        (bench.folder / "inbox").touch()
+        sut = a_verifier(f'folder = "inbox"\n{TWO}', command="true {input}", folder=bench.folder)
+        with pytest.raises(UsageProblem, match=r"endpoints\.files\.objects\.folder: .* cannot be written to"):
+            bench.examine(sut)
 
     def test_revocation_is_asked_about_only_of_those_that_were_told(self, bench: ObjectBench) -> None:
         (record,) = bench.examine(a_verifier('select = ["certificate/revoked"]', command="true {input}"))
