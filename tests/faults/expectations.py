@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from harness.catalogue import Requirement, load_catalogue
 from harness.record.models import VerdictKind
@@ -28,10 +28,15 @@ def expected(profile: str, breaks: Mapping[str, str], becomes: Mapping[str, str]
     after = before | stated
     for umbrella in (one for one in claimed if one.judged == "derived" and one.id in before):
         members = load_catalogue().members_of(umbrella, profile, edition, untouched.role, untouched.protocol)
-        kinds = {after[one.id] for one in members if one.level == "shall" and one.id in after}
-        order = (VerdictKind.FAIL, VerdictKind.ERROR, VerdictKind.INCONCLUSIVE, VerdictKind.PASS)
-        after[umbrella.id] = next((kind for kind in order if kind in kinds), VerdictKind.NOT_APPLICABLE)
+        after[umbrella.id] = derived(members, after)
     return {name: kind for name, kind in after.items() if before.get(name) is not kind}
+
+
+def derived(members: Iterable[Requirement], kinds: Mapping[str, VerdictKind]) -> VerdictKind:
+    """How an umbrella over `members` ends, of which `kinds` tells how each ended."""
+    found = {kinds[one.id] for one in members if one.level == "shall" and one.id in kinds}
+    order = (VerdictKind.FAIL, VerdictKind.ERROR, VerdictKind.INCONCLUSIVE, VerdictKind.PASS)
+    return next((kind for kind in order if kind in found), VerdictKind.NOT_APPLICABLE)
 
 
 def turned(profile: str, run: Run, untouched: Run) -> Turned:

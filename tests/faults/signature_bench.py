@@ -29,6 +29,7 @@ from harness.record.models import ObservationEvent, VerdictKind, VerdictRecord
 from harness.sut import Sut, make_sut
 from reference_impl.faults.objects import faults_of_objects
 from tests.faults.bench import Bench
+from tests.faults.expectations import derived
 from tests.faults.observe import declarations
 
 EDITION, PROTOCOL = "2026c", "files"
@@ -141,20 +142,22 @@ class Examination:
         return self._verdicts[name]
 
     def differences(self, name: str, stated: Mapping[str, str]) -> list[str]:
-        """Where what `name` turned is not what is `stated` of it (requirement to verdict), umbrellas left aside."""
+        """Where what `name` turned is not what is `stated` of it (requirement to verdict), umbrellas computed."""
         before, after = self._verdicts[self._like.get(name, UNTOUCHED)], self._verdicts[name]
-        found = []
-        for key, one in after.items():
-            if is_umbrella(key[1]):
-                continue
-            was = before[key].verdict if key in before else None
-            wanted = VerdictKind(stated[key[1]]) if key[1] in stated else was
-            if one.verdict is not wanted and not (
-                was is VerdictKind.NOT_APPLICABLE and one.verdict is VerdictKind.PASS
-            ):
-                found.append(f"{key[0]} {key[1]}: stated {wanted}, seen {one.verdict} ({one.reason})")
-        judged = {requirement for _, requirement in after}
-        return found + [f"{name} is not judged" for name in stated if name not in judged]
+        found = [f"{one} is not judged" for one in stated if one not in {requirement for _, requirement in after}]
+        for profile in self._tried[name].profiles:
+            seen = {requirement: one.verdict for (of, requirement), one in after.items() if of == profile}
+            for requirement, kind in seen.items():
+                was = before[profile, requirement].verdict
+                wanted = VerdictKind(stated[requirement]) if requirement in stated else was
+                if (umbrella := load_catalogue()[requirement]).judged == "derived":
+                    members = load_catalogue().members_of(umbrella, profile, EDITION, self._role, PROTOCOL)
+                    wanted = derived(members, seen)
+                applies_now = was is VerdictKind.NOT_APPLICABLE and kind is VerdictKind.PASS
+                if kind is not wanted and not applies_now:
+                    why = after[profile, requirement].reason
+                    found.append(f"{profile} {requirement}: stated {wanted}, seen {kind} ({why})")
+        return found
 
     def turned(self, name: str) -> dict[str, str]:
         """The verdicts of `name` that are others than before, umbrellas left aside: what a table should state."""
