@@ -119,12 +119,25 @@ def test_one_sentence_and_status_2(
 def test_no_arguments_show_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run([]) == 2
     shown = capsys.readouterr().out
-    for command in ("demo", "probe", "run", "judge", "init", "serve", "requirements", "faults", "verify-report"):
+    for command in (
+        "demo",
+        "probe",
+        "run",
+        "judge",
+        "init",
+        "serve",
+        "requirements",
+        "faults",
+        "sign",
+        "verify",
+        "verify-report",
+    ):
         assert command in shown
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "probe", "run", "judge", "init", "serve", "requirements", "faults", "verify-report"]
+    "command",
+    ["demo", "probe", "run", "judge", "init", "serve", "requirements", "faults", "sign", "verify", "verify-report"],
 )
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run([command, "--help"]) == 0
