@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from io import BytesIO
 from pathlib import Path
 
 from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
 from pydicom.filereader import read_dataset
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
@@ -53,7 +55,7 @@ class Kept:
     sop_class: str
     sop_instance: str
     syntax: str
-    keys: Dataset
+    keys: Mapping[str, str]
 
     def instance(self) -> Instance:
         """The instance, read from its file."""
@@ -61,7 +63,7 @@ class Kept:
 
     def unique(self, level: str) -> str:
         """The unique key of what it belongs to at `level`."""
-        return str(self.keys.get(_UNIQUE[level], ""))
+        return self.keys.get(_UNIQUE[level], "")
 
 
 class InstanceStore:
@@ -117,27 +119,21 @@ class InstanceStore:
         return list(answers.values())
 
 
-def keys_of(instance: Instance) -> Dataset:
-    """What `instance` is found by. Raises `UnfitError` where its data set cannot be read so far."""
+def keys_of(instance: Instance) -> dict[str, str]:
+    """What `instance` is found by, by keyword. Raises `UnfitError` where its data set cannot be read so far."""
     syntax, data = UID(instance.syntax), instance.data
     if not syntax.is_transfer_syntax:
         syntax = UID("1.2.840.10008.1.2.1")
     try:
         if syntax == DeflatedExplicitVRLittleEndian:
             data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, 1 << 20)
-        keys = Dataset()
-        read = read_dataset(
-            BytesIO(data),
-            syntax.is_implicit_VR,
-            syntax.is_little_endian,
-            stop_when=lambda tag, _vr, _n: tag > _LAST_KEY,
-        )
-        for name in _KEYS:
-            if name in read:
-                setattr(keys, name, str(read.get(name) or ""))
+        implicit, little = syntax.is_implicit_VR, syntax.is_little_endian
+        read = read_dataset(BytesIO(data), implicit, little, stop_when=lambda tag, _vr, _length: tag > _LAST_KEY)
+        raw = {name: read.get_item(name) for name in _KEYS if name in read}
     except Exception as problem:  # what pydicom raises for broken elements is not said anywhere
         raise UnfitError(f"the data set cannot be read: {problem}") from None
-    return keys
+    values = {name: one.value if isinstance(one, RawDataElement) else b"" for name, one in raw.items()}
+    return {name: (value or b"").decode("latin-1").strip("\0 ") for name, value in values.items()}
 
 
 def _texts(identifier: Dataset, name: str) -> list[str]:
@@ -148,6 +144,6 @@ def _texts(identifier: Dataset, name: str) -> list[str]:
     return [str(one) for one in value] if isinstance(value, (list, tuple)) or hasattr(value, "append") else [str(value)]
 
 
-def _matches(keys: Dataset, name: str, wanted: list[str]) -> bool:
-    held = str(keys.get(name, ""))
+def _matches(keys: Mapping[str, str], name: str, wanted: list[str]) -> bool:
+    held = keys.get(name, "")
     return any(fnmatchcase(held, one) if {"*", "?"} & set(one) else held == one for one in wanted)

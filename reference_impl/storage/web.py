@@ -54,7 +54,8 @@ class StorageHandler(PageHandler):
             return
         instances = [self.kept_by.given(one) for one in found]
         syntaxes = {one.syntax for one in instances}
-        kind = DICOM if len(syntaxes) > 1 else f"{DICOM}; transfer-syntax={syntaxes.pop()}"
+        one_syntax = syntaxes.pop() if len(syntaxes) == 1 else ""
+        kind = f"{DICOM}; transfer-syntax={one_syntax}" if re.fullmatch(_UID, one_syntax) else DICOM
         self._answer(HTTPStatus.OK, *joined((one.octets() for one in instances), kind))
 
     def do_POST(self) -> None:  # noqa: N802 - named by the library
