@@ -43,6 +43,11 @@ _OF_OBJECTS = (
     _Question("signed_folder", "Folder with objects that it has signed, if there is one"),
     _Question("verify_command", "Command that makes it verify {input}, if there is one"),
 )
+_PORTS = {
+    "dicom": _Question("port", "Port of its DICOM service", "104"),
+    "http": _Question("port", "Port of its web service", "80"),
+}
+"""What is asked for the port, by protocol, where there is no TLS."""
 _QUESTIONS = (
     _Question("host", "Host name or address of the device"),
     _Question("port", "Port of its secure DICOM service", "2762"),
@@ -138,7 +143,8 @@ def init(
         given["port"] = ""
     if not served and not client:
         given |= {name: given[name] or "" for name in ("host", "called_aet", "calling_aet")}
-    _complete(given, ask=asking, reached=served or client)
+    kind = protocol or ("dicom-tls" if transport else "dicom")
+    _complete(given, ask=asking, reached=served or client, port=_PORTS.get(kind))
     if asking and transport and not client:
         listen = _listen_port()
         client = listen is not None
@@ -194,14 +200,16 @@ def _complete_objects(handed: dict[str, str], profiles: Sequence[str], *, ask: b
         handed["signed_folder"] = "signed"
 
 
-def _complete(given: dict[str, Any], *, ask: bool, reached: bool = True) -> None:
+def _complete(given: dict[str, Any], *, ask: bool, reached: bool = True, port: _Question | None = None) -> None:
     """Fill in what no flag gave: from the terminal, or with defaults.
 
-    Raises `UsageProblem` without a host for a device that is reached, or connects.
+    `port` is the question for its port where there is no TLS. Raises `UsageProblem` without a host for
+    a device that is reached, or connects.
     """
     from harness.errors import UsageProblem
 
-    for question in _QUESTIONS:
+    for each in _QUESTIONS:
+        question = port if port is not None and each.key == port.key else each
         if given[question.key] is not None:
             continue
         answer = ""
