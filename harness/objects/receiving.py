@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from harness.drivers.base import Stimulus
 from harness.drivers.choice import driver_for
@@ -45,6 +46,7 @@ class Receiving:
                 "address; check the name"
             ) from None
         self._listen = listen
+        self._paced = 0
         self._folder = work.folder / "received"
         self._archive = Archive(work.where.called_aet, InstanceStore(self._folder, RECEIVED_OCTETS))
         self._driver = driver_for(work.sut, work.endpoint, work.board)
@@ -70,15 +72,17 @@ class Receiving:
         """Close the port."""
         self._port.stop(5.0)
         self._archive.stop(5.0)
+        self._work.budget.count(max(self._gate.admitted - self._paced, 0))
 
     def do(self, step: FileStep) -> Found:
         """Have the SUT send once, and look at every object that came."""
         work = self._work
-        driving = self._driver.start(self._stimulus(step))
-        try:
-            ended = self._patience.wait(self, driving, step.seconds, busy=self._driver.busy)
-        finally:
-            outcome = driving.stop()
+        with self._pace():
+            driving = self._driver.start(self._stimulus(step))
+            try:
+                ended = self._patience.wait(self, driving, step.seconds, busy=self._driver.busy)
+            finally:
+                outcome = driving.stop()
         if ended == "interrupted":
             raise InterruptedStepError
         contents = contents_of(self._folder, work.objects.most, step.seconds) if self._folder.is_dir() else None
@@ -86,6 +90,13 @@ class Receiving:
             facts = CreatedObjects(text=step.text, driver=outcome)
             return Found(facts, self._nothing_came(), "Let the SUT send signed objects to the harness once.")
         return looked_at(work, step, contents, self._folder, outcome=outcome, peer=work.where.host)
+
+    def _pace(self) -> AbstractContextManager[None]:
+        """A SUT that is made to work is asked for one connection within its host's budget; a person is not hurried."""
+        if not self._driver.busy:
+            return nullcontext()
+        self._paced += 1
+        return self._work.budget.connection()
 
     def wait(self, seconds: float, *, until: Callable[[], bool], settle: float) -> None:
         """Return when a connection has come, all have ended and `until()` holds; at the latest after `seconds`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,6 +66,7 @@ class ObjectBench:
 
     folder: Path
     board: Board
+    connections: list[int] = field(default_factory=list)  # that each SUT made or was asked for, in the last run
 
     def path(self, sut: Sut) -> Path:
         return self.folder / f"{sut.id}.jsonl"
@@ -107,6 +108,7 @@ class ObjectBench:
             executor.stop()
             for run in runs:
                 run.journal.close()
+        self.connections = [run.connections for run in runs]
         return [read_record(self.path(sut), unfinished=True) for sut in suts]
 
 

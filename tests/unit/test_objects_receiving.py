@@ -117,6 +117,7 @@ def test_what_is_sent_is_looked_at_octet_for_octet(protocol: str, bench: ObjectB
     assert all(one.unchanged is None for one in facts.objects)
     (event,) = record.observations
     assert event.step == "modality/signatures.created"
+    assert bench.connections == [1]
 
 
 def test_strangers_are_turned_away(bench: ObjectBench, signed: tuple[Path, ...]) -> None:
