@@ -38,13 +38,14 @@ _TICK = 0.05
 class Sent:
     """What became of storing: the status, None where none came, and the transfer syntaxes that were accepted.
 
-    `taken`: the SUT says that it stored the instance.
+    `taken`: the SUT says that it stored the instance; `unsaid`: it was sent, and the SUT said nothing.
     """
 
     status: int | None
     contexts: tuple[str, ...] = ()
     problem: str = ""
     taken: bool = False
+    unsaid: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def store(work: Work, instance: Instance, seconds: float) -> Sent:
     """Send `instance` as it is by C-STORE; its transfer syntax and two others are proposed, each by itself."""
     proposed = _proposed(instance)
     contexts: tuple[str, ...] = ()
-    where = work.where
+    where, sending = work.where, False
     try:
         with association(work, seconds) as asked:
             results = asked.request(where.calling_aet, where.called_aet, proposed)
@@ -92,12 +93,13 @@ def store(work: Work, instance: Instance, seconds: float) -> Sent:
                 asked.release()
                 return Sent(None, contexts, _not_taken(instance, contexts))
             command = store_command(instance.sop_class, instance.sop_instance)
+            sending = True
             status = operate(asked, Message(context.id, command, instance.data))
             asked.release()
             taken = is_accepted(status)
             return Sent(status, contexts, "" if taken else f"C-STORE status 0x{status:04X}", taken)
     except (EndedError, DicomError) as problem:
-        return Sent(None, contexts, str(problem))
+        return Sent(None, contexts, str(problem), unsaid=sending)
 
 
 def _proposed(instance: Instance, *, stores: bool = False) -> list[Context]:

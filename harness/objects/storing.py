@@ -100,6 +100,9 @@ class Storing:
         started = datetime.now(UTC)
         seconds = step.seconds / 2
         sent = self._store(instance, octets, seconds)
+        if sent.taken or sent.unsaid:
+            unsaid = "" if sent.taken else "; whether it was stored, the SUT did not say"
+            work.on_stored(instance.sop_instance, f"{case.text} (Patient ID PS315-TEST){unsaid}")
         work.check_running()
         facts = StoredObject(
             case=case.name,
@@ -118,7 +121,6 @@ class Storing:
                 missing = f"{case.name} could not be stored: {sent.problem}."
                 return Found(None, missing, "Look whether the SUT stores such objects.", (exchange,))
             return Found(facts.model_copy(update={"exchanges": (exchange,)}), exchanges=(exchange,))
-        work.on_stored(instance.sop_instance, f"{case.text} (Patient ID PS315-TEST)")
         got = self._retrieve(instance, seconds)
         return self._compared(case, sent_file, got, facts, started)
 

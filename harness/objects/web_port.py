@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 
 from harness.drivers.dimse import tls_context
 from harness.objects.base import Work
@@ -16,6 +18,7 @@ ANY_SYNTAX = f'multipart/related; type="{DICOM}"; transfer-syntax=*'
 """Accept: instances as they are kept (PS3.18 8.7.3.5.2)."""
 TAKEN = frozenset({200, 202})
 """Status codes with which an instance may have been stored (PS3.18 10.5.3.1)."""
+_BEFORE_SENDING = (ConnectionRefusedError, socket.gaierror, ssl.SSLError)
 _NOT_YET = frozenset({202, 204, 404, 503})
 _FAILED_SOP_SEQUENCE = "00081198"
 _SHOWN = 120
@@ -37,7 +40,7 @@ def store(work: Work, instance: Instance, octets: bytes, seconds: float) -> Sent
     try:
         answer = _ask(work, f"{web_root(work)}/studies", seconds, question=body, content_type=content_type)
     except HttpExchangeError as problem:
-        return Sent(None, (), str(problem))
+        return Sent(None, (), str(problem), unsaid=not isinstance(problem.__context__, _BEFORE_SENDING))
     taken = answer.status in TAKEN and not _failed(answer)
     contexts = (instance.syntax,) if taken else ()
     return Sent(answer.status, contexts, f"HTTP status {answer.status}{_said(answer)}", taken=taken)

@@ -24,12 +24,14 @@ from harness.probes.base import Deadlines
 from harness.record import RunRecord
 from harness.sut import Sut, make_sut
 from reference_impl.connections import Listener
+from reference_impl.dimse import Association
 from reference_impl.http_server import HttpServer
 from reference_impl.storage.archive import Archive
 from reference_impl.storage.instances import InstanceStore, Kept
 from reference_impl.storage.node import StorageNode
 from reference_impl.storage.part10 import Instance
 from reference_impl.storage.web import handler_of
+from reference_impl.tcp import PlainConnection
 from reference_impl.transport.faults.certificates import identity_of
 from reference_impl.transport.front import Front, FrontSettings, Router
 from tests.unit.object_bench import ObjectBench, facts_by_subject
@@ -209,11 +211,13 @@ def an_archive(
     web.stop()
 
 
-def test_nobody_there_is_told_of_each_object(bench: ObjectBench) -> None:
-    (record,) = bench.examine(a_storer(("127.0.0.1", free_port())), conduct=QUICK)
+@pytest.mark.parametrize("protocol", ["dicom", "http"])
+def test_nobody_there_is_told_of_each_object(bench: ObjectBench, protocol: str) -> None:
+    (record,) = bench.examine(a_storer(("127.0.0.1", free_port()), protocol=protocol), conduct=QUICK)
     assert stored(record) == {}
+    assert record.stored_objects == ()
     for event in record.observations:
-        assert "cannot be reached" in event.observation.missing
+        assert "cannot be reached" in event.observation.missing or "refused" in event.observation.missing
         assert event.observation.remedy
 
 
@@ -238,6 +242,25 @@ def test_whatever_a_sut_answers_is_an_observation(bench: ObjectBench, octets: by
         (record,) = bench.examine(a_storer(port.address))
     assert [event.observation.facts for event in record.observations] == [None] * 3
     assert all(not event.observation.missing.startswith("harness error") for event in record.observations)
+
+
+def test_what_may_have_been_stored_is_listed(bench: ObjectBench, tmp_path: Path) -> None:
+    class Dropping(Listener):
+        def _admit(self, client: socket.socket, address: tuple[str, int]) -> None:
+            del address
+            self.connections.begin(client, lambda: serve(client))
+
+    def serve(client: socket.socket) -> None:
+        with PlainConnection(client, 5.0) as connection:
+            association = Association(connection)
+            association.accept(association.asked(), lambda context: context.syntaxes[0])
+            association.receive()
+
+    with Dropping("127.0.0.1", 0, name="dropping", backlog=8) as port:
+        (record,) = bench.examine(a_storer(port.address))
+    assert len(record.stored_objects) == 3
+    assert all("the SUT did not say" in one.description for one in record.stored_objects)
+    assert not any(one.taken for one in stored(record).values())
 
 
 HOSTILE = ["", "\0", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99", "x" * 70, "\u00e9", "<b>"]
