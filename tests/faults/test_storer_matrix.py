@@ -16,6 +16,8 @@ from tests.faults.expectations import compared, expected, selected, told, turned
 from tests.faults.observe import Run
 from tests.faults.observe_storer import ROLE, run_storer
 
+pytestmark = pytest.mark.xdist_group("storers")  # they share their runs
+
 PROFILES = ("A.2", "A.3")
 FAULTS = faults_of_objects(ROLE)
 ROWS = [(profile, fault) for profile, rows in FAULTS.items() for fault in rows]
