@@ -145,7 +145,8 @@ def _tag(name: str, option: str) -> int:
 
 
 def profile_of(name: str, purpose: str | None, *, verification: bool) -> str:
-    """The user's name of the profile to sign under. Raises `UsageProblem`."""
+    """The user's name of the profile to sign under, from that or its section. Raises `UsageProblem`."""
+    name = next((known for known, section in PROFILES.items() if section and section == name.upper()), name)
     if verification and (name not in {"", "sr"} or purpose not in {None, "5"}):
         raise UsageProblem("--verification means --profile sr --purpose 5; leave out what contradicts it")
     chosen = name or ("sr" if verification else "base")

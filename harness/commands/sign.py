@@ -22,7 +22,7 @@ def sign(
         typer.Option(
             "--profile",
             metavar="NAME",
-            help="base (PS3.15 C.1), creator (C.2), authorization (C.3), sr (C.4: reports, key object selections), or "
+            help="base (or C.1), creator (C.2), authorization (C.3), sr (C.4: reports, key object selections), or "
             "none: outside them, for ECDSA and DSA keys. Each signs what it demands; base and none sign everything.",
         ),
     ] = "",

@@ -46,8 +46,8 @@ def test_a_folder_is_signed_as_it_stands(tmp_path: Path, capsys: pytest.CaptureF
     write_instance("mr-rle", studies / "one" / "two" / "mr.dcm")
     write(studies / "DICOMDIR", El(0x00041220, "SQ", items=()))
     (studies / "notes.txt").write_text("what we saw")
-    command = ["sign", str(studies), "--out", str(out), *with_key(), "--profile", "creator"]
-    for again in ([], ["--force"]):
+    command = ["sign", str(studies), "--out", str(out), *with_key()]
+    for again in (["--profile", "creator"], ["--force", "--profile", "c.2"]):
         assert run([*command, *again]) == 0
         assert "2 files signed; 1 file left out: not DICOM\n" in capsys.readouterr().out
         assert sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()) == [
