@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from fixtures.instances import write_instance
 from fixtures.pki import Pki
 from fixtures.signatures import SIGNED_CASES
 from harness.observations.signatures import CreatedObjects, VerifierAnswer
@@ -170,3 +171,40 @@ def test_its_answers_are_those_that_the_cases_record(verified: Judged) -> None:
         assert answer.answer, answer
         asked = answer.treatment == "either" or (answer.treatment == "valid") is (answer.answer == "valid")
         assert asked or SIGNED_CASES[answer.case].dcmsign, answer
+
+
+@pytest.mark.parametrize(("protocol", "option"), [("dicom", ""), ("dicom-tls", "+tla +cf {trust_anchors}")])
+def test_what_it_signs_may_be_sent_by_storescu(protocol: str, option: str, tmp_path: Path) -> None:
+    require_dcmsign()
+    signer = Pki.create(tmp_path / "pki")
+    (tmp_path / "key.pem").write_bytes(signer.issue("signer").key_pem)
+    (tmp_path / "cert.pem").write_bytes(signer.issue("signer").certificate_pem)
+    (tmp_path / "ca.pem").write_bytes(signer.issue("ca").certificate_pem)
+    for name in ("ct", "gsps"):
+        write_instance(name, tmp_path / f"{name}.dcm")
+    judged = run(
+        tmp_path,
+        f"""
+schema = 1
+[identity]
+id = "modality"
+[endpoints.modality]
+protocol = "{protocol}"
+host = "127.0.0.1"
+listen = {{ driver = "send" }}
+[drivers.send]
+command = '''
+for name in ct gsps; do {SIGN} +m2 +pb $name.dcm $name-signed.dcm || exit; done
+storescu -R {option} -aec {{called_aet}} {{host}} {{port}} ct-signed.dcm gsps-signed.dcm'''
+[[claims]]
+profile = "C.1"
+role = "signature-creator"
+endpoint = "modality"
+[credentials]
+trust_anchors = "ca.pem"
+""",
+    )
+    assert judged.status == 0
+    (event,) = read_record(judged.folder / "run.jsonl").observations
+    facts = CreatedObjects.model_validate(event.observation.facts)
+    assert len(facts.objects) == 2
