@@ -19,6 +19,7 @@ from reference_impl.signatures.mac import signable
 from reference_impl.signatures.purposes import VERIFICATION, purposes
 from reference_impl.signatures.reader import UnreadableError, open_dicom
 from reference_impl.signatures.tsa import TimestampAuthority, TsaServer
+from reference_impl.signatures.verifier import Policy, verify_file
 from tests.missing import lacking
 from tests.peers.starters import PeerMissing
 from tests.peers.starters.process import program
@@ -48,13 +49,17 @@ def signer(case: str = "signer") -> Signer:
     return load_signer(pki().key_file(case), pki().certificate_file(case))
 
 
-def verdict(path: Path, *options: str, anchors: tuple[str, ...] = ("ca", "ca_ec")) -> tuple[int, str]:
-    """Exit status (0: all signatures verify, and there is one) and words of dcmsign."""
+def dcmsign() -> str:
+    """The program."""
     try:
-        dcmsign = program("dcmsign")
+        return program("dcmsign")
     except PeerMissing as problem:
         lacking(str(problem))
-    command = [dcmsign, "-v", "+rg", "+cf", str(pki().trust_anchors_file(*anchors)), *options, str(path)]
+
+
+def verdict(path: Path, *options: str, anchors: tuple[str, ...] = ("ca", "ca_ec")) -> tuple[int, str]:
+    """Exit status (0: all signatures verify, and there is one) and words of dcmsign."""
+    command = [dcmsign(), "-v", "+rg", "+cf", str(pki().trust_anchors_file(*anchors)), *options, str(path)]
     ended = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=60, check=False)
     return ended.returncode, ended.stdout + ended.stderr
 
@@ -170,3 +175,24 @@ def test_real_objects(tmp_path: Path) -> None:
             differing[source.name] = words
     assert checked > 50
     assert differing.keys() <= REAL_TRIMMED, differing
+
+
+@pytest.mark.parametrize("name", ["ct", "mr-rle", "sr-verified", "enhanced-mr", "odd-group-lengths", "ct-deflated"])
+def test_signatures_of_both_stand_beside_each_other(tmp_path: Path, name: str) -> None:
+    """dcmsign signs what we signed, and we sign that again, at the top and in an item: all of them verify."""
+    source, ours, theirs, both = (tmp_path / each for each in ("in.dcm", "ours.dcm", "theirs.dcm", "both.dcm"))
+    sign_file(write_instance(name, source), ours, [SigningOrder(profile="C.2")], signer())
+    key, certificate = str(pki().key_file("signer_second")), str(pki().certificate_file("signer_second"))
+    command = [dcmsign(), "+s", key, certificate, "+m5", str(ours), str(theirs)]
+    subprocess.run(command, capture_output=True, timeout=60, check=True)
+    verified(theirs, 2)
+    with open_dicom(theirs) as file:
+        items = next(
+            (each.items for each in file.root.elements if each.vr == "SQ" and each.items and each.tag < 0x4FFE0001), ()
+        )
+        orders = [SigningOrder(algorithm="RIPEMD160"), *(SigningOrder(location=item.location) for item in items or ())]
+    sign_file(theirs, both, orders, signer())
+    verified(both, 2 + len(orders))
+    result = verify_file(both, Policy(integrity_only=True))
+    assert [each.standing for each in result.signatures] == ["valid"] * (2 + len(orders))
+    assert len(set(result.mac_ids)) == len(result.mac_ids)
