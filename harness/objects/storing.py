@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.errors import UsageProblem
 from harness.objects.base import Found, InterruptedStepError, Subject, Work
+from harness.objects.watching import WatchedFolder
 from harness.observations.signatures import StoredObject
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ _WEB = frozenset({"http", "https"})
 _TOLD_BY = {"c-get": "C-GET", "c-move": "C-MOVE", "wado-rs": "WADO-RS", "folder": "folder"}
 _TICK = 0.1
 _BETWEEN, _BRIEFLY = 0.5, 1.0  # seconds between questions for one object, and for all of them once one never came
-_LARGEST = 1 << 28  # octets of a file that is read
 
 
 def subjects(sut: Sut, endpoint: str) -> Sequence[Subject]:
@@ -53,6 +53,7 @@ class Storing:
         self._work = work
         self._retrieved_by = work.objects.retrieved_by(work.where.protocol)
         self._patience = math.inf
+        self._folder: WatchedFolder | None = None
         self._destination: MoveDestination | None = self._listen() if self._retrieved_by == "c-move" else None
 
     def _listen(self) -> MoveDestination:
@@ -78,7 +79,9 @@ class Storing:
             ) from None
 
     def start(self) -> None:
-        """Let the SUT move objects to us."""
+        """Let the SUT move objects to us; note what is in its folder already."""
+        if self._retrieved_by == "folder":
+            self._folder = WatchedFolder(self._work.sut.folder / self._work.objects.folder)
         if self._destination is not None:
             self._destination.start()
 
@@ -138,7 +141,7 @@ class Storing:
 
         Where that was in vain for one object, the others are waited for only briefly.
         """
-        between = _TICK if self._retrieved_by == "folder" else _BETWEEN
+        between = _TICK if self._folder is not None else _BETWEEN
         ends = time.monotonic() + min(seconds, self._patience)
         while True:
             got = self._asked_for(instance, seconds)
@@ -153,20 +156,13 @@ class Storing:
     def _asked_for(self, instance: Instance, seconds: float) -> Got:
         from harness.objects import dicom_port, web_port
 
-        if self._retrieved_by == "folder":
-            return self._in_folder(instance)
+        if self._folder is not None:
+            found = self._folder.find(instance.sop_instance)
+            return dicom_port.Got(found, "" if found else "no file of this instance appeared in the folder", not found)
         if self._destination is not None:
             return self._destination.move(instance, seconds)
         ask = web_port.retrieve if self._retrieved_by == "wado-rs" else dicom_port.get
         return ask(self._work, instance, seconds)
-
-    def _in_folder(self, instance: Instance) -> Got:
-        """The file of `instance`, if it stands whole in the folder in which the SUT keeps what it stores."""
-        from harness.objects.dicom_port import Got
-
-        folder = self._work.sut.folder / self._work.objects.folder
-        found = _file_of(folder, instance.sop_instance, self._work.folder / "found.dcm")
-        return Got(found, "" if found else f"no file of this instance appeared in {folder}", not found)
 
     def _compared(self, case: StoredCase, sent_file: Path, got: Got, facts: StoredObject, started: datetime) -> Found:
         from harness.objects.comparing import compare
@@ -231,21 +227,3 @@ def _verified(path: Path) -> FileResult:
     from reference_impl.signatures.verifier import verify_file
 
     return replace(verify_file(path, Policy(integrity_only=True)), path=path.name)
-
-
-def _file_of(folder: Path, sop_instance: str, copy: Path) -> Instance | None:
-    """The instance in the newest file of `folder` that holds it; None as long as there is none that can be read."""
-    from harness.objects.folders import contents_of
-    from reference_impl.signatures.reader import UnreadableError, open_dicom
-    from reference_impl.storage.part10 import UnfitError, take_apart
-
-    for path in reversed(contents_of(folder, 100_000, 10.0).files):
-        try:
-            octets = path.read_bytes() if path.stat().st_size < _LARGEST else b""
-            copy.write_bytes(octets)
-            with open_dicom(copy) as file:
-                if file.sop_instance == sop_instance:
-                    return take_apart(octets)
-        except (OSError, UnreadableError, UnfitError):
-            continue
-    return None
