@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from harness.errors import UsageProblem
 
 if TYPE_CHECKING:
+    from cryptography import x509
+
     from reference_impl.signatures.creator import Profile, SigningOrder
     from reference_impl.signatures.keys import Signer
     from reference_impl.signatures.references import References
@@ -270,5 +272,18 @@ def notes_on(signer: Signer, order: SigningOrder) -> Iterator[str]:
         yield f"the certificate expired on {certificate.not_valid_after_utc:%Y-%m-%d}; verifiers will say so"
     if now < certificate.not_valid_before_utc:
         yield f"the certificate is not valid before {certificate.not_valid_before_utc:%Y-%m-%d}; verifiers will say so"
+    if not _may_sign(certificate):
+        yield "the certificate's key usage is not for signatures; verifiers will say so"
     if ALGORITHMS[order.algorithm].weak:
         yield f"{order.algorithm} is weak; PS3.15 allows it, SHA256 is better"
+
+
+def _may_sign(certificate: x509.Certificate) -> bool:
+    """Whether the key usage, where there is one, permits signatures (RFC 5280 4.2.1.3)."""
+    from cryptography import x509
+
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except (x509.ExtensionNotFound, ValueError):
+        return True
+    return usage.digital_signature or usage.content_commitment

@@ -171,6 +171,10 @@ def test_what_verifiers_will_doubt_is_noted(ct: Path, tmp_path: Path, capsys: py
     assert "note: MD5 is weak" in said
     assert run([*command, *with_key("signer_not_yet_valid")]) == 0
     assert "not valid before" in capsys.readouterr().err
+    assert run([*command, *with_key("signer_tls_only")]) == 0
+    assert "key usage is not for signatures" in capsys.readouterr().err
+    assert run([*command, *with_key("signer_without_key_usage")]) == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
