@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import struct
 import zlib
 from dataclasses import replace
@@ -338,3 +340,45 @@ def test_a_damaged_file_is_signed_or_told_of(tmp_path_factory: pytest.TempPathFa
         return
     newest = [each for each in verify_file(target, Policy(integrity_only=True)).signatures if not each.location][-1]
     assert newest.mac == "valid", newest.reasons
+
+
+@pytest.mark.parametrize("kernel", ["lacks it", "refuses", "stops halfway"])
+def test_files_are_copied_by_hand_where_the_kernel_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kernel: str
+) -> None:
+    source = write(tmp_path / "in.dcm", *SERIES, El(0x7FE00010, "OW", bytes(range(256)) * 40_000))
+    order = SigningOrder(uid="1.2.3", at=datetime(2026, 1, 2, tzinfo=UTC))
+    sign_file(source, tmp_path / "1.dcm", [order], signer())
+    copied: list[int] = []
+
+    def copy(source: int, target: int, count: int, offset: int) -> int:
+        if copied or kernel == "refuses":
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        copied.append(os.write(target, os.pread(source, 1000, offset)))
+        return copied[0]
+
+    if kernel == "lacks it":
+        monkeypatch.delattr(os, "copy_file_range", raising=False)
+    else:
+        monkeypatch.setattr(os, "copy_file_range", copy, raising=False)
+    sign_file(source, tmp_path / "2.dcm", [order], signer())
+    assert (tmp_path / "1.dcm").read_bytes() == (tmp_path / "2.dcm").read_bytes()
+    assert copied == ([1000] if kernel == "stops halfway" else [])
+
+
+def test_lengths_of_groups_that_grow_are_kept_right(tmp_path: Path) -> None:
+    lengths = {tag: El(tag, "UL", bytes(4)) for tag in (0x00080001, 0x4FFE0000, 0xFFFA0000)}
+    source = write(tmp_path / "in.dcm", lengths[0x00080001], *SERIES, lengths[0x4FFE0000], PIXELS, lengths[0xFFFA0000])
+    sign_file(source, tmp_path / "1.dcm", [SigningOrder()], signer())
+    sign_file(tmp_path / "1.dcm", tmp_path / "2.dcm", [SigningOrder()], signer())
+    assert [each.good for each in signatures_in(tmp_path / "2.dcm")] == [True, True]
+    with open_dicom(tmp_path / "2.dcm") as file:
+        length = {each.tag: each.end - each.start for each in file.root.elements if each.tag in MACROS}
+        for tag, grown in (
+            (0x00080001, sum(length.values())),
+            (0x4FFE0000, length[0x4FFE0001]),
+            (0xFFFA0000, length[0xFFFAFFFA]),
+        ):
+            there = file.root.get(tag)
+            assert there is not None
+            assert file.read(there.value, 4) == struct.pack("<I", grown)
