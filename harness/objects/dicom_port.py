@@ -18,7 +18,7 @@ from harness.objects.base import InterruptedStepError, Work
 from harness.objects.ports import Gate, open_port
 from reference_impl.dicom_client import C_STORE, is_accepted, operate, status_of, store_command
 from reference_impl.dimse import ACCEPTED, Association, Context, DicomError, Message
-from reference_impl.storage.archive import GET, MOVE, STUDY_ROOT, Archive, instance_of, respond
+from reference_impl.storage.archive import GET, MOVE, PATIENT_ROOT, STUDY_ROOT, Archive, instance_of, respond
 from reference_impl.storage.behaviour import EXPLICIT, IMPLICIT
 from reference_impl.storage.instances import InstanceStore, keys_of
 from reference_impl.storage.part10 import Instance
@@ -28,6 +28,7 @@ from reference_impl.transport.client import EndedError
 C_GET, C_MOVE = 0x0010, 0x0021
 RECEIVED_OCTETS = 1 << 28
 """So much of one retrieval is taken."""
+_ROOTS = (STUDY_ROOT, PATIENT_ROOT)
 _MOST_OPERATIONS = 100
 _PENDING = frozenset({0xFF00, 0xFF01})
 _UNKNOWN_DESTINATION = 0xA801
@@ -117,21 +118,30 @@ def _not_taken(instance: Instance, contexts: tuple[str, ...]) -> str:
 
 def get(work: Work, instance: Instance, seconds: float) -> Got:
     """Retrieve `instance` by C-GET. Explicit VR is proposed beside implicit VR, so that the SUT has the choice."""
-    model = STUDY_ROOT + GET
-    proposed = [Context(1, model, (EXPLICIT, IMPLICIT)), *_proposed(instance, stores=True)]
+    proposed = [*_models(GET), *_proposed(instance, stores=True)]
     where = work.where
     try:
         with association(work, seconds) as asked:
             asked.request(where.calling_aet, where.called_aet, proposed)
-            context = asked.context_for(model)
+            context = _model(asked, GET)
             if context is None:
                 asked.release()
-                return Got(None, "the SUT does not take C-GET requests (Study Root model)")
+                return Got(None, "the SUT takes no C-GET requests")
             found, status = _get(asked, context, instance)
             asked.release()
     except (EndedError, DicomError) as problem:
         return Got(None, str(problem))
     return Got(found, "" if found else f"C-GET ended with status 0x{status:04X} and brought nothing", not found)
+
+
+def _models(service: str) -> list[Context]:
+    """What is proposed for C-GET or C-MOVE: the service in both information models (PS3.4 C.6)."""
+    return [Context(1, root + service, (EXPLICIT, IMPLICIT)) for root in _ROOTS]
+
+
+def _model(asked: Association, service: str) -> Context | None:
+    """The context of `service` that was accepted, if any."""
+    return next((found for root in _ROOTS if (found := asked.context_for(root + service)) is not None), None)
 
 
 def _get(asked: Association, context: Context, instance: Instance) -> tuple[Instance | None, int]:
@@ -158,7 +168,8 @@ def _ask(asked: Association, context: Context, kind: int, instance: Instance, de
     keys = keys_of(instance)
     identifier = Dataset()
     identifier.QueryRetrieveLevel = "IMAGE"
-    for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+    above = ("PatientID",) if context.abstract.startswith(PATIENT_ROOT) else ()
+    for name in (*above, "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
         setattr(identifier, name, keys.get(name, ""))
     syntax = UID(context.syntax)
     command = Dataset()
@@ -196,15 +207,14 @@ class MoveDestination:
         """Have `instance` moved to us."""
         work, where = self._work, self._work.where
         self._archive.preferred = (instance.syntax,)
-        model = STUDY_ROOT + MOVE
         ends = time.monotonic() + seconds
         try:
             with association(work, seconds) as asked:
-                asked.request(where.calling_aet, where.called_aet, [Context(1, model, (EXPLICIT, IMPLICIT))])
-                context = asked.context_for(model)
+                asked.request(where.calling_aet, where.called_aet, _models(MOVE))
+                context = _model(asked, MOVE)
                 if context is None:
                     asked.release()
-                    return Got(None, "the SUT does not take C-MOVE requests (Study Root model)")
+                    return Got(None, "the SUT takes no C-MOVE requests")
                 number = _ask(asked, context, C_MOVE, instance, self._title)
                 status = _last_status(asked, number)
                 asked.release()

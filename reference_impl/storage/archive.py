@@ -27,7 +27,8 @@ PATIENT_ROOT, STUDY_ROOT = "1.2.840.10008.5.1.4.1.2.1", "1.2.840.10008.5.1.4.1.2
 FIND, MOVE, GET = ".1", ".2", ".3"
 """Query/Retrieve Information Models (PS3.4 C.6), and what stands behind them for each of their services."""
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
-_QUERIES = frozenset(root + service for root in (PATIENT_ROOT, STUDY_ROOT) for service in (FIND, MOVE, GET))
+QUERIES = frozenset(root + service for root in (PATIENT_ROOT, STUDY_ROOT) for service in (FIND, MOVE, GET))
+"""The services of both models that are answered."""
 _SUCCESS, _PENDING = 0x0000, 0xFF00
 _OUT_OF_RESOURCES, _CANNOT_UNDERSTAND, _UNKNOWN_DESTINATION = 0xA700, 0xC000, 0xA801
 _SOME_FAILED, _ALL_FAILED, _NO_SUCH_SERVICE = 0xB000, 0xA702, 0x0122
@@ -107,7 +108,7 @@ class Archive:
                 association.abort()
 
     def _choose(self, context: Context) -> str:
-        if context.abstract == VERIFICATION or context.abstract in _QUERIES:
+        if context.abstract == VERIFICATION or context.abstract in QUERIES:
             return next((name for name in SYNTAXES if name in context.syntaxes and name in _PLAIN), "")
         if not context.abstract.startswith(_STORAGE):
             return ""

@@ -139,9 +139,22 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with every case as a file."""
     folder = tmp_path_factory.mktemp("cases")
     pki = Pki.create(folder / "pki")
+    (folder / "anchors.pem").write_bytes(pki.issue("ca").certificate_pem)
     for name in STORED_CASES:
         write_case(name, folder / f"{name}.dcm", pki)
     return folder
+
+
+def test_dcmsign_agrees_on_every_case(material: Path) -> None:
+    statuses = {}
+    try:
+        path = program("dcmsign")
+    except PeerMissing as missing:
+        lacking(str(missing))
+    for name in STORED_CASES:
+        command = [path, "+cf", str(material / "anchors.pem"), str(material / f"{name}.dcm")]
+        statuses[name] = subprocess.run(command, capture_output=True, timeout=60, check=False).returncode
+    assert statuses == {name: 101 if case.broken else 0 for name, case in STORED_CASES.items()}
 
 
 def dcmtk(*arguments: str) -> str:

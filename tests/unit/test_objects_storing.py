@@ -26,7 +26,7 @@ from harness.sut import Sut, make_sut
 from reference_impl.connections import Listener
 from reference_impl.dimse import Association
 from reference_impl.http_server import HttpServer
-from reference_impl.storage.archive import Archive
+from reference_impl.storage.archive import GET, PATIENT_ROOT, Archive
 from reference_impl.storage.instances import InstanceStore, Kept
 from reference_impl.storage.node import StorageNode
 from reference_impl.storage.part10 import Instance
@@ -307,6 +307,18 @@ def test_what_is_refused_is_told_with_its_status(bench: ObjectBench, tmp_path: P
     assert not any(one.taken or one.retrieved for one in stored(record).values())
     assert record.stored_objects == ()
     archive.stop()
+
+
+@pytest.mark.parametrize("services", [(), (PATIENT_ROOT + GET,)])
+def test_whichever_model_is_known_is_used(
+    bench: ObjectBench, node: StorageNode, monkeypatch: pytest.MonkeyPatch, services: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("reference_impl.storage.archive.QUERIES", frozenset(services))
+    (record,) = bench.examine(a_storer(node.address))
+    if services:
+        everything_came_back(record, "C-GET")
+    else:
+        assert {one.detail for one in stored(record).values()} == {"the SUT takes no C-GET requests"}
 
 
 def test_a_slow_archive_is_asked_again(bench: ObjectBench, node: StorageNode, monkeypatch: pytest.MonkeyPatch) -> None:
