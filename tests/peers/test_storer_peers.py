@@ -154,7 +154,10 @@ def test_dcmsign_agrees_on_every_case(material: Path) -> None:
     for name in STORED_CASES:
         command = [path, "+cf", str(material / "anchors.pem"), str(material / f"{name}.dcm")]
         statuses[name] = subprocess.run(command, capture_output=True, timeout=60, check=False).returncode
-    assert statuses == {name: 101 if case.broken else 0 for name, case in STORED_CASES.items()}
+    # DCMTK drops superfluous padding of texts as it reads them, and forms the MAC of what is left; PS3.3 C.12.1.1.3.1.2
+    # wants the Value Length and the Value of the element as they are.
+    expected = {name: 101 if case.broken or name == "padding" else 0 for name, case in STORED_CASES.items()}
+    assert statuses == expected
 
 
 def dcmtk(*arguments: str) -> str:
