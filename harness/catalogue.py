@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -27,6 +28,7 @@ BUILT_IN = Path(__file__).resolve().parent.parent / "suites"
 
 _RESERVED = re.compile(r"(?:RFC\d*|PS3|[A-Z](?:\.\d+)*)\Z")
 _PREFIX = re.compile(r"[A-Z][A-Z0-9]{1,15}\Z")
+_DEEPEST_PAGE = 3  # numbers behind the letter of an annex
 _NEMA = "https://dicom.nema.org/medical/dicom/{edition}/output/chtml/part{part}/{page}.html"
 
 
@@ -173,14 +175,21 @@ def clause_url(source: Source) -> str:
     PS3 parts lead to the edition's chtml page and paragraph on dicom.nema.org, RFCs to the section at rfc-editor.org.
     """
     if source.document.startswith("PS3.") and source.edition:
-        page = f"sect_{source.section}" if "." in source.section else f"chapter_{source.section}"
         part = source.document.removeprefix("PS3.").zfill(2)
-        anchor = f"#{source.paragraph}" if source.paragraph else ""
-        return _NEMA.format(edition=source.edition, part=part, page=page) + anchor
+        page, section = _page(source.section), f"sect_{source.section}"
+        anchor = source.paragraph or (section if "." in source.section and page != section else "")
+        return _NEMA.format(edition=source.edition, part=part, page=page) + (f"#{anchor}" if anchor else "")
     if match := re.fullmatch(r"RFC (\d+)", source.document):
         kind = "section" if source.section[0].isdigit() else "appendix"
         return f"https://www.rfc-editor.org/rfc/rfc{match[1]}#{kind}-{source.section}"
     return ""
+
+
+def _page(section: str) -> str:
+    """The page of a section; the first one within another has none of its own, nor has what is deeper."""
+    chapter, *numbers = section.split(".")
+    own = list(takewhile(lambda number: number != "1", numbers[:_DEEPEST_PAGE]))
+    return f"sect_{'.'.join([chapter, *own])}" if own else f"chapter_{chapter}"
 
 
 @cache

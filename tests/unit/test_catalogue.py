@@ -177,6 +177,19 @@ def test_dicoms_own_requirements_are_told_from_imported_ones() -> None:
             "https://dicom.nema.org/medical/dicom/2026c/output/chtml/part15/sect_B.12.html"
             "#para_3154cbf7-883e-496b-996b-9868b6ad66f1",
         ),
+        (
+            "C.1-rsa",  # the first section of an annex stands on the page of the annex
+            "https://dicom.nema.org/medical/dicom/2026c/output/chtml/part15/chapter_C.html"
+            "#para_1499c309-bc72-4a02-bd0f-f94567158202",
+        ),
+        (
+            "PS3.3-C.12.1.1.3.1.2-signature-fields",
+            "https://dicom.nema.org/medical/dicom/2020a/output/chtml/part03/sect_C.12.html#sect_C.12.1.1.3.1.2",
+        ),
+        (
+            "PS3.3-C.17.2.1-reference-mac",
+            "https://dicom.nema.org/medical/dicom/2020a/output/chtml/part03/sect_C.17.2.html#sect_C.17.2.1",
+        ),
         ("RFC9325-3.1.1-no-ssl-3.0", "https://www.rfc-editor.org/rfc/rfc9325#section-3.1.1"),
         ("RFC5246-E.1-version-tolerance", "https://www.rfc-editor.org/rfc/rfc5246#appendix-E.1"),
     ],
