@@ -11,7 +11,7 @@ from harness.drivers.base import Stimulus
 from harness.objects.base import CREATED, Found, Handler, Subject, Work
 from harness.objects.driving import Drive
 from harness.objects.folders import Contents, contents_of
-from harness.objects.inspecting import inspect, now
+from harness.objects.inspecting import inspect, instances_in, now
 from harness.observations.clients import DriverOutcome
 from harness.observations.signatures import CreatedObjects, SignedObject
 from harness.plan import FileStep
@@ -139,13 +139,14 @@ def looked_at(
     ends = time.monotonic() + step.seconds
     objects: list[SignedObject] = []
     left_out = contents.left_out
+    beside = instances_in(contents.files)
     for number, path in enumerate(contents.files):
         work.check_running()
         if time.monotonic() > ends:
             left_out += len(contents.files) - number
             break
         name = path.relative_to(folder).as_posix()
-        seen = inspect(work, path, name, purpose=_BROUGHT, peer=peer, started=now())
+        seen = inspect(work, path, name, purpose=_BROUGHT, peer=peer, started=now(), beside=beside)
         objects.append(seen)
     return Found(
         CreatedObjects(text=step.text, objects=tuple(objects), left_out=left_out, driver=outcome),

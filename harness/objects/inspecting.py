@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Literal
 from harness.objects.base import Work
 from harness.objects.folders import head
 from harness.observations.signatures import SignedObject
+from reference_impl.signatures.policy import Lookup
 from reference_impl.signatures.results import FileResult, Reason, SignatureResult, Standing
 
 _LOSSES = frozenset({"value", "removed", "item-order", "items"})
@@ -25,12 +27,14 @@ def inspect(
     peer: str,
     started: datetime,
     given: Path | None = None,
+    beside: Lookup | None = None,
 ) -> SignedObject:
     """What is to be said of the object at `path`, which came from `peer`; it is recorded as an exchange.
 
-    `name` is what it is called, `given` what the SUT was handed to sign. Whatever the file holds, nothing is raised.
+    `name` is what it is called, `given` what the SUT was handed to sign, `beside` finds the instances that came with
+    it, to which documents may refer. Whatever the file holds, nothing is raised.
     """
-    result = replace(verified(work, path), path=name)
+    result = replace(verified(work, path, beside), path=name)
     octets: list[tuple[Literal["sent", "received"], Path | bytes]] = [("sent", given)] if given is not None else []
     exchange = work.record(
         purpose,
@@ -44,14 +48,38 @@ def inspect(
     return SignedObject(name=name, result=result, exchange=exchange, unchanged=unchanged)
 
 
-def verified(work: Work, path: Path) -> FileResult:
+def instances_in(files: Sequence[Path]) -> Lookup:
+    """Finds an instance among `files` by its SOP Instance UID. They are read when it is first asked."""
+    from reference_impl.signatures.reader import UnreadableError, open_dicom
+
+    found: dict[str, Path] = {}
+    unread = list(files)
+
+    def find(uid: str) -> Path | None:
+        while unread:
+            path = unread.pop()
+            try:
+                with open_dicom(path) as file:
+                    found[file.sop_instance] = path
+            except UnreadableError:
+                continue
+        return found.get(uid)
+
+    return find
+
+
+def verified(work: Work, path: Path, beside: Lookup | None = None) -> FileResult:
     """The result of verifying `path`; for what is no regular file, one that says so."""
     if head(path, 1) is None:
         problem = Reason("no-file", "it is no regular file, or it cannot be read")
         return FileResult(path.name, Standing.UNKNOWN, problems=(problem,))
     from reference_impl.signatures.verifier import verify_file
 
-    return verify_file(path, work.material.policy)
+    policy = work.material.policy
+    if beside is not None:
+        ours = work.material.instance_with
+        policy = replace(policy, references=lambda uid: beside(uid) or ours(uid))
+    return verify_file(path, policy)
 
 
 def outcome_of(result: FileResult) -> str:

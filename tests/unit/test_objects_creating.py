@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
+from pydicom.uid import UID
 
 from fixtures.instances import INSTANCES, write_instance
 from fixtures.pki import Pki
@@ -19,6 +21,9 @@ from harness.operator_board import Board
 from harness.record import RunRecord
 from reference_impl.signatures.creator import SigningOrder, sign_file
 from reference_impl.signatures.keys import Signer
+from reference_impl.signatures.purposes import purposes
+from reference_impl.signatures.reader import open_dicom
+from reference_impl.signatures.references import References
 from reference_impl.signatures.results import Standing
 from tests.unit.object_bench import ObjectBench, a_creator, facts_by_subject, python, subjects_of, with_actions
 
@@ -260,3 +265,34 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
     assert head(tmp_path, 10) is None
     assert not is_dicom(tmp_path / "missing")
     assert contents_of(tmp_path, 10, 10.0).files == ()
+
+
+def test_documents_may_refer_to_what_came_with_them(bench: ObjectBench, signer: Signer) -> None:
+    folder = bench.folder / "out"
+    folder.mkdir()
+    plain = {uid_of(path): path for path in (write_instance(name, bench.folder / name) for name in INSTANCES)}
+    other = "1.2.3.4.5"
+
+    def renamed(uid: str) -> Path | None:
+        """The image, once it has a UID that is none of ours."""
+        return folder / "image.dcm" if uid == other else plain.get(uid)
+
+    document = dcmread(bench.folder / "kos")
+    first = document.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
+    image = dcmread(plain[str(first.ReferencedSOPInstanceUID)])
+    image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = first.ReferencedSOPInstanceUID = UID(other)
+    image.save_as(folder / "image.dcm")
+    document.save_as(bench.folder / "document.dcm")
+    order = SigningOrder("C.4", purpose=purposes()["1"], references=References(renamed))
+    sign_file(bench.folder / "document.dcm", folder / "a-document.dcm", [order], signer)
+    (record,) = bench.examine(a_creator(objects='folder = "out"', folder=bench.folder))
+    seen = created(record, "").objects[0].result.document
+    assert seen is not None
+    assert len(seen.evidence) > 1
+    assert {one.standing for one in seen.evidence} == {Standing.VALID}
+    assert other in {one.sop_instance for one in seen.evidence}
+
+
+def uid_of(path: Path) -> str:
+    with open_dicom(path) as file:
+        return file.sop_instance
