@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -98,34 +98,28 @@ def test_vrs_are_not_changed(storer: InstanceStorer) -> None:
 @verifies("A.2-removes-invalidated-signatures")
 def test_signatures_that_became_invalid_are_removed(storer: InstanceStorer) -> None:
     """A.2: signatures that have become invalid due to allowed variations are removed before sending."""
-    losing = _losing(storer)
-    kept = [
-        (one, sum(1 for lost in one.lost() if lost.uid in {each.uid for each in one.now}))
-        for one in losing
-    ]  # fmt: skip
-    broken = [(one, number) for one, number in kept if number]
-    expect(
-        listed(f"{one}: {number} of {len(one.held)}" for one, number in broken) or "none",
-        evidence=evidence_of([one for one, _ in broken] or losing),
-        what="signatures that no longer hold and were sent",
-    ).to_be("none")
+
+    def kept(one: SeenStored) -> str:
+        back = {each.uid for each in one.now}
+        number = sum(lost.uid in back for lost in one.lost())
+        return f"{number} of {len(one.held)}" if number else ""
+
+    _expect_of_those_that_lost(storer, kept, what="signatures that no longer hold and were sent")
 
 
 @verifies("A.2-signs-anew-what-was-verified")
 def test_new_signatures_cover_what_could_be_verified(storer: InstanceStorer) -> None:
     """A.2: new signatures cover the data elements that could be verified when the instance was received."""
-    losing = _losing(storer)
-    uncovered = [(one, tags) for one in losing if (tags := _uncovered(one))]
-    unknown = [one for one, _ in uncovered if one.unjudged]
-    if unknown and len(unknown) == len(uncovered):
-        first = unknown[0]
-        why = f"what the new signature of {first} is worth cannot be told: {told(first.unjudged[0].reasons)}"
-        raise Missing(why, STORE, evidence_of(unknown))
-    expect(
-        listed(f"{one}: {in_a_row(tags)}" for one, tags in uncovered) or "none",
-        evidence=evidence_of([one for one, _ in uncovered] or losing),
-        what="data elements that a lost signature covered and no new one covers",
-    ).to_be("none")
+
+    def uncovered(one: SeenStored) -> str:
+        tags = _uncovered(one)
+        if tags and one.unjudged:
+            why = f"what the new signature of {one} is worth cannot be told: {told(one.unjudged[0].reasons)}"
+            raise Missing(why, STORE, one.facts.exchanges)
+        return in_a_row(tags)
+
+    what = "data elements that a lost signature covered and no new one covers"
+    _expect_of_those_that_lost(storer, uncovered, what=what)
 
 
 @verifies("A.2-signs-nothing-unverified")
@@ -154,19 +148,43 @@ def _replaced(one: SeenStored) -> bool:
     return bool(gone) and all(covers(one.new, each.location, tag) for each in gone for tag in each.signed)
 
 
-def _losing(storer: InstanceStorer) -> list[SeenStored]:
-    """The objects of which a signature that held was lost. Raises `NotApplicable` where there are none."""
-    storer_returned = storer.returned
-    losing = [one for one in storer_returned if one.lost()]
-    if not losing:
+def _expect_of_those_that_lost(storer: InstanceStorer, wrong: Callable[[SeenStored], str], *, what: str) -> None:
+    """Expect that nothing is wrong with any object of which a signature that held was lost.
+
+    What is wrong anywhere fails; else what is not known anywhere is missing. Where none was lost, it does not apply.
+    """
+    losing: list[SeenStored] = []
+    problems: list[tuple[SeenStored, str]] = []
+    unknown: Missing | None = None
+    for one in storer.returned:
+        try:
+            if one.lost():
+                losing.append(one)
+                problems += [(one, words)] if (words := wrong(one)) else []
+        except Missing as missing:
+            unknown = unknown or missing
+    if not problems:
+        if unknown is not None:
+            raise unknown
         storer.complete()
-        if not any(one.held for one in storer_returned):
-            raise Missing("no object with a signature that holds came back", STORE, evidence_of(storer_returned))
-        raise NotApplicable(
-            f"every signature that held still does ({len(storer_returned)} objects came back)",
-            evidence_of(storer_returned),
-        )
-    return losing
+        _nothing_lost(storer, losing)
+    expect(
+        listed(f"{one}: {words}" for one, words in problems) or f"none, of {len(losing)} objects that lost signatures",
+        evidence=evidence_of([one for one, _ in problems] or losing),
+        what=what,
+    ).to_hold(not problems, expected="none")
+
+
+def _nothing_lost(storer: InstanceStorer, losing: list[SeenStored]) -> None:
+    """Raise `NotApplicable` where every signature that held still does, `Missing` where there was none."""
+    returned = storer.returned
+    if losing:
+        return
+    if not any(one.held for one in returned):
+        raise Missing("no object with a signature that holds came back", STORE, evidence_of(returned))
+    raise NotApplicable(
+        f"every signature that held still does ({len(returned)} objects came back)", evidence_of(returned)
+    )
 
 
 def _uncovered(one: SeenStored) -> list[str]:

@@ -232,6 +232,15 @@ def test_what_cannot_be_told_of_signatures_leaves_open() -> None:
     assert "there are no VRs" in found[REMOVES].reason
 
 
+def test_what_is_wrong_counts_before_what_is_not_known() -> None:
+    unknown = stored("utf-8", after=image(signed(mac=Standing.UNKNOWN)))
+    kept = stored("padding", kinds=["value"], after=image(LOST))
+    assert a2(kept, unknown, broken())[:2] == ("fail", "fail")
+    renewed = stored("padding", after=FileResult(path="x", standing=Standing.VALID, signatures=(NEW,)))
+    assert a2(renewed, unknown, broken())[:2] == ("inconclusive", "inconclusive")
+    assert a2(renewed, gone("rle"), broken())[:2] == ("inconclusive", "inconclusive")
+
+
 REPLACED = image(signed(uid="1.2.3.99"))
 PARTLY = image(signed(["(0008,0018)"], uid="1.2.3.99"))
 
