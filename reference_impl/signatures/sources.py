@@ -45,7 +45,7 @@ def _files_of(named: Sequence[str], *, check: bool) -> Iterator[str]:
     for path in named:
         if Path(path).is_dir():
             found = _below(path)
-        elif check or Path(path).name.upper() == "DICOMDIR":
+        elif Path(path).is_file() and (check or Path(path).name.upper() == "DICOMDIR"):
             found = _of_directory(path)
         else:
             found = iter([path])

@@ -8,6 +8,7 @@ certificate was good when it signed, and it signs something, of which nothing st
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -43,7 +44,10 @@ def verify_file(path: str | os.PathLike[str], policy: Policy = PLAIN) -> FileRes
     """Verify every signature in the file at `path`. Raises nothing for what the file is or holds."""
     name = os.fspath(path)
     try:
-        octets = os.stat(name).st_size  # noqa: PTH116 - a path that is no text is a path, too
+        status = os.stat(name)  # noqa: PTH116 - a path that is no text is a path, too
+        octets = status.st_size
+        if not stat.S_ISREG(status.st_mode):  # a pipe could be waited for for ever
+            return _unreadable(name, "it is no regular file", "")
         with open_dicom(path) as file:
             return replace(verify(file, policy), path=name, octets=octets)
     except NotDicomError as problem:

@@ -122,6 +122,11 @@ def test_folders_are_searched_in_order_and_files_told_once(tmp_path: Path) -> No
     assert list(files_of([str(tmp_path), str(tmp_path / "a")])) == expected
 
 
+def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "DICOMDIR")
+    assert list(files_of([str(tmp_path / "DICOMDIR")])) == [str(tmp_path / "DICOMDIR")]
+
+
 def test_patterns_and_what_is_not_there(tmp_path: Path) -> None:
     for name in ("1.dcm", "2.dcm", "3.txt", "[odd].dcm"):
         (tmp_path / name).write_bytes(b"")

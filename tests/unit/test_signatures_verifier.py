@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -411,6 +412,14 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     assert [each.code for each in result.problems] == ["not-dicom"]
     assert [each.code for each in absent.problems] == ["unreadable"]
     assert folder.problems
+
+
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
+        result = verify_file(path)
+        assert result.standing is Standing.UNKNOWN
+        assert result.problems[0].text == "it is no regular file"
 
 
 def test_a_file_cut_short_cannot_be_judged(tmp_path: Path) -> None:
