@@ -160,6 +160,12 @@ def test_what_comes_back_without_vrs_fails_and_leaves_vrs_open() -> None:
     assert found == AS_IT_WAS | {"A.3-explicit-vr": "fail", "A.3-vr-unchanged": "inconclusive"}
 
 
+def test_what_is_kept_without_vrs_need_not_be_sent_so() -> None:
+    kept = stored(returned_syntax=IMPLICIT, told_by="folder", kinds=["transfer-syntax"])
+    found = kinds(observations(stored("rle", told_by="folder"), kept))
+    assert found == AS_IT_WAS | {"A.3-explicit-vr": "inconclusive", "A.3-vr-unchanged": "inconclusive"}
+
+
 def test_what_was_taken_and_does_not_come_back_leaves_open() -> None:
     found = verdicts(observations(stored(), gone("rle")), "A.3")
     assert {one.kind.value for one in found.values()} == {"inconclusive"}
