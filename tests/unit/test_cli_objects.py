@@ -124,6 +124,15 @@ class TestRuns:
         assert (wrong.status, wrong.out) == (2, "")
         assert "A.3 is not judged for the role" in wrong.err
 
+    def test_documents_are_signed_with_what_they_refer_to(self, folder: Path) -> None:
+        references = "--profile sr --purpose 1 --reference {instances}"
+        init(folder, "--profile", "A.4", "--sign-command", f"{SIGN} {references}", select='"sr-unverified", "kos"')
+        ended = ps315("run", "sut.toml", "--out", "report", "--allow-inconclusive", cwd=folder)
+        assert ended.status == 0, ended
+        judged = [each for each in document(folder / "report")["verdicts"] if each["judged"] == "automatically"]
+        assert Counter(each["verdict"] for each in judged).keys() == {"pass", "not_applicable"}
+        assert sum(each["verdict"] == "pass" for each in judged) > 40
+
     def test_an_interrupted_run_goes_on(self, folder: Path) -> None:
         hold = python("import os, sys, time; os.path.exists(sys.argv[1]) or time.sleep(600)", "go")
         command = f"echo {{object}} >> asked; test {{object}} = ct || {hold}; cp {{input}} {{output}}"
