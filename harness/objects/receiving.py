@@ -48,7 +48,9 @@ class Receiving:
         self._listen = listen
         self._paced = 0
         self._folder = work.folder / "received"
-        self._archive = Archive(work.where.called_aet, InstanceStore(self._folder, RECEIVED_OCTETS))
+        self._archive = Archive(
+            work.where.called_aet, InstanceStore(self._folder, RECEIVED_OCTETS), limit=OBJECT_OCTETS
+        )
         self._driver = driver_for(work.sut, work.endpoint, work.board)
         self._patience = Patience(work.stopping)
         self._port = self._open(listen.bound_to(work.where.host))

@@ -63,6 +63,7 @@ class Archive:
         self._behaviours = tuple(behaviours)
         taken = [set(one.syntaxes) for one in behaviours]
         self._syntaxes = tuple(name for name in SYNTAXES if all(name in syntaxes for syntaxes in taken))
+        self._limit = limit
         self.connections = Connections("archive")
 
     def take(self, connection: socket.socket, address: tuple[str, int]) -> None:
@@ -95,7 +96,7 @@ class Archive:
 
     def _serve(self, connection: socket.socket) -> None:
         with contextlib.suppress(EndedError, OSError), PlainConnection(connection, _DIMSE_SECONDS) as transport:
-            association = Association(transport)
+            association = Association(transport, self._limit)
             try:
                 asked = association.asked()
                 if asked.called != self.ae_title:

@@ -17,8 +17,9 @@ from harness.drivers.base import Stimulus
 from harness.objects.folders import contents_of, head, is_dicom
 from harness.observations.clients import DriverOutcome
 from harness.observations.signatures import CreatedObjects
-from harness.operator_board import Board
+from harness.operator_board import DONE, Board
 from harness.record import RunRecord
+from harness.sut import parse_sut
 from reference_impl.signatures.creator import SigningOrder, sign_file
 from reference_impl.signatures.keys import Signer
 from reference_impl.signatures.purposes import purposes
@@ -244,6 +245,36 @@ class TestFolders:
         assert len(facts.objects) == 1
         assert facts.driver is not None
         assert facts.driver.exit_status == 0
+
+    def test_a_person_may_fill_it(self, bench: ObjectBench) -> None:
+        def sign() -> None:
+            for task in bench.board.tasks():
+                (bench.folder / "out").mkdir(exist_ok=True)
+                write_instance("ct", bench.folder / "out" / "ct.dcm")
+                threading.Thread(target=bench.board.reply, args=(task.id, DONE, "J. Doe")).start()
+
+        bench.board.join()
+        bench.board.on_change(sign)
+        text = """
+schema = 1
+[identity]
+id = "viewer"
+[endpoints.files]
+protocol = "files"
+objects = { driver = "people", folder = "out" }
+[drivers.people]
+operator = "Sign an image."
+[[claims]]
+profile = "C.3"
+role = "signature-creator"
+endpoint = "files"
+"""
+        (record,) = bench.examine(parse_sut(text, source="x.toml", folder=bench.folder))
+        facts = created(record, "")
+        assert len(facts.objects) == 1
+        assert facts.driver is not None
+        assert (facts.driver.kind, facts.driver.confirmed_by) == ("operator", "J. Doe")
+        assert facts.driver.action == "Sign an image."
 
     @pytest.mark.parametrize(("content", "told"), [(None, "No such file"), ("", "no files"), ("x", "none of them is")])
     def test_a_folder_without_objects(self, bench: ObjectBench, content: str | None, told: str) -> None:
