@@ -25,6 +25,8 @@ from reference_impl.storage.instances import InstanceStore
 
 RECEIVED_OCTETS = 1 << 30
 """So much is taken from a SUT in one run; what is beyond is refused as out of resources."""
+OBJECT_OCTETS = 1 << 29
+"""Of one object: it is held in memory until it is stored."""
 _TICK = 0.02
 
 

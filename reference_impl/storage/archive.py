@@ -42,7 +42,7 @@ class Archive:
 
     Associations that call another AE title than `ae_title` are rejected. `destinations` are the addresses of those to
     whom a C-MOVE may send, by AE title, over TLS where `tls` is given; `preferred` are transfer syntaxes that are
-    chosen before any other.
+    chosen before any other. `limit` is the most octets of an instance that are taken.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Archive:
         destinations: Mapping[str, Address] | None = None,
         preferred: Sequence[str] = (),
         tls: ssl.SSLContext | None = None,
+        limit: int = 1 << 30,
     ) -> None:
         self.ae_title = ae_title
         self.store = store
