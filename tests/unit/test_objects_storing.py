@@ -356,8 +356,8 @@ def test_a_run_that_was_broken_off_goes_on(bench: ObjectBench, node: StorageNode
 
 def test_every_case_is_planned_unless_narrowed(node: StorageNode) -> None:
     steps = plan_for(a_storer(node.address, {"select": ["store/*"]}), ()).files()
-    assert len(steps) == 20
-    assert len({step.id for step in steps}) == 20
+    assert len(steps) == 21
+    assert len({step.id for step in steps}) == 21
     with pytest.raises(UsageProblem, match="no object is called 'store/plane'; did you mean 'store/plain'"):
         plan_for(a_storer(node.address, {"select": ["store/plane"]}), ())
 
