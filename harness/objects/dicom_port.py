@@ -189,7 +189,7 @@ class MoveDestination:
     def __init__(self, work: Work, address: str, port: int, title: str, addresses: frozenset[str]) -> None:
         self._work, self._title = work, title
         self._store = InstanceStore(work.folder / "moved", RECEIVED_OCTETS)
-        self._archive = Archive(title, self._store)
+        self._archive = Archive(title, self._store, limit=RECEIVED_OCTETS)
         self._gate = Gate(addresses)
         name = socket.gethostname() if ipaddress.ip_address(address).is_unspecified else address
         self._port = open_port(work, self._archive, self._gate, (address, port), name)

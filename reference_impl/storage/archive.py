@@ -26,7 +26,7 @@ C_GET, C_FIND, C_MOVE, C_CANCEL = 0x0010, 0x0020, 0x0021, 0x0FFF
 PATIENT_ROOT, STUDY_ROOT = "1.2.840.10008.5.1.4.1.2.1", "1.2.840.10008.5.1.4.1.2.2"
 FIND, MOVE, GET = ".1", ".2", ".3"
 """Query/Retrieve Information Models (PS3.4 C.6), and what stands behind them for each of their services."""
-_STORAGE = "1.2.840.10008.5.1.4.1.1."
+_STANDARD, _STORAGE = "1.2.840.10008.", "1.2.840.10008.5.1.4.1.1."
 QUERIES = frozenset(root + service for root in (PATIENT_ROOT, STUDY_ROOT) for service in (FIND, MOVE, GET))
 """The services of both models that are answered."""
 _SUCCESS, _PENDING = 0x0000, 0xFF00
@@ -112,8 +112,8 @@ class Archive:
     def _choose(self, context: Context) -> str:
         if context.abstract == VERIFICATION or context.abstract in QUERIES:
             return next((name for name in SYNTAXES if name in context.syntaxes and name in _PLAIN), "")
-        if not context.abstract.startswith(_STORAGE):
-            return ""
+        if context.abstract.startswith(_STANDARD) and not context.abstract.startswith(_STORAGE):
+            return ""  # private storage classes are taken as well
         return next((name for name in (*self.preferred, *self._syntaxes) if name in context.syntaxes), "")
 
     def _answer(self, association: Association, message: Message, calling: str) -> None:

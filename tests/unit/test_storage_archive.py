@@ -121,6 +121,15 @@ def test_another_title_is_rejected(association: Association) -> None:
         association.request("SCU", "SOMEBODY-ELSE", [Context(1, CT_IMAGE, (EXPLICIT,))])
 
 
+@pytest.mark.parametrize(("abstract", "taken"), [("1.3.6.1.4.1.9.9", True), ("1.2.840.10008.1.20.1", False)])
+def test_private_classes_are_taken_and_other_services_are_not(
+    node: StorageNode, association: Association, abstract: str, taken: bool
+) -> None:
+    association.request("SCU", node.ae_title, [Context(1, abstract, (EXPLICIT,))])
+    assert bool(association.contexts) is taken
+    association.release()
+
+
 def _request(kind: int, model: str, **keys: str) -> Message:
     command = Dataset()
     command.AffectedSOPClassUID = model
