@@ -24,7 +24,10 @@ class Reply:
 
 @dataclass
 class Task:
-    """One thing that a person is asked to do ("do") or to answer ("ask"), until `ends` (monotonic seconds)."""
+    """One thing that a person is asked to do ("do") or to answer ("ask"), until `ends` (monotonic seconds).
+
+    `choices` are the answers that may be given, where these are not free.
+    """
 
     id: int
     kind: Literal["do", "ask"]
@@ -34,6 +37,7 @@ class Task:
     ends: float
     number: int = 1
     of: int = 1
+    choices: tuple[str, ...] = ()
     replied: threading.Event = field(default_factory=threading.Event, repr=False)
     reply: Reply | None = None
 
@@ -80,10 +84,12 @@ class Board:
         seconds: float,
         number: int = 1,
         of: int = 1,
+        choices: tuple[str, ...] = (),
     ) -> Task:
         """Ask for something that is waited for at most `seconds`."""
         with self._lock:
-            task = Task(next(self._numbers), kind, sut, title, text, time.monotonic() + seconds, number, of)
+            ends = time.monotonic() + seconds
+            task = Task(next(self._numbers), kind, sut, title, text, ends, number, of, choices)
             self._tasks[task.id] = task
         self._changed()
         return task

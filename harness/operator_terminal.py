@@ -91,7 +91,8 @@ class OperatorTerminal:
 def introduction(task: Task) -> str:
     """What is shown of a task when it becomes the current one."""
     if task.kind == "ask":
-        return f"{task.sut}: {task.title}: {task.text}\nType the answer and press Enter (nothing: skip).\n"
+        at = f", {task.number} of {task.of}" if task.of > 1 else ""
+        return f"{task.sut}{at}: {task.title}: {task.text}\nType the answer and press Enter (nothing: skip).\n"
     return (
         f"{task.sut}, {task.number} of {task.of}: {task.title}\n{task.text}\n"
         "Press Enter when it is done; type s and Enter to skip it.\n"

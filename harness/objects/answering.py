@@ -279,9 +279,12 @@ class ByOperator:
             task = board.post(
                 "ask",
                 sut=self._work.sut.id,
-                title=f"{step.subject} ({self._number} of {self._work.count})",
+                title=step.subject,
                 text=text,
                 seconds=step.seconds,
+                number=self._number,
+                of=self._work.count,
+                choices=tuple(WORDS),
             )
             self._wait(board, task)
             reply = task.reply

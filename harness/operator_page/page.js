@@ -38,11 +38,21 @@
     const section = byId("task").content.firstElementChild.cloneNode(true);
     const find = (selector) => section.querySelector(selector);
     const asked = task.kind === "ask";
-    find(".where").textContent = task.sut + (asked ? "" : ` \u2013 trial ${task.number} of ${task.of}`);
+    find(".where").textContent = task.sut + (asked && task.of === 1 ? "" : ` \u2013 ${asked ? "" : "trial "}${task.number} of ${task.of}`);
     find("h2").textContent = task.title;
     find(".text").textContent = task.text;
-    find(".answer").hidden = !asked;
-    find("textarea").required = asked;
+    const free = asked && !task.choices.length;
+    find(".answer").hidden = !free;
+    find("textarea").required = free;
+    find(".done").hidden = task.choices.length > 0;
+    for (const choice of task.choices) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "choice";
+      button.textContent = choice;
+      button.addEventListener("click", () => reply(task.id, choice));
+      find(".buttons").insertBefore(button, find(".skip"));
+    }
     find("progress").max = Math.max(task.seconds, 1);
     find("form").addEventListener("submit", (event) => {
       event.preventDefault();

@@ -109,6 +109,7 @@ class OperatorPage:
                     "seconds": round(task.seconds_left(), 1),
                     "number": task.number,
                     "of": task.of,
+                    "choices": list(task.choices),
                 }
                 for task in self.board.tasks()
             ],
@@ -219,7 +220,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _fits(self, number: int, said: str) -> bool:
         task = next((task for task in self.server.page.board.tasks() if task.id == number), None)
-        return task is not None and (task.kind == "ask" or said in {DONE, SKIP})
+        if task is None:
+            return False
+        if task.kind == "ask":
+            return not task.choices or said in {*task.choices, SKIP}
+        return said in {DONE, SKIP}
 
     def _known(self) -> bool:
         try:

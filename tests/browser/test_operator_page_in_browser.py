@@ -82,6 +82,29 @@ def test_a_question_is_answered_in_words(browser: Browser, page: OperatorPage, b
     assert task.reply == Reply("Yes.", "J. Doe")
 
 
+def test_a_question_with_choices_is_answered_by_a_button(browser: Browser, page: OperatorPage, board: Board) -> None:
+    enter(browser, page)
+    choices = ("valid", "invalid", "unverifiable")
+    asked = {
+        "title": "mac/sha256",
+        "text": "What does it say?",
+        "seconds": 60,
+        "number": 3,
+        "of": 9,
+        "choices": choices,
+    }
+    task = board.post("ask", sut="viewer", **asked)  # type: ignore[arg-type]
+    await_task(browser)
+    (section,) = browser.find_elements(By.CSS_SELECTOR, ".task")
+    assert "3 of 9" in section.text
+    buttons = [button for button in section.find_elements(By.TAG_NAME, "button") if button.is_displayed()]
+    assert [button.text for button in buttons] == [*choices, "Skip"]
+    assert not section.find_element(By.TAG_NAME, "textarea").is_displayed()
+    buttons[1].send_keys(Keys.ENTER)
+    assert task.replied.wait(SECONDS)
+    assert task.reply == Reply("invalid", "J. Doe")
+
+
 def test_what_is_shown_is_text_and_never_code(browser: Browser, page: OperatorPage, board: Board) -> None:
     enter(browser, page)
     a_task(board, "<img src=x onerror=\"document.title='hacked'\">")

@@ -156,6 +156,7 @@ class TestReplies:
             "seconds": 0,
             "number": 2,
             "of": 9,
+            "choices": [],
         }
         assert 0 < shown["seconds"] <= 60
         assert browser.reply().status == 204
@@ -174,6 +175,13 @@ class TestReplies:
         assert browser.reply(said="Yes, it is so.").status == 204
         thread.join(20)
         assert answered == [Reply("Yes, it is so.", "J. Doe")]
+
+    def test_of_choices_one_is_taken(self, board: Board, browser: Browser) -> None:
+        task = board.post("ask", sut="ct", title="x", text="?", seconds=20, choices=("valid", "invalid"))
+        assert browser.state()["tasks"][0]["choices"] == ["valid", "invalid"]
+        assert browser.reply(said="perhaps").status == 409
+        assert browser.reply(said="invalid").status == 204
+        assert task.reply == Reply("invalid", "J. Doe")
 
     @pytest.mark.parametrize(
         ("changed", "status"),
