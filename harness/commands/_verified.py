@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import TextIOWrapper
 from typing import TextIO
 
+from reference_impl.signatures.batch import DIRECTORY_RECORDS
 from reference_impl.signatures.results import FileResult, Reason, SignatureResult, Standing
 
-_DIRECTORY_RECORDS = "(0004,1220)"
 _MOST_SHOWN = 40
 _MOST_DETAILED = 6
 _MOST_SIGNERS = 8
@@ -37,6 +38,8 @@ class Output:
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self.terminal = stream.isatty()
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files need not be in its encoding
 
     def line(self, text: str = "", standing: Standing | None = None, rest: str = "", *, colour: str = "") -> None:
         """Print one line: `text`, the word for `standing`, `rest`; hostile characters are made visible."""
@@ -86,7 +89,7 @@ class Summary:
         if self._is_something_else(result):
             self.not_dicom += 1
             return
-        if result.standing is Standing.UNSIGNED and any(each.tag == _DIRECTORY_RECORDS for each in result.present):
+        if result.standing is Standing.UNSIGNED and any(each.tag == DIRECTORY_RECORDS for each in result.present):
             self.directories += 1
             return
         standing, reasons = self._judged(result)
@@ -200,7 +203,7 @@ class Summary:
             out.line(
                 "whose signatures they are was not judged: name trusted certificates (--anchors) or --integrity-only"
             )
-        elif self.files and not self.signatures and self.not_dicom != self.files:
+        elif self.standings[Standing.UNSIGNED] and not self.signatures and not self.standings[Standing.UNKNOWN]:
             out.line("there is no signature")
         if self.files <= _MOST_DETAILED:
             return

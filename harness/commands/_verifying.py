@@ -125,7 +125,7 @@ def _verified(found: list[str], policy: Policy, jobs: int, *, lines: bool) -> It
 
     places: dict[str, str] = {}
     documents: list[str] = []
-    for done in verify_many(found, policy, jobs=jobs, lines=lines):
+    for done in verify_many(found, policy, jobs=jobs, lines=lines, brief=True):
         result = done.result
         if result.sop_instance and len(places) < _MOST_INDEXED:
             places.setdefault(result.sop_instance, result.path)
@@ -135,7 +135,7 @@ def _verified(found: list[str], policy: Policy, jobs: int, *, lines: bool) -> It
             yield done
     if documents:
         known = replace(policy, references=lambda uid: Path(places[uid]) if uid in places else None)
-        yield from verify_many(documents, known, lines=lines)
+        yield from verify_many(documents, known, lines=lines, brief=True)
 
 
 def _has_evidence(result: FileResult) -> bool:

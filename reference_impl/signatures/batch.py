@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
 _CHUNK = 16
+DIRECTORY_RECORDS = "(0004,1220)"
 _AHEAD = 8
 """Chunks for each worker that may be done before the first outstanding one."""
 
@@ -61,7 +62,7 @@ def verify_many(
     """Verify the files at `paths`, in `jobs` processes; yield them in the same order.
 
     `lines` adds JSON. `brief` leaves lists of elements out of the results (`FileResult.present`,
-    `SignatureResult.signed`), not out of the lines. Raises nothing for what files hold.
+    `SignatureResult.signed`), but for what makes a DICOMDIR; not out of the lines. Raises nothing for what files hold.
     """
     worker = _Worker(policy, lines, brief)
     if jobs <= 1:
@@ -90,7 +91,8 @@ class _Worker:
 
 
 def _shortened(result: FileResult) -> FileResult:
-    return replace(result, present=(), signatures=tuple(replace(each, signed=()) for each in result.signatures))
+    kept = tuple(each for each in result.present if each.tag == DIRECTORY_RECORDS)
+    return replace(result, present=kept, signatures=tuple(replace(each, signed=()) for each in result.signatures))
 
 
 def _lost(path: str) -> Done:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from reference_impl.signatures.algorithms import ALGORITHMS, Hash, algorithm_of
 from reference_impl.signatures.elements import Level, tag_text
@@ -22,7 +23,13 @@ from reference_impl.signatures.scheme import RSA_OTHER, SignatureValue
 
 _NOT_EXPLICIT = frozenset({IMPLICIT_LITTLE_ENDIAN, EXPLICIT_BIG_ENDIAN, "1.2.840.113619.5.2"})
 _STANDARD = "1.2.840.10008.1.2."
-_KEPT_HASHES = 16
+_MOST_KEPT = 16
+_MOST_LISTED = 1_000_000
+"""Tags listed for all signatures of a file, beyond which they are not judged."""
+_ONE_ELEMENT = 128
+"""Octets that are hashed in the time that an element takes beside its octets."""
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 _LEAST_BUDGET = 256 << 20
 _PASSES = 64
 _EXPLAINED = 20
@@ -50,7 +57,9 @@ class MacChecker:
         self._variant = VARIANTS[policy.mac_variant] if policy.mac_variant else CORRECT
         if Skip.DUPLICATES in policy.skip:
             self._variant = replace(self._variant, repeated=False)
-        self._hashes: OrderedDict[tuple[int, tuple[int, ...], str, Variant], Hash] = OrderedDict()
+        self._hashes: OrderedDict[tuple[str, str], Hash] = OrderedDict()
+        self._lists: OrderedDict[str, tuple[int, ...]] = OrderedDict()
+        self._left_to_list = _MOST_LISTED
         self._left = _LEAST_BUDGET + _PASSES * file.size
         self._left_to_explain = _LEAST_BUDGET + len(VARIANTS) * file.size
         self._explained = 0
@@ -74,20 +83,18 @@ class MacChecker:
         return best
 
     def _check(self, macros: LevelMacros, signature: DigitalSignature, parameters: MacParameters) -> MacFinding:
-        tags = parameters.tags
+        tags = self._listed(parameters)
+        if tags is None:
+            return _unknown("too-much-work", _TOO_LONG, signature.location)
         finding = MacFinding(Standing.UNKNOWN, parameters, tags)
         obstacle = self._obstacle(signature, parameters)
         if obstacle is not None:
             finding.reasons.append(obstacle)
             return finding
-        if Skip.MAC in self._policy.skip:
-            digest = b""
-        elif self._affords(macros.level, tags):
-            # First the MAC: meanwhile what judges the certificate can be loaded.
-            digest = self._digest(parameters.algorithm, macros.level, tags, signature.item, self._variant)
-        else:
-            text = "its MAC was not formed: the signatures of the object would take too long"
-            finding.reasons.append(Reason("too-much-work", text, signature.location))
+        # First the MAC: meanwhile what judges the certificate can be loaded.
+        digest = b"" if Skip.MAC in self._policy.skip else self._digest(parameters, macros.level, tags, signature.item)
+        if digest is None:
+            finding.reasons.append(Reason("too-much-work", _TOO_LONG, signature.location))
             return finding
         lenient = Skip.PADDING in self._policy.skip
         value = SignatureValue(signature.certificate, signature.signature, lenient=lenient)
@@ -169,19 +176,28 @@ class MacChecker:
 
     # -- forming the MAC -----------------------------------------------------------------------------------------------
 
-    def _affords(self, level: Level, tags: tuple[int, ...]) -> bool:
-        self._left -= _octets(level, tags)
-        return self._left >= 0
+    def _listed(self, parameters: MacParameters) -> tuple[int, ...] | None:
+        """The tags that are listed; None where those of the signatures of the file are too many altogether."""
+        if self._left_to_list < 0:
+            return None
+        tags = self._lists.get(parameters.location)
+        if tags is None:
+            tags = _kept(self._lists, parameters.location, parameters.tags)
+        self._left_to_list -= len(tags)
+        return tags
 
-    def _digest(self, algorithm: str, level: Level, tags: tuple[int, ...], item: Level, variant: Variant) -> bytes:
-        key = (level.row, tags, algorithm, variant)
-        kept = self._hashes.get(key)
-        if kept is None:
-            kept = feed(algorithm_of(algorithm).new(), mac_parts(self._file, level, tags, variant))
-            self._hashes[key] = kept
-            if len(self._hashes) > _KEPT_HASHES:
-                self._hashes.popitem(last=False)
-        return feed(kept.copy(), signature_item_parts(self._file, item, variant)).digest()
+    def _digest(self, parameters: MacParameters, level: Level, tags: tuple[int, ...], item: Level) -> bytes | None:
+        """The MAC; None where forming those of the file would take too long."""
+        algorithm, variant = parameters.algorithm, self._variant
+        key = (parameters.location, algorithm)
+        elements = self._hashes.get(key)
+        if elements is None:
+            self._left -= _cost(level, tags)
+            if self._left < 0:
+                return None
+            formed = feed(algorithm_of(algorithm).new(), mac_parts(self._file, level, tags, variant))
+            elements = _kept(self._hashes, key, formed)
+        return feed(elements.copy(), signature_item_parts(self._file, item, variant)).digest()
 
     # -- why it differs ------------------------------------------------------------------------------------------------
 
@@ -239,7 +255,7 @@ class MacChecker:
                 text = f"the MAC is that of the elements that item {other.number} of MAC Parameters lists"
                 return Reason("other-parameters", text, other.location)
         present = signable(level)
-        if len(present) * _octets(level, present) > self._left_to_explain:
+        if len(present) * _cost(level, present) > self._left_to_explain:
             return None
         listed = frozenset(tags)
         place = f"{level.location}." if level.location else ""
@@ -262,7 +278,7 @@ class MacChecker:
         algorithm: str,
         variant: Variant = CORRECT,
     ) -> bool:
-        self._left_to_explain -= _octets(level, tags)
+        self._left_to_explain -= _cost(level, tags)
         if self._left_to_explain < 0:
             return False
         parts = mac_parts(self._file, level, tags, variant)
@@ -271,6 +287,7 @@ class MacChecker:
         return value.fits(algorithm, hashing.digest())
 
 
+_TOO_LONG = "its MAC was not formed: the signatures of the object would take too long"
 _DIFFERS = "the elements are not those that were signed"
 _PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _NEEDED = tuple(map(tag_text, (0x04000005, 0x04000010, 0x04000015, 0x04000020, 0x04000115, 0x04000120)))
@@ -283,7 +300,16 @@ def _unknown(code: str, text: str, place: str) -> MacFinding:
     return MacFinding(Standing.UNKNOWN, reasons=[Reason(code, text, place)])
 
 
-def _octets(level: Level, tags: Sequence[int]) -> int:
-    """How many octets of the file the listed elements take."""
+def _cost(level: Level, tags: Sequence[int]) -> int:
+    """What forming a MAC takes: the octets of the listed elements, and of each some more."""
     table = level.table
-    return sum(table.ends[row] - table.starts[row] for tag in frozenset(tags) for row in level.rows(tag))
+    rows = [row for tag in frozenset(tags) for row in level.rows(tag)]
+    return sum(table.ends[row] - table.starts[row] for row in rows) + _ONE_ELEMENT * (len(tags) + len(rows))
+
+
+def _kept(cache: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> _Value:
+    """`value`, after it was put into a cache of limited size."""
+    cache[key] = value
+    if len(cache) > _MOST_KEPT:
+        cache.popitem(last=False)
+    return value

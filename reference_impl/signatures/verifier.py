@@ -132,6 +132,7 @@ class _Verification:
         found = MacFinding(Standing.VALID) if Skip.VALUE in skip else self._checker.check(macros, signature)
         signed = frozenset(found.tags)
         rows = {tag: level.all(tag) for tag in found.tags}
+        forbidden = _forbidden(rows)
         elements = [element for same in rows.values() for element in same]
         timestamp = self._timestamp(signature)
         at = self._time_of(signature, timestamp)
@@ -141,7 +142,7 @@ class _Verification:
         if found.outside and any(each.code == "digest-info" for each in found.reasons):
             verdicts.append(Standing.INVALID)
         for standing, reason in (
-            *self._list_faults(found, rows, macros, signature),
+            *self._list_faults(found, rows, forbidden, macros.level, signature),
             *self._certificate_faults(signature, certificate, timestamp),
             *self._timestamp_faults(signature, timestamp),
             *self._structure_faults(macros, signature, found),
@@ -167,7 +168,7 @@ class _Verification:
             transfer_syntax=parameters.transfer_syntax if parameters else "",
             signed=listed,
             absent=tuple(tag_text(tag) for tag, same in rows.items() if not same),
-            forbidden=tuple(map(tag_text, _forbidden(rows))),
+            forbidden=tuple(map(tag_text, forbidden)),
             in_order=all(one < other for one, other in zip(found.tags, found.tags[1:], strict=False)),
             mac=found.standing,
             variant=found.variant,
@@ -179,7 +180,7 @@ class _Verification:
             covers_sequences=any(element.has_items for element in elements),
             covers_encapsulated=any(element.length is None and not element.has_items for element in elements),
             profiles=self._profiles(listed, macros.location, algorithm, scheme, signature) if parameters else (),
-            uncovered=self._uncovered(level, signed - set(_forbidden(rows))),
+            uncovered=self._uncovered(level, signed.difference(forbidden)),
             encoding=(*signature.encoding, *_offset_faults(signature), *(parameters.encoding if parameters else ())),
             reasons=tuple(reasons),
         )
@@ -258,20 +259,20 @@ class _Verification:
         self,
         found: MacFinding,
         rows: dict[int, tuple[Element, ...]],
-        macros: LevelMacros,
+        forbidden: tuple[int, ...],
+        level: Level,
         signature: DigitalSignature,
     ) -> Iterator[tuple[Standing, Reason]]:
         skip = self._policy.skip
         if found.parameters is None or found.standing is Standing.UNKNOWN:
             return
-        forbidden = set(_forbidden(rows))
-        if Skip.COVERAGE not in skip and not any(same and tag not in forbidden for tag, same in rows.items()):
+        if Skip.COVERAGE not in skip and not any(same for tag, same in rows.items() if tag not in forbidden):
             yield Standing.INVALID, Reason("signs-nothing", "it signs no element of the object", signature.location)
         for tag, same in rows.items():
             if len(same) > 1 and Skip.DUPLICATES not in skip:
                 text = f"the signed element {tag_text(tag)} stands there {len(same)} times"
                 yield Standing.INVALID, Reason("duplicate-element", text, same[1].place)
-        syntax = self._checker.syntax_problem(found.parameters, macros.level, found.tags)
+        syntax = self._checker.syntax_problem(found.parameters, level, found.tags)
         if syntax is not None and found.standing is Standing.VALID:
             yield Standing.UNKNOWN, syntax
 
@@ -375,14 +376,13 @@ def _present(element: Element) -> PresentElement:
     return PresentElement(tag_text(element.tag), element.vr, element.holds_unknown, nested)
 
 
-def _forbidden(rows: dict[int, tuple[Element, ...]]) -> list[int]:
+def _forbidden(rows: dict[int, tuple[Element, ...]]) -> tuple[int, ...]:
     """Tags of a list that shall not be in it (C.12.1.1.3.1.1)."""
-    found = []
-    for tag, same in rows.items():
-        one = same[0] if same else None
-        if is_excluded(tag, one.vr if one else "", bool(one and one.has_items and one.holds_unknown)):
-            found.append(tag)
-    return found
+    return tuple(
+        tag
+        for tag, same in rows.items()
+        if is_excluded(tag, same[0].vr if same else "", bool(same) and same[0].has_items and same[0].holds_unknown)
+    )
 
 
 def _offset_faults(signature: DigitalSignature) -> Iterator[Reason]:

@@ -223,6 +223,15 @@ def test_a_signed_element_that_stands_there_twice_is_invalid(tmp_path: Path) -> 
     assert "duplicate-element" in codes(found)
 
 
+def test_an_element_of_unknown_vr_before_a_signed_one_is_invalid(tmp_path: Path) -> None:
+    """The MAC leaves it out, and readers take the first."""
+    path = changed(signed(tmp_path), b"\x10\0\x10\0PN", b"\x10\0\x10\0UN\0\0\6\0\0\0OTHER \x10\0\x10\0PN")
+    found = judged(path)
+    assert found.mac is Standing.VALID
+    assert found.standing is Standing.INVALID
+    assert codes(found) == ["duplicate-element"]
+
+
 def test_forbidden_tags_in_the_list_are_told(tmp_path: Path) -> None:
     found = judged(signed(tmp_path, Deviations(list_unsigned=(0x00080000, 0xFFFAFFFA))))
     assert found.forbidden == ("(0008,0000)", "(FFFA,FFFA)")

@@ -200,6 +200,33 @@ def test_lists_that_would_be_hashed_for_ever_are_left_alone(tmp_path: Path) -> N
     assert any(reason.code == "too-much-work" for each in result.signatures for reason in each.reasons)
 
 
+def test_long_lists_of_many_signatures_are_not_listed_for_ever(tmp_path: Path) -> None:
+    """Ten thousand signatures share a list of sixteen thousand tags, each of an element that is there."""
+    tags = [0x00110000 + number for number in range(0x1000, 0x1000 + 16_000)]
+    parameters = (
+        El(0x04000005, "US", b"\0\0"),
+        El(0x04000010, "UI", b"1.2.840.10008.1.2.1\0"),
+        El(0x04000015, "CS", b"MD5 "),
+        El(0x04000020, "AT", items_of(*tags)),
+    )
+    one = (
+        El(0x04000005, "US", b"\0\0"),
+        El(0x04000115, "OB", signer().certificate + b"\0" * (len(signer().certificate) % 2)),
+        El(0x04000120, "OB", signer().sign("MD5", bytes(16))),
+    )
+    begin = time.monotonic()
+    result = hostile(
+        tmp_path / "long.dcm",
+        *(El(tag, "CS", b"AB") for tag in tags),
+        El(0x4FFE0001, "SQ", items=(parameters,)),
+        El(0xFFFAFFFA, "SQ", items=(one,) * SIGNATURES),
+    )
+    assert time.monotonic() - begin < 60
+    assert len(result.signatures) == SIGNATURES
+    assert result.standing is Standing.INVALID
+    assert sum(len(each.signed) for each in result.signatures) < 2_000_000
+
+
 def items_of(*tags: int) -> bytes:
     return items.tag_list(tags)
 
