@@ -159,6 +159,20 @@ def test_objects_may_go_over_the_web(bench: ObjectBench, tmp_path: Path, protoco
     everything_came_back(record, "WADO-RS")
 
 
+def test_what_is_stored_by_dimse_may_be_retrieved_over_the_web(bench: ObjectBench, node: StorageNode) -> None:
+    web = HttpServer(handler_of(node.archive))
+
+    class Port(Listener):
+        def _admit(self, client: socket.socket, address: tuple[str, int]) -> None:
+            web.take(client, address)
+
+    with Port("127.0.0.1", 0, name="web", backlog=8) as port:
+        objects = {"retrieve": "wado-rs", "web": f"http://127.0.0.1:{port.address[1]}/"}
+        (record,) = bench.examine(a_storer(node.address, objects))
+    everything_came_back(record, "WADO-RS")
+    web.stop()
+
+
 def test_objects_may_go_over_tls(bench: ObjectBench, tmp_path: Path) -> None:
     with an_archive(tmp_path, "dicom-tls") as (address, anchors):
         (record,) = bench.examine(a_storer(address, protocol="dicom-tls", trust_anchors=anchors))
