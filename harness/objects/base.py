@@ -62,12 +62,16 @@ class Subject:
 
 @dataclass(frozen=True)
 class Found:
-    """What a step showed: facts with the ids of their evidence, or in a sentence why there are none."""
+    """What a step showed: facts with the ids of their evidence, or in a sentence why there are none.
+
+    `note` is worth telling beside that.
+    """
 
     facts: Frozen | None
     missing: str = ""
     remedy: str = ""
     exchanges: tuple[str, ...] = ()
+    note: str = ""
 
 
 class InterruptedStepError(Exception):

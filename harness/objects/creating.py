@@ -151,7 +151,15 @@ def looked_at(
     return Found(
         CreatedObjects(text=step.text, objects=tuple(objects), left_out=left_out, driver=outcome),
         exchanges=tuple(one.exchange for one in objects),
+        note=" ".join(filter(None, (_beyond(left_out), contents.problem))),
     )
+
+
+def _beyond(left_out: int) -> str:
+    """What is told of objects that were not looked at."""
+    if not left_out:
+        return ""
+    return f"There are {left_out} objects more, which were not looked at; write a higher number as most, or seconds."
 
 
 def _empty(folder: Path, contents: Contents) -> str:

@@ -158,6 +158,8 @@ class ObjectExecutor:
             exchanges=found.exchanges,
         )
         entry.run.journal.append(ObservationEvent(step=step.id, observation=observation))
+        if found.note:
+            entry.run.journal.append(NoteEvent(at=datetime.now(UTC), text=f"{entry.where}: {found.note}"))
         self._progress.finished(entry.where, step.text or step.subject)
 
 

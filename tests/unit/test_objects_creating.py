@@ -235,9 +235,11 @@ class TestFolders:
         first = write_instance("ct", bench.folder / "out" / "000.dcm").read_bytes()
         for number in range(1, 40):
             (bench.folder / "out" / f"{number:03d}.dcm").write_bytes(first)
-        facts = created(self.sut_with(bench, "most = 3"), "")
+        record = self.sut_with(bench, "most = 3")
+        facts = created(record, "")
         assert [one.name for one in facts.objects] == ["000.dcm", "001.dcm", "002.dcm"]
         assert facts.left_out == 37
+        assert record.notes[0].text.startswith("signer/files: There are 37 objects more, which were not looked at")
 
     def test_a_driver_may_fill_it(self, bench: ObjectBench) -> None:
         write_instance("ct", bench.folder / "ct.dcm")
