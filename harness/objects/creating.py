@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.drivers.base import Stimulus
 from harness.objects.base import CREATED, Found, Handler, Subject, Work
 from harness.objects.driving import Drive
-from harness.objects.folders import Contents, contents_of
+from harness.objects.folders import Contents, contents_of, printable
 from harness.objects.inspecting import inspect, instances_in, now
 from harness.observations.clients import DriverOutcome
 from harness.observations.signatures import CreatedObjects, SignedObject
@@ -145,7 +145,7 @@ def looked_at(
         if time.monotonic() > ends:
             left_out += len(contents.files) - number
             break
-        name = path.relative_to(folder).as_posix()
+        name = printable(path.relative_to(folder))
         seen = inspect(work, path, name, purpose=_BROUGHT, peer=peer, started=now(), beside=beside)
         objects.append(seen)
     return Found(

@@ -51,8 +51,13 @@ def contents_of(folder: Path, most: int, seconds: float) -> Contents:
     except _TooManyError:
         problem = f"The folder holds more than {_ENTRIES} entries; only so many were looked at."
     except OSError as wrong:
-        problem = f"{wrong.filename or folder}: cannot be read: {wrong.strerror or wrong}."
+        problem = f"{printable(Path(wrong.filename or folder))}: cannot be read: {wrong.strerror or wrong}."
     return Contents(tuple(files), left_out, others, problem)
+
+
+def printable(path: Path) -> str:
+    """`path` as text that can be recorded: octets that are no UTF-8 as escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def is_dicom(path: Path) -> bool:

@@ -221,12 +221,13 @@ class TestFolders:
         deep.mkdir(parents=True)
         write_instance("ct", deep / "b")
         write_instance("kos", bench.folder / "out" / "a.dcm")
+        write_instance("kos", bench.folder / "out" / os.fsdecode(b"odd\xff\n<b>.dcm"))
         (bench.folder / "out" / "readme.txt").write_text("nothing", encoding="utf-8")
         (bench.folder / "out" / "self").symlink_to(bench.folder / "out")
         os.mkfifo(bench.folder / "out" / "pipe")
         record = self.sut_with(bench)
         facts = created(record, "")
-        assert [one.name for one in facts.objects] == ["a.dcm", "study/series/b"]
+        assert [one.name for one in facts.objects] == ["a.dcm", "odd\\xff\n<b>.dcm", "study/series/b"]
         assert (facts.left_out, facts.driver) == (0, None)
         assert all(one.unchanged is None for one in facts.objects)
 
