@@ -139,14 +139,16 @@ class ObjectExecutor:
             return  # executed again on resuming
         except Exception as problem:
             found = _own_fault(entry, step, problem)
-        self._record(entry, step, found)
+        try:
+            self._record(entry, step, found)
+        except ValueError as problem:  # something in it is no text that JSON takes
+            self._record(entry, step, _own_fault(entry, step, problem))
 
     def _broken(self, entry: _Handling, problem: Exception) -> None:
         for step in list(entry.waiting):
             self._record(entry, step, _own_fault(entry, step, problem))
 
     def _record(self, entry: _Handling, step: FileStep, found: Found) -> None:
-        entry.waiting.remove(step)
         observation = Observation(
             kind=step.observation,
             subject=step.subject,
@@ -158,6 +160,7 @@ class ObjectExecutor:
             exchanges=found.exchanges,
         )
         entry.run.journal.append(ObservationEvent(step=step.id, observation=observation))
+        entry.waiting.remove(step)
         if found.note:
             entry.run.journal.append(NoteEvent(at=datetime.now(UTC), text=f"{entry.where}: {found.note}"))
         self._progress.finished(entry.where, step.text or step.subject)
@@ -166,9 +169,10 @@ class ObjectExecutor:
 def _own_fault(entry: _Handling, step: FileStep, problem: Exception) -> Found:
     """What is recorded where the harness itself failed; the note has the traceback."""
     trace = "".join(traceback.format_exception(problem, limit=-8))
-    note = f"{entry.where}: the step {step.id} failed: {trace}"
+    note = f"{entry.where}: the step {step.id} failed: {trace}".encode("utf-8", "backslashreplace").decode()
     entry.run.journal.append(NoteEvent(at=datetime.now(UTC), text=note))
-    return Found(None, f"{HARNESS_ERROR}{type(problem).__name__}: {problem}")
+    why = f"{HARNESS_ERROR}{type(problem).__name__}: {problem}"
+    return Found(None, why.encode("utf-8", "backslashreplace").decode())
 
 
 def _recorder(run: SutRun, cap: EvidenceCap) -> Callable[[Exchange], None]:

@@ -210,6 +210,15 @@ class TestCommands:
         assert event.observation.missing == "harness error: RuntimeError: oops"
         assert "the step files/signatures.created/ct failed" in record.notes[0].text
 
+    def test_what_cannot_be_recorded_is_an_error_of_ours_too(
+        self, bench: ObjectBench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("harness.objects.inspecting.lines_of", lambda _result: ())
+        monkeypatch.setattr("harness.objects.inspecting.holds", lambda *_: "\udcff")
+        (record,) = bench.examine(a_creator(command="cp {input} {output}", objects='select = ["ct", "kos"]'))
+        assert all(event.observation.missing.startswith("harness error: ") for event in record.observations)
+        assert len(record.observations) == 2
+
 
 class TestFolders:
     def sut_with(self, bench: ObjectBench, objects: str = "", command: str = "") -> RunRecord:
