@@ -179,7 +179,8 @@ def write_report(
         from harness.pcap import write_pcap
 
         (directory / "evidence").mkdir(exist_ok=True)
-        write_pcap(directory / "evidence" / "exchanges.pcap", record.exchanges.values())
+        connections = (one for one in record.exchanges.values() if not one.is_of_objects)
+        write_pcap(directory / "evidence" / "exchanges.pcap", connections)
     if sign is not None and certificate is not None:
         from reports.signing import SigningProblem
         from reports.signing import sign as sign_report

@@ -22,6 +22,7 @@ from harness.evidence import EvidenceCap
 from harness.objects.base import Found, Handler, InterruptedStepError, Work, module_of
 from harness.objects.material import Material
 from harness.observations import Exchange, Observation
+from harness.observations.base import OF_OBJECTS
 from harness.observe import HARNESS_ERROR, Conduct, SutRun
 from harness.operator_board import Board
 from harness.plan import FileStep
@@ -197,7 +198,7 @@ def _numbering(run: SutRun, endpoint: str) -> Callable[[], str]:
 
     Connections to the same endpoint have numbers of their own.
     """
-    prefix = f"{endpoint}.objects-"
+    prefix = f"{endpoint}{OF_OBJECTS}"
     before = run.before.exchanges if run.before else {}
     used = [int(name.removeprefix(prefix)) for name in before if name.startswith(prefix)]
     numbers: Iterator[int] = count(max(used, default=0) + 1)

@@ -57,10 +57,17 @@ class Reaction(Frozen):
         return self.kind in {ReactionKind.SERVER_HELLO, ReactionKind.COMPLETED}
 
 
-class Exchange(Frozen):
-    """Evidence: the bytes of one connection. Bytes are hex; `truncated` tells that a limit cut the record."""
+OF_OBJECTS = ".objects-"
+"""What stands in the ids of exchanges of objects, between endpoint (which has no dot) and number."""
 
-    id: str  # "<endpoint>-0001", unique within a run
+
+class Exchange(Frozen):
+    """Evidence: the bytes of one connection, or of objects that were handed over. Bytes are hex.
+
+    `truncated` tells that a limit cut the record.
+    """
+
+    id: str  # "<endpoint>-0001", of objects "<endpoint>.objects-0001", unique within a run
     purpose: str
     endpoint: str
     started: datetime
@@ -71,6 +78,11 @@ class Exchange(Frozen):
     decoded: tuple[str, ...] = ()  # readable lines, empty where decoding was left to the renderer
     secrets: tuple[str, ...] = ()  # NSS key log lines, recorded only when --keylog was given
     truncated: bool = False
+
+    @property
+    def is_of_objects(self) -> bool:
+        """Whether its octets are those of objects, not what passed over a connection."""
+        return OF_OBJECTS in self.id
 
 
 class Observation(Frozen):

@@ -193,8 +193,9 @@ class TestRuns:
     ],
 )
 def test_the_demonstration(tmp_path: Path, options: list[str], status: int) -> None:
-    ended = ps315("demo", *options, "--out", "report", cwd=tmp_path)
+    ended = ps315("demo", *options, "--pcap", "--out", "report", cwd=tmp_path)
     assert ended.status == status, ended
+    assert (tmp_path / "report" / "evidence" / "exchanges.pcap").stat().st_size == 24  # objects are no packets
     assert endings(tmp_path)["error"] == 0
     assert bool(endings(tmp_path)["fail"]) is bool(status)
 
