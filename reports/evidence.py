@@ -78,11 +78,20 @@ def exchange_text(exchange: Exchange) -> Iterator[str]:
         yield hex_dump(data)
 
 
+def _objects(record: RunRecord) -> Iterator[tuple[str, bytes]]:
+    """Name and octets of the objects that exchanges handed over whole: for those who look with a tool of their own."""
+    used: set[str] = set()
+    for exchange in cited_exchanges(record):
+        if exchange.is_of_objects and not exchange.truncated:
+            for direction, _, octets in exchange.segments:
+                yield _unused(slug(f"{exchange.id}-{direction}"), ".dcm", used), octets_of(octets)
+
+
 def write_evidence(record: RunRecord, endpoints: Iterable[Endpoint], directory: Path) -> EvidenceFiles:
     """Write `directory`/evidence and return what was written. Files of an earlier rendering are replaced."""
     folder = directory / "evidence"
     folder.mkdir(parents=True, exist_ok=True)
-    stale = {path for pattern in ("*.txt", "*.pem") for path in folder.glob(pattern)}
+    stale = {path for pattern in ("*.txt", "*.pem", "*.dcm") for path in folder.glob(pattern)}
     files = EvidenceFiles()
     left = TOTAL_OCTETS
     omitted = 0
@@ -99,6 +108,13 @@ def write_evidence(record: RunRecord, endpoints: Iterable[Endpoint], directory: 
             files.of_exchange[exchange_id] = f"evidence/{name}"
         if chain_key is not None:
             files.of_chain[chain_key] = f"evidence/{name}"
+    for name, data in _objects(record):
+        if len(data) > left:
+            omitted += 1
+            continue
+        left -= len(data)
+        (folder / name).write_bytes(data)
+        stale.discard(folder / name)
     if omitted:
         files.notes.append(
             f"{omitted} evidence files were left out: together they may have {TOTAL_OCTETS // 2**20} MiB. "

@@ -113,6 +113,9 @@ class TestRuns:
         assert report["connections"] == 0
         for line in (folder / "report" / "run.jsonl").read_text(encoding="utf-8").splitlines():
             jsonschema.validate(json.loads(line), load("run-event.schema.json"))
+        verify = ["verify", "--anchors", "ca.pem", "--require-signature"]
+        assert ps315(*verify, *folder.glob("report/evidence/signer.*-received.dcm"), cwd=folder).status == 0
+        assert ps315(*verify, *folder.glob("report/evidence/signer.*-sent.dcm"), cwd=folder).status == 1
         before = {each["key"]: each["verdict"] for each in report["verdicts"]}
         assert ps315("judge", "report", cwd=folder).status == 3
         after = {each["key"]: each["verdict"] for each in document(folder / "report")["verdicts"]}
