@@ -9,6 +9,7 @@ from io import TextIOWrapper
 from typing import TextIO
 
 from reference_impl.signatures.batch import DIRECTORY_RECORDS
+from reference_impl.signatures.datetimes import has_offset, parsed_time
 from reference_impl.signatures.results import FileResult, Reason, SignatureResult, Standing
 
 _MOST_SHOWN = 40
@@ -26,6 +27,8 @@ _WORDS = {
     Standing.UNKNOWN: "cannot be judged",
     Standing.UNSIGNED: "unsigned",
 }
+_PARTLY = "part of it: "
+_UNPLACED = frozenset({"private", "others"})
 _GRAVE = frozenset(
     {"pixel-data", "pixel-description", "report", "document", "treatment", "waveform", "patient-identity"}
 )
@@ -170,7 +173,7 @@ class Summary:
         """Print details of few files, or what is notable among many, and the counts."""
         if 0 < self.files <= _MOST_DETAILED:
             for result in self.detailed:
-                _tell_file(out, result, *self._judged(result))
+                _tell_file(out, result, *self._judged(result), alone=self.files == 1)
         elif self.shown:
             self._tell_shown(out)
         self._tell_counts(out)
@@ -261,7 +264,7 @@ def not_covered(result: FileResult) -> tuple[Reason, ...]:
     return ()
 
 
-def _tell_file(out: Output, result: FileResult, standing: Standing, reasons: list[Reason]) -> None:
+def _tell_file(out: Output, result: FileResult, standing: Standing, reasons: list[Reason], *, alone: bool) -> None:
     out.line(f"{result.path}: ", standing)
     if standing is not result.standing:
         for reason in reasons[:1]:
@@ -274,13 +277,18 @@ def _tell_file(out: Output, result: FileResult, standing: Standing, reasons: lis
         if note.code == "evidence-differs":
             out.line(f"  {_told(note)}", colour=_RED)
     lacking = not_covered(result)
-    if lacking:
-        out.line("  not signed: " + "; ".join(_told(each) for each in lacking), colour=_YELLOW)
+    if lacking and alone:
+        out.line("  not signed:", colour=_YELLOW)
+        for one in lacking:
+            places = "" if one.code in _UNPLACED else f": {one.place}"
+            out.line(f"    {_worded(one.text)}{places}", colour=_YELLOW if one.code in _GRAVE else "")
+    elif lacking:
+        out.line("  not signed: " + "; ".join(_worded(one.text) for one in lacking), colour=_YELLOW)
 
 
 def _tell_signature(out: Output, each: SignatureResult) -> None:
     of = f" of {each.location}" if each.location else ""
-    facts = [" ".join(each.profiles), each.algorithm, each.signed_at]
+    facts = [" ".join(each.profiles), each.algorithm, _time(each.signed_at)]
     if each.certificate is not None and each.certificate.subject:
         facts.insert(0, f"by {each.certificate.subject}")
     if each.purposes:
@@ -299,8 +307,14 @@ def _tell_signature(out: Output, each: SignatureResult) -> None:
             if reason.code not in {"no-anchors"}:
                 out.line(f"    note: {_told(reason)}", colour=_YELLOW)
     if each.location and each.uncovered:
-        told = "; ".join(_told(one) for one in each.uncovered)
+        told = "; ".join(_worded(one.text) for one in each.uncovered)
         out.line(f"    of this item not signed: {told}", colour=_YELLOW)
+
+
+def _time(text: str) -> str:
+    """A DT value as people write it; as it stands where it is none."""
+    time = parsed_time(text)
+    return text if time is None or not has_offset(text) else time.isoformat(" ", "seconds")
 
 
 def _told(reason: Reason) -> str:
@@ -308,7 +322,11 @@ def _told(reason: Reason) -> str:
 
 
 def _plain(text: str) -> str:
-    return text.removeprefix("part of it: ")
+    return text.removeprefix(_PARTLY)
+
+
+def _worded(text: str) -> str:
+    return f"{_plain(text)} (in part)" if text.startswith(_PARTLY) else text
 
 
 def printable(text: str) -> str:

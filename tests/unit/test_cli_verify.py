@@ -120,9 +120,11 @@ def test_what_is_told_of_one_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert "good.dcm: valid" in out
     assert "CN=PS315 Test Signer" in out
     assert "C.1 C.2" in out
-    assert "not signed: who the patient is [(0010,0010), (0010,0020)]" in out
+    assert "  not signed: who the patient is\n" in out
     assert "bad.dcm: INVALID" in out
     assert "the elements are not those that were signed" in out
+    verify("good.dcm", *anchors())
+    assert "    who the patient is: (0010,0010), (0010,0020)\n" in capsys.readouterr().out
 
 
 def test_without_anchors_it_says_what_it_knows_and_how_to_know_more(capsys: pytest.CaptureFixture[str]) -> None:
