@@ -34,7 +34,10 @@ _UNTRUSTING = (
     "authority of a campaign (`ps315 pki`), named as campaign in [credentials], or write {trust_anchors} into the "
     "driver's command."
 )
-_NO_LIST = "The SUT was not given the revocation list; write {crl} into the driver's command, where it takes one."
+_NO_LIST = (
+    "The SUT was not given the revocation list; write {crl} into the driver's command, or install that of a campaign "
+    "(`ps315 pki`), named as campaign in [credentials]."
+)
 QUESTION = (
     "Let the device verify {path}. What does it say of its signature? Answer valid, invalid, or unverifiable if it "
     "cannot judge it."
@@ -150,9 +153,8 @@ class Answering:
 def knows_revoked(work: Work) -> bool:
     """Whether the SUT was told which signers are revoked: by its driver, or before the run."""
     table = work.sut.file.drivers.get(work.objects.driver)
-    if table is not None and table.kind == "command":
-        return "crl" in table.names
-    return work.objects.driver == EMBEDDED or work.material.installed
+    by_command = table is not None and "crl" in table.names
+    return by_command or work.objects.driver == EMBEDDED or work.material.installed
 
 
 def is_told_whom_to_trust(work: Work) -> bool:
