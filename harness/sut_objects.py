@@ -11,7 +11,6 @@ from harness.sut_parts import AeTitle, Part
 
 OBJECT_ROLES = frozenset({"signature-creator", "signature-verifier", "instance-storer"})
 """Roles in which a SUT is judged by objects that are handed over."""
-RETRIEVALS = ("c-get", "c-move", "wado-rs", "folder")
 
 
 class Said(Part):
@@ -53,8 +52,8 @@ class Objects(Part):
     is shown; a storer gives back by `retrieve`. `seconds` bounds one step, `select` narrows what is handed over to
     names that match one of the patterns, `most` how many objects of the SUT are looked at.
 
-    `destination`, `port`, `address` and `name` are those under which the SUT moves to us (C-MOVE), `web` is the base of
-    its DICOMweb resources: a URL, or the path at the endpoint.
+    `destination`, `port` and `address` are those at which the SUT moves to us (C-MOVE), `web` is the base of its
+    DICOMweb resources: a URL, or the path at the endpoint.
     """
 
     folder: Annotated[str, Field(max_length=1000)] = ""
