@@ -20,6 +20,7 @@ from harness.schemas import load
 from harness.sut import load_sut
 from reference_impl.node import Node
 from tests.unit.cli_bench import ROOT, document, finish, probe_arguments, ps315, start
+from tests.unit.listen_bench import eventually
 from tests.unit.object_bench import python
 
 ITSELF = f"{shlex.quote(sys.executable)} -m harness"
@@ -141,8 +142,9 @@ class TestRuns:
         command = f"echo {{object}} >> asked; test {{object}} = ct || {hold}; cp {{input}} {{output}}"
         init(folder, "--profile", "C.1", "--sign-command", command, select='"ct", "mr-rle", "kos"')
         process = start("run", "sut.toml", "--out", "report", cwd=folder)
-        while "mr-rle" not in (folder / "asked").read_text(encoding="utf-8") if (folder / "asked").exists() else True:
-            assert process.poll() is None
+        asked = folder / "asked"
+        begun = eventually(lambda: asked.exists() and "mr-rle" in asked.read_text(encoding="utf-8"), 60)
+        assert begun, finish(process)
         process.send_signal(signal.SIGINT)
         ended = finish(process)
         assert (ended.status, ended.out) == (2, "")
@@ -152,7 +154,7 @@ class TestRuns:
         (folder / "go").touch()
         again = ps315("run", "sut.toml", "--out", "report", "--resume", cwd=folder)
         assert "nothing could be judged" in again.err  # nothing was signed
-        assert (folder / "asked").read_text(encoding="utf-8").split() == ["ct", "mr-rle", "mr-rle", "kos"]
+        assert asked.read_text(encoding="utf-8").split() == ["ct", "mr-rle", "mr-rle", "kos"]
         other = ps315("run", "sut.toml", "--out", "report", "--resume", "--gentle", cwd=folder)
         assert other.status == 2
 
