@@ -137,8 +137,10 @@ def init(
     served = port is not None or (bool(transport) and not client) or stores
     asking = sys.stdin.isatty() and not non_interactive
     handed = {"sign_command": sign_command, "signed_folder": signed_folder, "verify_command": verify_command}
+    sends = client and not transport and bool(CREATORS.intersection(profiles))
+    sends = sends and not (sign_command or signed_folder)
     if len(transport) < len(profiles):
-        _complete_objects(handed, profiles, ask=asking)
+        _complete_objects(handed, profiles, sends=sends, ask=asking)
     if not served:
         given["port"] = ""
     if not served and not client:
@@ -162,7 +164,8 @@ def init(
             "transport": bool(transport),
             "stores": stores,
             "served": served,
-            "client": client,
+            "client": client and bool(transport),
+            "sends": sends,
             "listen": listen or 0,
             "listen_name": listen_name,
             "driver": "run" if driver_command else "people",
@@ -183,20 +186,23 @@ def init(
     return 0
 
 
-def _complete_objects(handed: dict[str, str], profiles: Sequence[str], *, ask: bool) -> None:
-    """Fill in how objects are handed over where no flag says: from the terminal, or a folder of signed ones."""
+def _complete_objects(handed: dict[str, str], profiles: Sequence[str], *, sends: bool, ask: bool) -> None:
+    """Fill in how objects are handed over where no flag says: from the terminal, or a folder of signed ones.
+
+    With `sends` the device sends what it has signed.
+    """
     wanted = [
         one
         for one in _OF_OBJECTS
         if (one.key == "verify_command" and VERIFIERS.intersection(profiles))
-        or (one.key != "verify_command" and CREATORS.intersection(profiles))
+        or (one.key != "verify_command" and not sends and CREATORS.intersection(profiles))
     ]
     if ask and not any(handed.values()):
         for question in wanted:
             sys.stderr.write(f"{question.text} []: ")
             sys.stderr.flush()
             handed[question.key] = sys.stdin.readline().strip()
-    if not any(handed.values()) and CREATORS.intersection(profiles):
+    if not sends and not any(handed.values()) and CREATORS.intersection(profiles):
         handed["signed_folder"] = "signed"
 
 
@@ -260,7 +266,7 @@ def _claims(values: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     from harness.sut_parts import SIGNATURE_PROFILES
 
     claims = []
-    signs = bool(values["sign_command"] or values["signed_folder"])
+    signs = bool(values["sign_command"] or values["signed_folder"] or values["sends"])
     for profile, edition in values["profiles"]:
         objects = profile in SIGNATURE_PROFILES
         roles = [
@@ -288,7 +294,7 @@ def sut_file_text(values: dict[str, Any], *, folder: Path) -> str:
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701 - TOML
     environment.filters["toml"] = _toml
     catalogue = load_catalogue()
-    protocols = {"signer": "files", "verifier": "files"}
+    protocols = {"signer": values["protocol"] if values["sends"] else "files", "verifier": "files"}
     bound = [
         each
         for each in catalogue

@@ -25,6 +25,7 @@ from tests.unit.object_bench import python
 
 ITSELF = f"{shlex.quote(sys.executable)} -m harness"
 SIGN = f"{ITSELF} sign --key key.pem --cert cert.pem --out {{output}} {{input}}"
+VERIFIES = ("--protocol", "dicom-tls", "--verify-command", "v {input}")
 VERIFY = f"{ITSELF} verify --anchors {{trust_anchors}} --crl {{crl}} {{input}}"
 
 HEAVY = ("suites.signatures", "fixtures.signatures", "fixtures.instances", "harness.objects", "pydicom", "pynetdicom")
@@ -76,6 +77,14 @@ class TestSutFiles:
             (
                 ["--profile", "A.3", "--host", "h", "--port", "80", "--protocol", "http"],
                 [("A.3", "instance-storer", "archive")],
+            ),
+            (
+                ["--profile", "C.2", "--host", "127.0.0.1", "--listen", "11112"],
+                [("C.2", "signature-creator", "signer")],
+            ),
+            (
+                ["--profile", "C.2", "--host", "h", "--listen-name", "n", "--driver-command", "s", *VERIFIES],
+                [("C.2", "signature-creator", "signer"), ("C.2", "signature-verifier", "verifier")],
             ),
             (
                 ["--profile", "C.4", "--profile", "A.4", "--signed-folder", "out"],
