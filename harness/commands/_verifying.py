@@ -6,9 +6,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from io import FileIO
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from harness.commands._plain import Plain
 
@@ -287,14 +288,25 @@ def _writer(as_json: bool, json_lines: str, inputs: set[str]) -> Iterator[Callab
     elif json_lines == "-":
         yield lambda line: print(line, flush=True)
     elif json_lines:
+        from harness.errors import UsageProblem
+
         with _opened(json_lines, inputs) as file:
-            yield lambda line: print(line, file=file)
+
+            def write_line(line: str) -> None:
+                rest = memoryview(f"{line}\n".encode())
+                try:
+                    while rest:
+                        rest = rest[file.write(rest) :]
+                except OSError as problem:
+                    raise UsageProblem(f"--json-lines: {json_lines} cannot be written: {problem.strerror}") from None
+
+            yield write_line
     else:
         yield None
 
 
-def _opened(name: str, inputs: set[str]) -> TextIO:
-    """The file for lines of JSON, written line by line. Raises `UsageProblem`."""
+def _opened(name: str, inputs: set[str]) -> FileIO:
+    """The file for lines of JSON; what is written to it is there at once. Raises `UsageProblem`."""
     from harness.errors import UsageProblem
 
     path = Path(name)
@@ -305,7 +317,7 @@ def _opened(name: str, inputs: set[str]) -> TextIO:
                     raise UsageProblem(
                         f"--json-lines: {name} is there already and holds something else; name another file"
                     )
-        return path.open("w", encoding="utf-8", buffering=1)
+        return path.open("wb", buffering=0)
     except OSError as problem:
         raise UsageProblem(f"--json-lines: {name} cannot be written: {problem.strerror}") from None
 

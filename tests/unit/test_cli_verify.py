@@ -181,6 +181,7 @@ def test_lines_of_json_go_to_a_file_or_are_printed(capsys: pytest.CaptureFixture
         (["good.dcm", "--json", "--json-lines", "-"], "exclude each other"),
         (["good.dcm", "--json-lines", "bad.dcm"], "holds something else"),
         (["good.dcm", "--json-lines", "no/such/folder"], "cannot be written"),
+        (["good.dcm", "--integrity-only", "--quiet", "--json-lines", "/dev/full"], "cannot be written: No space left"),
         (["good.dcm", "--jobs", "-1"], "--jobs"),
         (["good.dcm", "--jobs"], "--jobs"),
         (["good.dcm", "--frob"], "No such option"),
