@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -58,8 +58,11 @@ def cited_exchanges(record: RunRecord) -> list[Exchange]:
     return sorted(found, key=lambda exchange: exchange.id not in failing)
 
 
-def exchange_text(exchange: Exchange) -> Iterator[str]:
-    """The lines of one exchange: head, decoded messages, then every segment as a hex dump."""
+def exchange_text(exchange: Exchange, objects: Sequence[str] = ()) -> Iterator[str]:
+    """The lines of one exchange: head, decoded messages, then every segment as a hex dump.
+
+    Where segments are the files `objects`, these are named instead.
+    """
     yield f"Exchange    {visible_line(exchange.id)}"
     yield f"Purpose     {visible_line(exchange.purpose)}"
     yield f"Endpoint    {visible_line(exchange.endpoint)} ({visible_line(exchange.peer)})"
@@ -71,20 +74,18 @@ def exchange_text(exchange: Exchange) -> Iterator[str]:
         yield ""
         yield "Decoded"
         yield from (f"  {visible_line(line)}" for line in exchange.decoded)
-    for direction, at, octets in exchange.segments:
+    for number, (direction, at, octets) in enumerate(exchange.segments):
         data = octets_of(octets)
         yield ""
         yield f"{direction.capitalize()} after {at:.1f} ms, {len(data)} octets"
-        yield hex_dump(data)
+        yield f"  see {objects[number]}" if objects else hex_dump(data)
 
 
-def _objects(record: RunRecord) -> Iterator[tuple[str, bytes]]:
-    """Name and octets of the objects that exchanges handed over whole: for those who look with a tool of their own."""
-    used: set[str] = set()
-    for exchange in cited_exchanges(record):
-        if exchange.is_of_objects and not exchange.truncated:
-            for direction, _, octets in exchange.segments:
-                yield _unused(slug(f"{exchange.id}-{direction}"), ".dcm", used), octets_of(octets)
+def _objects(exchange: Exchange, used: set[str]) -> Iterator[tuple[str, bytes]]:
+    """Name and octets of the objects that were handed over whole: for those who look with a tool of their own."""
+    if exchange.is_of_objects and not exchange.truncated:
+        for direction, _, octets in exchange.segments:
+            yield _unused(slug(f"{exchange.id}-{direction}"), ".dcm", used), octets_of(octets)
 
 
 def write_evidence(record: RunRecord, endpoints: Iterable[Endpoint], directory: Path) -> EvidenceFiles:
@@ -95,8 +96,8 @@ def write_evidence(record: RunRecord, endpoints: Iterable[Endpoint], directory: 
     files = EvidenceFiles()
     left = TOTAL_OCTETS
     omitted = 0
-    for name, chain_key, exchange_id, text in _texts(record, endpoints):
-        data = _bounded(text, name, files.notes)
+    for name, chain_key, exchange_id, content in _contents(record, endpoints):
+        data = content if isinstance(content, bytes) else _bounded(content, name, files.notes)
         if len(data) > left:
             omitted += 1
             continue
@@ -108,13 +109,6 @@ def write_evidence(record: RunRecord, endpoints: Iterable[Endpoint], directory: 
             files.of_exchange[exchange_id] = f"evidence/{name}"
         if chain_key is not None:
             files.of_chain[chain_key] = f"evidence/{name}"
-    for name, data in _objects(record):
-        if len(data) > left:
-            omitted += 1
-            continue
-        left -= len(data)
-        (folder / name).write_bytes(data)
-        stale.discard(folder / name)
     if omitted:
         files.notes.append(
             f"{omitted} evidence files were left out: together they may have {TOTAL_OCTETS // 2**20} MiB. "
@@ -125,16 +119,21 @@ def write_evidence(record: RunRecord, endpoints: Iterable[Endpoint], directory: 
     return files
 
 
-def _texts(
+def _contents(
     record: RunRecord, endpoints: Iterable[Endpoint]
-) -> Iterator[tuple[str, tuple[str, int] | None, str | None, str]]:
+) -> Iterator[tuple[str, tuple[str, int] | None, str | None, str | bytes]]:
+    """Name, chain or exchange, and content of every file."""
     used: set[str] = set()
     for endpoint in endpoints:
         for position, chain in enumerate(endpoint.chains):
             name = _unused(f"certificates-{slug(endpoint.name)}-{position + 1}", ".pem", used)
             yield name, (endpoint.name, position), None, chain_pem(chain)
     for exchange in cited_exchanges(record):
-        yield _unused(slug(exchange.id), ".txt", used), None, exchange.id, "\n".join((*exchange_text(exchange), ""))
+        objects = list(_objects(exchange, used))
+        text = exchange_text(exchange, [name for name, _ in objects])
+        yield _unused(slug(exchange.id), ".txt", used), None, exchange.id, "\n".join((*text, ""))
+        for name, octets in objects:
+            yield name, None, None, octets
 
 
 def chain_pem(chain: CertificateChain) -> str:
