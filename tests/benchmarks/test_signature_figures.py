@@ -124,7 +124,7 @@ def _write(path: Path, *, frames: int, side: int, number: int = 0) -> None:
     if frames > 1:
         data.NumberOfFrames = frames
     data.save_as(path, enforce_file_format=True)
-    frame = bytes(range(256)) * (2 * side * side // 256 + 1)
+    frame = bytes(range(256)) * (2 * side * side // 256 + 2)
     with path.open("ab") as file:  # frame by frame: children begin with the memory of this process
         file.write(struct.pack("<HH2s2xI", 0x7FE0, 0x0010, b"OW", 2 * side * side * frames))
         for each in range(number, number + frames):
