@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import TypeVar
 
 from harness.errors import HarnessError
@@ -44,6 +45,7 @@ class Observations:
     observed_at: datetime
     consulted: list[Observation] = field(default_factory=list)
     parsed: dict[int, tuple[Observation, Frozen]] = field(default_factory=dict, repr=False)  # by identity
+    _known: set[int] = field(default_factory=set, repr=False)  # identities of what was consulted, which lives as long
 
     @classmethod
     def of(cls, observations: Iterable[Observation], observed_at: datetime) -> Observations:
@@ -64,7 +66,8 @@ class Observations:
         """The observation of `kind` (about `subject`) at `endpoint`, or None if there is none in the record."""
         name = endpoint if isinstance(endpoint, str) else endpoint.name
         observation = self.recorded.get((name, kind, subject))
-        if observation is not None and not any(one is observation for one in self.consulted):
+        if observation is not None and id(observation) not in self._known:
+            self._known.add(id(observation))
             self.consulted.append(observation)
         return observation
 
@@ -132,6 +135,21 @@ class Observations:
             raise first
         return tuple(found)
 
+    def of_subjects(self, endpoints: Endpoints, model: type[FactsT]) -> tuple[tuple[FactsT, ...], Missing | None]:
+        """The facts of `model` about everything that it was observed about at the endpoints of the claim.
+
+        Beside them why some are missing, None if none is: the first reason.
+        """
+        found: list[FactsT] = []
+        first: Missing | None = None
+        for endpoint in endpoints:
+            for subject in self.subjects(endpoint, model):
+                try:
+                    found.append(self.facts(endpoint, model, subject))
+                except Missing as missing:
+                    first = first or missing
+        return tuple(found), first
+
 
 def _never_observed(kind: str, subject: str, endpoint: str) -> Missing:
     """What is said of an observation that no step made."""
@@ -143,6 +161,7 @@ def _never_observed(kind: str, subject: str, endpoint: str) -> Missing:
     return Missing(f"{kind} {subject}".rstrip() + f" was not observed at {endpoint}", "Run the observation again.")
 
 
+@cache
 def kind_of(model: type[Frozen]) -> str:
     """The observation kind whose facts `model` describes. Raises `TypeError` for a model that is none."""
     for kind, known in FACTS.items():

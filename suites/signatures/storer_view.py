@@ -97,15 +97,8 @@ class InstanceStorer:
 
     @cached_property
     def _obtained(self) -> tuple[tuple[SeenStored, ...], Missing | None]:
-        found: list[SeenStored] = []
-        first: Missing | None = None
-        for endpoint in self._endpoints:
-            for subject in self._observations.subjects(endpoint, StoredObject):
-                try:
-                    found.append(SeenStored(self._observations.facts(endpoint, StoredObject, subject)))
-                except Missing as missing:
-                    first = first or missing
-        return tuple(found), first
+        found, first = self._observations.of_subjects(self._endpoints, StoredObject)
+        return tuple(SeenStored(each) for each in found), first
 
     @property
     def shown(self) -> tuple[SeenStored, ...]:

@@ -60,15 +60,8 @@ class SignatureVerifier:
 
     @cached_property
     def _obtained(self) -> tuple[tuple[SeenAnswer, ...], Missing | None]:
-        answers: list[SeenAnswer] = []
-        first: Missing | None = None
-        for endpoint in self._endpoints:
-            for subject in self._observations.subjects(endpoint, VerifierAnswer):
-                try:
-                    answers.append(SeenAnswer(self._observations.facts(endpoint, VerifierAnswer, subject)))
-                except Missing as missing:
-                    first = first or missing
-        return tuple(answers), first
+        found, first = self._observations.of_subjects(self._endpoints, VerifierAnswer)
+        return tuple(SeenAnswer(each) for each in found), first
 
     def of_rule(self, rule: str) -> tuple[SeenAnswer, ...]:
         """The answers to the objects of `rule`. Raises `Missing` where there is none."""
