@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from reference_impl.signatures.certificates import Trust, read_certificates
 from reference_impl.signatures.creator import SigningOrder
 from reference_impl.signatures.datetimes import parsed_time
 from reference_impl.signatures.deviations import NONE, Deviations
 from reference_impl.signatures.reader import IMPLICIT_LITTLE_ENDIAN
 from reference_impl.signatures.results import Standing
+from reference_impl.signatures.tsa import TimestampAuthority
 from reference_impl.signatures.verifier import Policy, Skip, verify_file
 from tests.unit.signature_material import META
-from tests.unit.signing_material import CONTENT, PIXELS, SERIES
+from tests.unit.signing_material import CONTENT, PIXELS, SERIES, pki
 from tests.unit.verifying_bench import ORDER, PATIENT, changed, codes, judged, signed, trust
 
 # -- certificates ------------------------------------------------------------------------------------------------------
@@ -71,6 +73,36 @@ def test_a_timestamp_that_is_none_is_invalid(tmp_path: Path) -> None:
     assert found.standing is Standing.INVALID
     assert found.timestamp is not None
     assert found.timestamp.standing is Standing.INVALID
+
+
+def stamped(folder: Path, case: str = "signer", *, ago: timedelta = timedelta()) -> Path:
+    """Signed, dated and time-stamped so long ago, by the authority "tsa_ec"."""
+    issued = pki().issue("tsa_ec")
+    authority = TimestampAuthority(issued.certificate, issued.key)
+    at = datetime.now(UTC) - ago
+    return signed(folder, NONE, replace(ORDER, at=at, timestamp=lambda value: authority.stamp(value, at=at)), case=case)
+
+
+def only_ca(case: str) -> Trust:
+    return Trust(anchors=read_certificates(pki().trust_anchors_file(case).read_bytes()))
+
+
+def test_time_stamping_authorities_are_trusted_apart(tmp_path: Path) -> None:
+    path = stamped(tmp_path)
+    assert judged(path, trust=only_ca("ca")).standing is Standing.INVALID
+    both = judged(path, trust=only_ca("ca"), tsa_trust=only_ca("ca_ec"), require_timestamp=True)
+    assert both.standing is Standing.VALID
+    assert both.timestamp is not None
+    assert both.timestamp.standing is Standing.VALID
+    assert "CMS" in both.timestamp.kind
+
+
+def test_a_timestamp_shows_that_a_signature_is_older_than_a_revocation(tmp_path: Path) -> None:
+    path = stamped(tmp_path, "signer_revoked", ago=timedelta(hours=15))
+    found = judged(path, trust=trust(lists=True))
+    assert found.standing is Standing.VALID
+    assert found.certificate is not None
+    assert found.certificate.now is Standing.INVALID
 
 
 def test_a_timestamp_can_be_demanded(tmp_path: Path) -> None:
