@@ -1,7 +1,8 @@
 """A verifier of signatures as its judgements see it: what it said of the crafted objects that it was shown.
 
 A verifier that calls nothing valid would be right about everything that is not: whether its refusals tell anything is
-seen from plain good objects, the controls. What was not obtained raises `Missing`; nothing here judges.
+seen from plain good objects, the controls. One that calls nothing at all valid was most likely not asked as it should
+be. What was not obtained raises `Missing`; nothing here judges.
 """
 
 from __future__ import annotations
@@ -75,6 +76,11 @@ class SignatureVerifier:
         if len(skipped) == len(found):
             raise Missing(f"{skipped[0]} was not shown: {bounded(skipped[0].facts.skipped)}", SHOW)
         return found
+
+    @property
+    def calls_anything_valid(self) -> bool:
+        """Whether any object, good or not, was called valid."""
+        return any(each.facts.answer == "valid" for each in self._obtained[0])
 
     def control(self) -> None:
         """Raise `Missing` where plain good objects were not called valid: then a refusal tells nothing."""
