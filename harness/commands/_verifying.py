@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from io import FileIO
 from pathlib import Path
 from time import monotonic
@@ -35,6 +35,7 @@ OPERANDS = "paths"
 OPTIONS = {
     "--anchors": Plain("anchors", Path, many=True),
     "--crl": Plain("crl", Path, many=True),
+    "--intermediates": Plain("intermediates", Path, many=True),
     "--tsa-anchors": Plain("tsa_anchors", Path, many=True),
     "--integrity-only": Plain("integrity_only"),
     "--at": Plain("at", str),
@@ -61,6 +62,7 @@ def verify(
     *,
     anchors: list[Path] | None = None,
     crl: list[Path] | None = None,
+    intermediates: list[Path] | None = None,
     tsa_anchors: list[Path] | None = None,
     integrity_only: bool = False,
     at: str = "",
@@ -90,7 +92,7 @@ def verify(
     except NothingThereError as problem:
         raise UsageProblem(str(problem)) from None
     jobs = _processes(found, jobs)
-    trust, tsa_trust = _trusted(anchors, tsa_anchors, crl, meanwhile=jobs == 1)
+    trust, tsa_trust = _trusted(anchors, tsa_anchors, _Beside(crl, intermediates), meanwhile=jobs == 1)
     policy = Policy(trust=trust, tsa_trust=tsa_trust, at=time, integrity_only=integrity_only)
     folders = tuple(str(path) for path in paths if Path(path).is_dir())
     summary = Summary(Demands(require_signature, require_profile, folders))
@@ -222,29 +224,45 @@ class _Meanwhile:
             sys.setswitchinterval(self._before)
 
 
+@dataclass(frozen=True)
+class _Beside:
+    """What helps to judge certificates and is trusted by nobody."""
+
+    crls: list[Path] | None
+    intermediates: list[Path] | None
+
+
 def _trusted(
-    anchors: list[Path] | None, tsa_anchors: list[Path] | None, crls: list[Path] | None, *, meanwhile: bool
+    anchors: list[Path] | None, tsa_anchors: list[Path] | None, beside: _Beside, *, meanwhile: bool
 ) -> tuple[Trust | Callable[[], Trust | None] | None, Trust | None]:
     """Whom the user trusts to sign and to stamp. Raises `UsageProblem`, `meanwhile` only later."""
-    tsa_trust = _trust(tsa_anchors, crls, "--tsa-anchors") if tsa_anchors else None
+    tsa_trust = _trust(tsa_anchors, beside, "--tsa-anchors") if tsa_anchors else None
     if meanwhile:
-        return _Meanwhile(lambda: _trust(anchors, crls, "--anchors")), tsa_trust
-    return _trust(anchors, crls, "--anchors"), tsa_trust
+        return _Meanwhile(lambda: _trust(anchors, beside, "--anchors")), tsa_trust
+    return _trust(anchors, beside, "--anchors"), tsa_trust
 
 
-def _trust(anchors: list[Path] | None, crls: list[Path] | None, flag: str) -> Trust | None:
+def _trust(anchors: list[Path] | None, beside: _Beside, flag: str) -> Trust | None:
     """Whom the user trusts; None where nobody is named. Raises `UsageProblem`."""
     from harness.errors import UsageProblem
 
     if not anchors:
-        if crls and flag == "--anchors":
-            raise UsageProblem("--crl: revocation lists say nothing without --anchors; name the trusted certificates")
+        if flag == "--anchors":
+            for given, option, what in (
+                (beside.crls, "--crl", "revocation lists"),
+                (beside.intermediates, "--intermediates", "authorities in between"),
+            ):
+                if given:
+                    raise UsageProblem(f"{option}: {what} say nothing without --anchors; name the trusted certificates")
         return None
     from reference_impl.signatures.certificates import Trust, read_certificates, read_crls
 
-    trusted = [each for path in anchors for each in _read(path, flag, read_certificates, "certificate")]
-    lists = [each for path in crls or () for each in _read(path, "--crl", read_crls, "revocation list")]
-    return Trust(anchors=tuple(trusted), crls=tuple(lists))
+    def certificates(paths: list[Path], of: str) -> tuple[bytes, ...]:
+        return tuple(each for path in paths for each in _read(path, of, read_certificates, "certificate"))
+
+    lists = tuple(each for path in beside.crls or () for each in _read(path, "--crl", read_crls, "revocation list"))
+    between = certificates(beside.intermediates or [], "--intermediates")
+    return Trust(anchors=certificates(anchors, flag), intermediates=between, crls=lists)
 
 
 def _read(path: Path, flag: str, reader: Callable[[bytes], tuple[bytes, ...]], what: str) -> tuple[bytes, ...]:

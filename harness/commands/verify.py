@@ -25,6 +25,14 @@ def verify(
     crl: Annotated[
         list[Path] | None, typer.Option("--crl", help="Revocation list, PEM or DER; may be repeated.", metavar="FILE")
     ] = None,
+    intermediates: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--intermediates",
+            help="Certificates of authorities between --anchors and signers, PEM or DER; trusted only through those.",
+            metavar="FILE",
+        ),
+    ] = None,
     tsa_anchors: Annotated[
         list[Path] | None,
         typer.Option(
@@ -68,6 +76,7 @@ def verify(
         paths,
         anchors=anchors,
         crl=crl,
+        intermediates=intermediates,
         tsa_anchors=tsa_anchors,
         integrity_only=integrity_only,
         at=at,

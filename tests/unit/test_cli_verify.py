@@ -127,6 +127,16 @@ def test_what_is_told_of_one_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert "    who the patient is: (0010,0010), (0010,0020)\n" in capsys.readouterr().out
 
 
+def test_authorities_in_between_are_believed_through_the_anchors_alone() -> None:
+    sign_file(Path("unsigned.dcm"), Path("far.dcm"), [SigningOrder()], signer("signer_through_intermediate"))
+    between = Path("between.pem")
+    between.write_bytes(pki().issue("intermediate").certificate_pem)
+    assert verify("far.dcm", *anchors()) == 1
+    assert verify("far.dcm", *anchors(), "--intermediates", str(between)) == 0
+    stranger = pki().trust_anchors_file("ca_unknown")
+    assert verify("far.dcm", "--anchors", str(stranger), "--intermediates", str(between)) == 1
+
+
 def test_without_anchors_it_says_what_it_knows_and_how_to_know_more(capsys: pytest.CaptureFixture[str]) -> None:
     assert verify("good.dcm") == 3
     out = capsys.readouterr().out
@@ -176,6 +186,7 @@ def test_lines_of_json_go_to_a_file_or_are_printed(capsys: pytest.CaptureFixture
         (["good.dcm", "--anchors", "text.txt", "--json"], "--anchors: text.txt holds no certificate"),
         (["good.dcm", "--tsa-anchors", "text.txt"], "--tsa-anchors: text.txt holds no certificate"),
         (["good.dcm", "--crl", "text.txt"], "--crl: revocation lists say nothing without --anchors"),
+        (["good.dcm", "--intermediates", "text.txt"], "--intermediates: authorities in between say nothing without"),
         (["good.dcm", "--at", "yesterday"], "--at: 'yesterday' is no time"),
         (["good.dcm", "--require-profile", "C.9"], "'C.9' is none of"),
         (["good.dcm", "--json", "--json-lines", "-"], "exclude each other"),
