@@ -32,6 +32,7 @@ MATRICES = ("runs", "nodes", "clients", "beside")
 """The fixtures that make runs, one for each matrix."""
 _TOGETHER = 16  # tests: few enough to be shared out, many enough that the untouched runs they all need do not count
 _GROUP, _BEGUN = pytest.StashKey[str](), pytest.StashKey[set[str]]()
+_NEXT = pytest.StashKey[pytest.Item | None]()
 
 
 class Matrix(Protocol):
@@ -53,17 +54,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(item.stash[_GROUP]))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Remember what this process is to run next."""
+    item.session.stash[_NEXT] = nextitem
+
+
 @pytest.fixture(autouse=True)
 def _begun(request: pytest.FixtureRequest) -> None:
-    """Before the first test of a group, begin with everything that the group will ask for."""
-    group = request.node.stash.get(_GROUP, "")
-    begun = request.session.stash.setdefault(_BEGUN, set())
-    if not group or group in begun:
+    """Before the first test of a group, begin with everything that the group will ask for.
+
+    Before the last one, begin with the next group of the matrix: nobody idles while the last runs of a group end.
+    """
+    if not (matrix := _matrix_of(request.node)):
         return
-    begun.add(group)
-    made: Matrix = request.getfixturevalue(_matrix_of(request.node))
-    together = [item for item in request.session.items if item.stash.get(_GROUP, "") == group]
-    made.begin(item.callspec.params for item in together if isinstance(item, pytest.Function))
+    made: Matrix = request.getfixturevalue(matrix)
+    begun = request.session.stash.setdefault(_BEGUN, set())
+    for item in (request.node, request.session.stash[_NEXT]):
+        group = item.stash.get(_GROUP, "") if item is not None and _matrix_of(item) == matrix else ""
+        if group and group not in begun:
+            begun.add(group)
+            together = [one for one in request.session.items if one.stash.get(_GROUP, "") == group]
+            made.begin(one.callspec.params for one in together if isinstance(one, pytest.Function))
 
 
 def _matrix_of(item: pytest.Item) -> str:
