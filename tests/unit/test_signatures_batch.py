@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from pydicom.data import get_testdata_file
 
-from reference_impl.signatures.batch import as_json, verify_many
+from reference_impl.signatures.batch import Done, _Crew, _Worker, as_json, verify_many
 from reference_impl.signatures.creator import SigningOrder, sign_file
 from reference_impl.signatures.policy import Policy
 from reference_impl.signatures.results import FileResult, Standing
 from reference_impl.signatures.sources import NothingThereError, files_of
-from reference_impl.signatures.verifier import verify_file
 from tests.unit.signature_material import El
 from tests.unit.signing_material import PIXELS, SERIES, signer, write
 
@@ -66,16 +67,24 @@ def test_lines_hold_the_whole_result(folder: Path) -> None:
     assert json.loads(as_json(FileResult("a\udcff\n", Standing.UNKNOWN)))["path"] == "a\udcff\n"
 
 
-def test_a_worker_that_dies_costs_one_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = verify_file
+@dataclass(frozen=True)
+class Deadly(_Worker):
+    """A worker that does not survive one of the files, however its process was started."""
 
-    def deadly(path: str, policy: Policy) -> FileResult:
+    def done(self, path: str) -> Done:
         if path.endswith("17.dcm"):
             os.kill(os.getpid(), signal.SIGKILL)
-        return real(path, policy)
+        return super().done(path)
 
-    monkeypatch.setattr("reference_impl.signatures.batch.verify_file", deadly)
-    found = [done.result for done in verify_many(files_of([str(folder)]), INTEGRITY, jobs=2)]
+
+@pytest.mark.parametrize("threads", [False, True])
+def test_a_worker_that_dies_costs_one_file(folder: Path, threads: bool) -> None:
+    over = threading.Event()
+    if threads:  # beside other threads processes are started anew, not forked
+        threading.Thread(target=over.wait, daemon=True).start()
+    crew = _Crew(Deadly(INTEGRITY, lines=False, brief=False), 2)
+    found = [done.result for done in crew.work(files_of([str(folder)]))]
+    over.set()
     assert len(found) == 40
     assert found[17].standing is Standing.UNKNOWN
     assert found[17].problems[0].code == "internal-error"
