@@ -8,9 +8,33 @@ import time
 from types import TracebackType
 from typing import Self
 
-from reference_impl.transport.client import EndedError
-
 _CHUNK = 1 << 16
+
+
+class EndedError(Exception):
+    """The connection is over, or did not come about: why, in words."""
+
+
+def read_before(deadline: float, connection: socket.socket, late: str) -> bytes:
+    """What comes next; nothing where the other side has closed.
+
+    Raises `EndedError` where the connection breaks, and with the words `late` after `deadline` (monotonic).
+    """
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise EndedError(late)
+    connection.settimeout(left)
+    try:
+        return connection.recv(_CHUNK)
+    except TimeoutError:
+        raise EndedError(late) from None
+    except OSError as problem:
+        raise broken(problem) from None
+
+
+def broken(problem: OSError) -> EndedError:
+    """What is raised where a connection breaks."""
+    return EndedError(f"the connection broke: {problem.strerror or problem}")
 
 
 class PlainConnection:
@@ -45,7 +69,7 @@ class PlainConnection:
         try:
             self._socket.sendall(data)
         except OSError as problem:
-            raise EndedError(f"the connection broke: {problem.strerror or problem}") from None
+            raise broken(problem) from None
 
     def receive(self, octets: int) -> bytes:
         """Return exactly that many octets."""
@@ -78,16 +102,7 @@ class PlainConnection:
         self.close()
 
     def _read(self, deadline: float) -> bytes:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise EndedError("no answer came in time")
-        self._socket.settimeout(left)
-        try:
-            return self._socket.recv(_CHUNK)
-        except TimeoutError:
-            raise EndedError("no answer came in time") from None
-        except OSError as problem:
-            raise EndedError(f"the connection broke: {problem.strerror or problem}") from None
+        return read_before(deadline, self._socket, "no answer came in time")
 
 
 _IP = frozenset({socket.AF_INET, socket.AF_INET6})

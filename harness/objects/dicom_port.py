@@ -22,8 +22,7 @@ from reference_impl.storage.archive import GET, MOVE, PATIENT_ROOT, STUDY_ROOT, 
 from reference_impl.storage.behaviour import EXPLICIT, IMPLICIT
 from reference_impl.storage.instances import InstanceStore, keys_of
 from reference_impl.storage.part10 import Instance
-from reference_impl.tcp import PlainConnection
-from reference_impl.transport.client import EndedError
+from reference_impl.tcp import EndedError, PlainConnection
 
 C_GET, C_MOVE = 0x0010, 0x0021
 RECEIVED_OCTETS = 1 << 28

@@ -19,8 +19,7 @@ from reference_impl.dimse import Association, Context, DicomError, Message
 from reference_impl.storage.behaviour import SYNTAXES, RefusedError, StorerBehaviour
 from reference_impl.storage.instances import LEVELS, InstanceStore, Kept, NoRoomError
 from reference_impl.storage.part10 import Instance, UnfitError
-from reference_impl.tcp import PlainConnection
-from reference_impl.transport.client import EndedError
+from reference_impl.tcp import EndedError, PlainConnection
 
 C_GET, C_FIND, C_MOVE, C_CANCEL = 0x0010, 0x0020, 0x0021, 0x0FFF
 PATIENT_ROOT, STUDY_ROOT = "1.2.840.10008.5.1.4.1.2.1", "1.2.840.10008.5.1.4.1.2.2"

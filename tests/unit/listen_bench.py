@@ -23,10 +23,10 @@ from harness.observations.clients import ClientConnection, ClientTrial, DriverOu
 from harness.observe import Conduct, SutRun
 from harness.plan import plan_for
 from harness.progress import Silent
-from harness.record import RunRecord, SutRecord
-from harness.record.journal import Journal, read_record
-from harness.record.models import Header, Limits, ToolRecord
+from harness.record import RunRecord
+from harness.record.journal import read_record
 from harness.sut import Sut, parse_sut
+from tests.unit.begun_record import begun, record_of
 
 
 @dataclass(frozen=True)
@@ -184,30 +184,10 @@ class ListenBench:
         self.executor: ListenExecutor | None = None
 
     def path(self, sut: Sut) -> Path:
-        return self.folder / f"{sut.id}.jsonl"
+        return record_of(self.folder, sut)
 
     def begin(self, sut: Sut) -> SutRun:
-        path = self.path(sut)
-        before = read_record(path, unfinished=True) if path.exists() else None
-        journal = Journal(path)
-        if before is None:
-            journal.append(
-                Header(
-                    tool=ToolRecord(version="1", python="3", platform="x"),
-                    started=datetime.now(UTC),
-                    command="run",
-                    sut=SutRecord(id=sut.id, claims=(), endpoints=()),
-                    limits=Limits(
-                        connections_at_once=4,
-                        connections_per_second=200,
-                        connect_seconds=5,
-                        exchange_seconds=5,
-                        received_octets=1,
-                        evidence_octets=1,
-                    ),
-                )
-            )
-        return SutRun(sut, plan_for(sut, (), trials=tuple(self.domain.rows)), journal, before)
+        return begun(self.folder, sut, plan_for(sut, (), trials=tuple(self.domain.rows)))
 
     def driver_for(self, run: SutRun, endpoint: str) -> Driver:
         listen = run.sut.listen(endpoint)

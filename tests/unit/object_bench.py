@@ -6,7 +6,6 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.conduct import Budget
@@ -17,10 +16,10 @@ from harness.observe import Conduct, SutRun
 from harness.operator_board import Board
 from harness.plan import plan_for
 from harness.progress import Silent
-from harness.record import RunRecord, SutRecord
-from harness.record.journal import Journal, read_record
-from harness.record.models import Header, Limits, ToolRecord
+from harness.record import RunRecord
+from harness.record.journal import read_record
 from harness.sut import Sut, parse_sut
+from tests.unit.begun_record import begun, record_of
 
 PYTHON = shlex.quote(sys.executable)
 
@@ -69,30 +68,10 @@ class ObjectBench:
     connections: list[int] = field(default_factory=list)  # that each SUT made or was asked for, in the last run
 
     def path(self, sut: Sut) -> Path:
-        return self.folder / f"{sut.id}.jsonl"
+        return record_of(self.folder, sut)
 
     def begin(self, sut: Sut) -> SutRun:
-        path = self.path(sut)
-        before = read_record(path, unfinished=True) if path.exists() else None
-        journal = Journal(path)
-        if before is None:
-            journal.append(
-                Header(
-                    tool=ToolRecord(version="1", python="3", platform="x"),
-                    started=datetime.now(UTC),
-                    command="run",
-                    sut=SutRecord(id=sut.id, claims=(), endpoints=()),
-                    limits=Limits(
-                        connections_at_once=4,
-                        connections_per_second=200,
-                        connect_seconds=5,
-                        exchange_seconds=5,
-                        received_octets=1,
-                        evidence_octets=1,
-                    ),
-                )
-            )
-        return SutRun(sut, plan_for(sut, ()), journal, before)
+        return begun(self.folder, sut, plan_for(sut, ()))
 
     def examine(self, *suts: Sut, conduct: Conduct | None = None) -> list[RunRecord]:
         """Execute all file steps of `suts` that are not recorded yet; their records."""

@@ -14,8 +14,7 @@ from pydicom import Dataset
 
 from reference_impl.dicom_client import operate, store_command
 from reference_impl.dimse import ACCEPTED, NO_SUCH_SYNTAX, Association, Context, DicomError, Message, command_octets
-from reference_impl.tcp import PlainConnection
-from reference_impl.transport.client import EndedError
+from reference_impl.tcp import EndedError, PlainConnection
 
 CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
 EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"

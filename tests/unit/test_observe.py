@@ -27,10 +27,10 @@ from harness.operator_steps import ask
 from harness.plan import AskStep, DriveStep, Plan, plan_for
 from harness.probes.base import Deadlines, Probe, ProbeContext, TlsTarget
 from harness.progress import Silent
-from harness.record import RunRecord, SutRecord
-from harness.record.journal import Journal, read_record
-from harness.record.models import Header, Limits, ToolRecord
+from harness.record import RunRecord
+from harness.record.journal import read_record
 from harness.sut import Sut, parse_sut
+from tests.unit.begun_record import begun, record_of
 
 REACHABLE = Reachability(address="127.0.0.1:1", tcp="connected", speaks="tls")
 PLAIN = Reachability(
@@ -70,30 +70,10 @@ class Bench:
         self.folder = folder
 
     def path(self, sut: Sut) -> Path:
-        return self.folder / f"{sut.id}.jsonl"
+        return record_of(self.folder, sut)
 
     def start(self, sut: Sut, probes: tuple[Probe, ...]) -> SutRun:
-        path = self.path(sut)
-        before = read_record(path, unfinished=True) if path.exists() else None
-        journal = Journal(path)
-        if before is None:
-            journal.append(
-                Header(
-                    tool=ToolRecord(version="1", python="3", platform="x"),
-                    started=datetime.now(UTC),
-                    command="run",
-                    sut=SutRecord(id=sut.id, claims=(), endpoints=()),
-                    limits=Limits(
-                        connections_at_once=4,
-                        connections_per_second=200,
-                        connect_seconds=5,
-                        exchange_seconds=5,
-                        received_octets=1,
-                        evidence_octets=1,
-                    ),
-                )
-            )
-        return SutRun(sut, plan_for(sut, probes), journal, before)
+        return begun(self.folder, sut, plan_for(sut, probes))
 
     def observe(
         self,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from reference_impl.tcp import EndedError
 from reference_impl.transport.client.channel import ClientChannel
-from reference_impl.transport.client.connection import ClientLimits, EndedError, SecureConnection
+from reference_impl.transport.client.connection import ClientLimits, SecureConnection
 from reference_impl.transport.client.refusal import AlertDescription, RefusalError
 from reference_impl.transport.client.revocation_online import OnlineRevocation
 from reference_impl.transport.client.settings import Check, ClientSettings, settings_for

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from reference_impl.tcp import EndedError, broken, read_before
 from reference_impl.transport.front.channel import Channel
 
 _CHUNK = 1 << 16
@@ -22,10 +23,6 @@ class ClientLimits:
     handshake: float = 20.0
     answer: float = 30.0
     linger: float = 0.5
-
-
-class EndedError(Exception):
-    """The connection is over, or did not come about: why, in words."""
 
 
 def _problem_of(channel: Channel) -> str:
@@ -158,16 +155,7 @@ class SecureConnection:
     def _read(self, deadline: float) -> bytes:
         if self._socket is None:
             raise EndedError("there is no connection")
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise EndedError("the server did not answer in time")
-        self._socket.settimeout(left)
-        try:
-            return self._socket.recv(_CHUNK)
-        except TimeoutError:
-            raise EndedError("the server did not answer in time") from None
-        except OSError as problem:
-            raise EndedError(f"the connection broke: {problem.strerror or problem}") from None
+        return read_before(deadline, self._socket, "the server did not answer in time")
 
     def _flush(self, deadline: float) -> None:
         if self._socket is None or self._channel is None:
@@ -179,4 +167,4 @@ class SecureConnection:
         try:
             self._socket.sendall(data)
         except OSError as problem:
-            raise EndedError(f"the connection broke: {problem.strerror or problem}") from None
+            raise broken(problem) from None
