@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from harness import ClaimRecord, Difference, Endpoints, Missing, Observations, StoredObject
+from harness import Difference, Missing, StoredObject
 from reference_impl.signatures.results import SignatureResult, Standing
+from suites.signatures.claimed import Claimed
 from suites.signatures.words import bounded, in_a_row
 
 STORE = "Let the storer take the objects of the harness and give them back, and run again."
@@ -82,18 +83,8 @@ def _of(signatures: Iterable[SignatureResult], mac: Standing) -> tuple[Signature
     return tuple(one for one in signatures if one.mac is mac)
 
 
-class InstanceStorer:
+class InstanceStorer(Claimed):
     """The storer of the claim that is judged."""
-
-    def __init__(self, observations: Observations, endpoints: Endpoints, claim: ClaimRecord) -> None:
-        self._observations = observations
-        self._endpoints = endpoints
-        self.claim = claim
-
-    @property
-    def name(self) -> str:
-        """The endpoint of the claim."""
-        return self.claim.endpoint
 
     @cached_property
     def _obtained(self) -> tuple[tuple[SeenStored, ...], Missing | None]:

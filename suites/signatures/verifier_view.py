@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from harness import ClaimRecord, Endpoints, Missing, Observations, VerifierAnswer
+from harness import Missing, VerifierAnswer
+from suites.signatures.claimed import Claimed
 from suites.signatures.words import bounded, in_a_row
 
 CONTROL_RULES = frozenset({"ripemd160", "md5", "sha1", "sha256", "sha384", "sha512"})
@@ -46,18 +47,8 @@ class SeenAnswer:
         return self.facts.case
 
 
-class SignatureVerifier:
+class SignatureVerifier(Claimed):
     """The verifier of the claim that is judged."""
-
-    def __init__(self, observations: Observations, endpoints: Endpoints, claim: ClaimRecord) -> None:
-        self._observations = observations
-        self._endpoints = endpoints
-        self.claim = claim
-
-    @property
-    def name(self) -> str:
-        """The endpoint of the claim."""
-        return self.claim.endpoint
 
     @cached_property
     def _obtained(self) -> tuple[tuple[SeenAnswer, ...], Missing | None]:

@@ -25,6 +25,7 @@ from harness import (
 )
 from reference_impl.signatures.results import DocumentResult, FileResult, PresentElement, SignatureResult
 from suites.driving import driven
+from suites.signatures.claimed import Claimed
 from suites.signatures.words import bounded, counted, in_a_row, listed
 
 SIGN = "Let the SUT sign an object, by a driver, into a folder or by sending it, and run again."
@@ -125,13 +126,11 @@ class _Obtained:
             self.lacking.append(subject)
 
 
-class SignatureCreator:
+class SignatureCreator(Claimed):
     """The creator of the claim that is judged."""
 
     def __init__(self, observations: Observations, endpoints: Endpoints, claim: ClaimRecord, sut: SutRecord) -> None:
-        self._observations = observations
-        self._endpoints = endpoints
-        self.claim = claim
+        super().__init__(observations, endpoints, claim)
         self.sut = sut
 
     @cached_property
@@ -164,11 +163,6 @@ class SignatureCreator:
     def observed_at(self) -> datetime:
         """The time at which validity is judged."""
         return self._observations.observed_at
-
-    @property
-    def name(self) -> str:
-        """The endpoint of the claim."""
-        return self.claim.endpoint
 
     @cached_property
     def signatures(self) -> tuple[SeenSignature, ...]:
