@@ -2,7 +2,7 @@
 # Installs from Debian the third-party programs that the tests run against. Where that is not possible the
 # tests that need one are skipped visibly (in CI they fail instead).
 set -euo pipefail
-packages="dcmtk orthanc orthanc-dicomweb gnutls-bin nginx-light stunnel4 sslscan pebble curl rsyslog rsyslog-gnutls rsyslog-openssl chromium chromium-driver openssl"
+packages="dcmtk orthanc orthanc-dicomweb gnutls-bin nginx-light stunnel4 sslscan pebble curl rsyslog rsyslog-gnutls rsyslog-openssl chromium chromium-driver openssl bsdutils jing libxml2-utils postgresql"
 command -v dpkg-query >/dev/null && command -v apt-get >/dev/null \
     || { echo "no Debian packages here: tests against real peers will be skipped"; exit 0; }
 missing=""

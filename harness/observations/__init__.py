@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from harness.observations import clients, signatures, transport
+from harness.observations import audit, clients, signatures, transport
 from harness.observations.base import REFUSALS, Exchange, Frozen, Observation, Reaction, ReactionKind
 
 FACTS: dict[str, type[Frozen]] = {
@@ -30,6 +30,8 @@ FACTS: dict[str, type[Frozen]] = {
     "signatures.created": signatures.CreatedObjects,
     "signatures.verified": signatures.VerifierAnswer,
     "signatures.stored": signatures.StoredObject,
+    "audit.messages": audit.AuditMessages,
+    "audit.delivered": audit.Delivered,
 }
 
 FactsT = TypeVar("FactsT", bound=Frozen)
@@ -53,6 +55,7 @@ __all__ = [
     "Observation",
     "Reaction",
     "ReactionKind",
+    "audit",
     "clients",
     "facts_of",
     "signatures",
