@@ -10,11 +10,11 @@ import binascii
 import re
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from functools import cache
 
 from lxml import etree
 
+from reference_impl.audit.limits import Limits
 from reference_impl.audit.model import (
     ActiveParticipant,
     AuditMessage,
@@ -27,20 +27,10 @@ from reference_impl.audit.model import (
     SopClass,
 )
 
-LARGEST_MESSAGE: Final = 4 * 1024 * 1024
-"""Octets of an audit message that are parsed by default; libxml2 besides refuses depths above 256."""
 _DOCTYPE = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:\s++|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL)
 _SHOWN = 200
 _TRUE = frozenset({"true", "1"})
 _FALSE = frozenset({"false", "0"})
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much of a message is looked at: octets of the whole, findings that are listed."""
-
-    octets: int = LARGEST_MESSAGE
-    findings: int = 200
 
 
 class UnreadableMessageError(ValueError):
@@ -83,12 +73,22 @@ def parse_xml(octets: bytes, limits: Limits = Limits()) -> etree._Element:
     try:
         root = etree.fromstring(octets, _PARSERS.parser)
     except etree.XMLSyntaxError as problem:
-        raise UnreadableMessageError(_printable(problem.msg or "no XML"), problem.lineno or 0) from None
+        text = (problem.msg or "no XML").partition(", line ")[0]
+        raise UnreadableMessageError(_printable(text), problem.lineno or 0) from None
     except (ValueError, LookupError) as problem:  # an empty document, an unknown encoding
         raise UnreadableMessageError(_printable(str(problem)) or "no XML") from None
     if root.getroottree().docinfo.internalDTD is not None:  # in an encoding that the pattern does not see through
         raise _document_type(octets)
+    deep = _deeper_than(limits.depth)(root)
+    if deep:
+        raise UnreadableMessageError(f"elements are nested more than {limits.depth} deep", deep[0].sourceline or 0)
     return root
+
+
+@cache
+def _deeper_than(depth: int) -> etree.XPath:
+    """Finds the first element too deep; libxml2 itself refuses depths above 256."""
+    return etree.XPath(f"({'/*' * (depth + 1)})[1]")
 
 
 def _document_type(octets: bytes) -> UnreadableMessageError:
