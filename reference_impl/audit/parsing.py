@@ -27,6 +27,7 @@ from reference_impl.audit.model import (
     SopClass,
 )
 
+_USUAL = Limits()
 _DOCTYPE = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:\s++|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL)
 _SHOWN = 200
 _TRUE = frozenset({"true", "1"})
@@ -61,7 +62,7 @@ class _Parsers(threading.local):
 _PARSERS = _Parsers()
 
 
-def parse_xml(octets: bytes, limits: Limits = Limits()) -> etree._Element:
+def parse_xml(octets: bytes, limits: Limits = _USUAL) -> etree._Element:
     """The root element of an XML document, without comments and processing instructions.
 
     Raises UnreadableMessageError: not well-formed, larger than `limits`, or with a document type declaration.
@@ -79,16 +80,17 @@ def parse_xml(octets: bytes, limits: Limits = Limits()) -> etree._Element:
         raise UnreadableMessageError(_printable(str(problem)) or "no XML") from None
     if root.getroottree().docinfo.internalDTD is not None:  # in an encoding that the pattern does not see through
         raise _document_type(octets)
-    deep = _deeper_than(limits.depth)(root)
-    if deep:
-        raise UnreadableMessageError(f"elements are nested more than {limits.depth} deep", deep[0].sourceline or 0)
+    if _deeper_than(limits.depth)(root):
+        first = root.find("/".join("*" * limits.depth))
+        line = (first.sourceline or 0) if first is not None else 0
+        raise UnreadableMessageError(f"elements are nested more than {limits.depth} deep", line)
     return root
 
 
 @cache
 def _deeper_than(depth: int) -> etree.XPath:
-    """Finds the first element too deep; libxml2 itself refuses depths above 256."""
-    return etree.XPath(f"({'/*' * (depth + 1)})[1]")
+    """Whether there is an element too deep; libxml2 itself refuses depths above 256."""
+    return etree.XPath(f"boolean({'/*' * (depth + 1)})")
 
 
 def _document_type(octets: bytes) -> UnreadableMessageError:
@@ -100,7 +102,7 @@ def _printable(text: str) -> str:
     return "".join(each if each.isprintable() else "\ufffd" for each in text[:_SHOWN])
 
 
-def read(octets: bytes, limits: Limits = Limits()) -> AuditMessage:
+def read(octets: bytes, limits: Limits = _USUAL) -> AuditMessage:
     """The message that octets hold, whatever is missing or wrong in it: absent parts are empty, unknown ones left out.
 
     Older forms are read too: `code` for `csd-code`. Base64 that is none stands as its characters. Raises
