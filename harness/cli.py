@@ -18,8 +18,11 @@ _COMMANDS = {
     "faults": "the faults of the reference systems, and what each breaks",
     "sign": "put digital signatures into DICOM files",
     "verify": "verify the digital signatures of files, folders, DICOMDIRs",
+    "audit": "examine, send, store and search audit messages",
     "verify-report": "check a signed report",
 }
+_GROUPS = frozenset({"audit"})
+"""Commands that have verbs of their own: `harness.commands.<name>.VERBS` tells where each stands."""
 _PLAIN = {"sign": "harness.commands._signing", "verify": "harness.commands._verifying"}
 
 
@@ -113,9 +116,9 @@ def _invoke(arguments: Sequence[str]) -> int:
             typer.echo(f"ps315 {current()}")
             raise typer.Exit
 
-    named = next((argument for argument in arguments if not argument.startswith("-")), "")
+    named, verb = ([each for each in arguments if not each.startswith("-")] + ["", ""])[:2]
     for name in [named] if named in _COMMANDS else _COMMANDS:
-        _register(app, name)
+        _register(app, name, verb)
     command = get_command(app)
     # typer brings click's exceptions along under a name that depends on its version: BadParameter is a UsageError,
     # which is a ClickException.
@@ -134,8 +137,8 @@ def _invoke(arguments: Sequence[str]) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _register(app: object, name: str) -> None:
-    """Add the command `name`, importing its module alone."""
+def _register(app: object, name: str, verb: str) -> None:
+    """Add the command `name`, importing its module alone; of a group, the module of `verb` alone where it has it."""
     from importlib import import_module
 
     import typer
@@ -143,8 +146,19 @@ def _register(app: object, name: str) -> None:
     assert isinstance(app, typer.Typer)  # noqa: S101 - typer is imported late
     function = name.replace("-", "_")
     module = import_module(f"harness.commands.{function}")
-    command = _interruptible(getattr(module, function))
-    app.command(name, help=_COMMANDS[name][0].upper() + _COMMANDS[name][1:] + ".")(command)
+    if name not in _GROUPS:
+        app.command(name, help=_sentence(_COMMANDS[name]))(_interruptible(getattr(module, function)))
+        return
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    for each in [verb] if verb in module.VERBS else module.VERBS:
+        where, text = module.VERBS[each]
+        group.command(each, help=_sentence(text))(_interruptible(getattr(import_module(where), each)))
+    group.callback()(lambda: None)  # one verb alone would otherwise take the place of the group
+    app.add_typer(group, name=name, help=_sentence(_COMMANDS[name]))
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _interruptible(command: Callable[..., int]) -> Callable[..., int]:

@@ -82,8 +82,10 @@ def parse_xml(octets: bytes, limits: Limits = _USUAL) -> etree._Element:
         raise _document_type(octets)
     if _deeper_than(limits.depth)(root):
         first = root.find("/".join("*" * limits.depth))
-        line = (first.sourceline or 0) if first is not None else 0
-        raise UnreadableMessageError(f"elements are nested more than {limits.depth} deep", line)
+        line = first.sourceline if first is not None else 0
+        raise UnreadableMessageError(
+            f"elements are nested more than {limits.depth} deep", line if isinstance(line, int) else 0
+        )
     return root
 
 

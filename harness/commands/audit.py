@@ -1,0 +1,12 @@
+"""``ps315 audit``: its verbs, each with the module that declares it and what it does.
+
+A module declares the function of its verb and imports what is heavy inside of it; the command line imports only the
+module of the verb that was asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+VERBS: Final[dict[str, tuple[str, str]]] = {}
+"""Verb: the module that has a function of this name, and what the verb does, as a sentence without its full stop."""
