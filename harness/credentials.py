@@ -84,6 +84,15 @@ def _octets(value: str | Secret, *, where: str, folder: Path) -> tuple[bytes, st
         raise UsageProblem(f"{where}: {path} cannot be read: {problem.strerror}; name an existing file") from None
 
 
+def secret_value(secret: Secret, *, where: str, folder: Path) -> str:
+    """The text that `secret` stands for, without a line end. Raises `UsageProblem` naming `where`."""
+    content, called = _octets(secret, where=where, folder=folder)
+    try:
+        return content.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise UsageProblem(f"{called} is no text in UTF-8; write it anew") from None
+
+
 def _check_certificates(pem: bytes, called: str) -> bytes:
     """The public key (SubjectPublicKeyInfo) of the first certificate. Raises `UsageProblem`."""
     from cryptography import x509
