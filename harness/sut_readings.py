@@ -15,8 +15,8 @@ from harness.sut_clients import fill, placeholders
 from harness.sut_parts import Part, closest
 
 READING_PLACEHOLDERS = ("token", "begin", "end", "since")
-"""What may stand in braces in a command, a URL or an instruction: what all messages of one delivery have in common, what
-the first one holds near its beginning and near its end, and when sending began (ISO 8601, UTC)."""
+"""What may stand in braces in a command, a URL or an instruction: what all messages of one delivery have in common,
+what the first one holds near its beginning and near its end, and when sending began (ISO 8601, UTC)."""
 ReadingKind = Literal["file", "command", "sql", "web", "operator"]
 KINDS: tuple[ReadingKind, ...] = ("file", "command", "sql", "web", "operator")
 _NAMED = re.compile(r"(?<!:):(token|pattern|begin|end|since)\b")
@@ -118,28 +118,25 @@ class Reading(Part):
 
 @dataclass(frozen=True)
 class ReadingSecrets:
-    """What a reading needs that no record may show."""
+    """What a reading needs to reach what it reads; `octets` are those that no record may show."""
 
     url: str = field(default="", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     password: str = field(default="", repr=False)
-
-    @property
-    def octets(self) -> tuple[bytes, ...]:
-        """Every secret, for what takes them out of records."""
-        return tuple(value.encode() for value in (self.url, self.password, *self.headers.values()) if value)
+    octets: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 def secrets_of(reading: Reading, *, where: str, folder: Path) -> ReadingSecrets:
-    """The secrets that `reading` names, files relative to `folder`. Raises `UsageProblem` naming `where` and the key."""
+    """What `reading` names, files relative to `folder`. Raises `UsageProblem` naming `where` and the key."""
+    hidden: list[bytes] = []
 
     def value(key: str, given: str | Secret | None) -> str:
         if isinstance(given, Secret):
-            return secret_value(given, where=f"{where}.{key}", folder=folder)
+            content = secret_value(given, where=f"{where}.{key}", folder=folder)
+            hidden.append(content.encode())
+            return content
         return given or ""
 
-    return ReadingSecrets(
-        value("url", reading.url),
-        {name: value(f"headers.{name}", given) for name, given in reading.headers.items()},
-        value("password", reading.password),
-    )
+    url, password = value("url", reading.url), value("password", reading.password)
+    headers = {name: value(f"headers.{name}", given) for name, given in reading.headers.items()}
+    return ReadingSecrets(url, headers, password, (*hidden, *([password.encode()] if password else [])))
