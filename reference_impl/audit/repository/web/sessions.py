@@ -52,7 +52,7 @@ class Sessions:
     def __init__(
         self,
         limits: Limits | None = None,
-        ended: Callable[[Session, Ended], None] = lambda session, how: None,
+        ended: Callable[[Session, Ended], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limits = limits or Limits()
@@ -64,12 +64,15 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def begin(self, user: str, way: Way, address: str, proof: str) -> tuple[str, Session]:
-        """A new session and the value of its cookie. The oldest of this user, or of all, makes room."""
+    def begin(self, user: str, way: Way, address: str, proof: str, cookie: str = "") -> tuple[str, Session]:
+        """A new session and the value of its cookie. The oldest of this user, or of all, makes room.
+
+        `cookie` names it where the client shows something at every request that is as hard to guess (a certificate).
+        """
         self.sweep()
         now = self._clock()
         session = Session(user, way, address, proof, begun=now, used=now)
-        cookie = secrets.token_urlsafe(32)
+        cookie = cookie or secrets.token_urlsafe(32)
         with self._lock:
             own = [key for key, each in self._sessions.items() if each.user == user]
             gone = own[: max(0, len(own) - self.limits.each + 1)] or list(self._sessions)[: self._surplus()]
@@ -125,7 +128,8 @@ class Sessions:
 
     def _tell(self, sessions: list[Session], how: Ended) -> None:
         for session in sessions:
-            self._ended(session, how)
+            if self._ended is not None:
+                self._ended(session, how)
 
 
 def _key(cookie: str) -> bytes:

@@ -30,7 +30,7 @@ _LINE = re.compile(
     r"(?P<name>[^:]+):\$scrypt\$ln=(?P<ln>\d{1,2}),r=(?P<r>\d{1,2}),p=(?P<p>\d{1,2})"
     r"\$(?P<salt>[A-Za-z0-9+/=]{16,88})\$(?P<hash>[A-Za-z0-9+/=]{24,88})"
 )
-_COST, _BLOCK, _PARALLEL = 15, 8, 3  # 32 MiB a check: OWASP's table of equal strengths
+_STRENGTH = (15, 8, 3)  # 32 MiB a check: OWASP's table of equal strengths
 _COSTS, _MOST_MEMORY = range(14, 19), 512 * 1024 * 1024
 _MOST_OCTETS = 1024 * 1024
 
@@ -53,12 +53,12 @@ class Hashed:
     def of(cls, password: str) -> Hashed:
         """A new one of `password`."""
         salt = secrets.token_bytes(16)
-        return cls(_COST, _BLOCK, _PARALLEL, salt, _scrypt(password, _COST, _BLOCK, _PARALLEL, salt, 32))
+        return cls(*_STRENGTH, salt, _scrypt(password, _STRENGTH, salt, 32))
 
     def fits(self, password: str) -> bool:
         """Whether it is that of `password`, told in a time that does not depend on where they differ."""
         length = len(self.digest)
-        digest = _scrypt(password, self.cost, self.block, self.parallel, self.salt, length)
+        digest = _scrypt(password, (self.cost, self.block, self.parallel), self.salt, length)
         return hmac.compare_digest(digest, self.digest)
 
     def __str__(self) -> str:
@@ -66,7 +66,8 @@ class Hashed:
         return f"$scrypt$ln={self.cost},r={self.block},p={self.parallel}${salt}${digest}"
 
 
-def _scrypt(password: str, cost: int, block: int, parallel: int, salt: bytes, length: int) -> bytes:
+def _scrypt(password: str, strength: tuple[int, int, int], salt: bytes, length: int) -> bytes:
+    cost, block, parallel = strength
     normal = unicodedata.normalize("NFKC", password).encode("utf-8", "surrogatepass")
     return hashlib.scrypt(normal, salt=salt, n=1 << cost, r=block, p=parallel, maxmem=_MOST_MEMORY, dklen=length)
 
@@ -169,7 +170,7 @@ def _parsed(line: str, path: Path, number: int) -> tuple[str, Hashed]:
             raise ValueError("it is not name:$scrypt$...")
         name = check_name(found["name"])
         cost, block, parallel = int(found["ln"]), int(found["r"]), int(found["p"])
-        if cost not in _COSTS or block != _BLOCK or not 1 <= parallel <= 16:
+        if cost not in _COSTS or block != 8 or not 1 <= parallel <= 16:
             raise ValueError("its parameters of scrypt are out of bounds")
         salt, digest = (base64.b64decode(found[part], validate=True) for part in ("salt", "hash"))
     except (ValueError, binascii.Error) as problem:
