@@ -10,8 +10,8 @@ from reference_impl.audit.findings import Finding
 from reference_impl.audit.syslog.model import NIL, Element
 from reference_impl.audit.syslog.telling import finding
 
-_NAME = rb'[!#-<>-\\^-~]{1,32}'  # PRINTUSASCII but for "=", SP, "]" and '"'
-_PARAMETER = re.compile(rb' (' + _NAME + rb')="((?:[^"\\\]]|\\.|\\$)*)"', re.DOTALL)
+_NAME = rb"[!#-<>-\\^-~]{1,32}"  # PRINTUSASCII but for "=", SP, "]" and '"'
+_PARAMETER = re.compile(rb" (" + _NAME + rb')="((?:[^"\\\]]|\\.|\\$)*)"', re.DOTALL)
 _SD_ID = re.compile(rb"\[(" + _NAME + rb")")
 _NAME_TEXT = re.compile(_NAME.decode())
 _ENTERPRISE = re.compile(r"[^@]+@[0-9]+(\.[0-9]+)*")
@@ -26,9 +26,7 @@ REGISTERED = "RFC5424-6.3.2-source-sd-id-names"
 ESCAPES = "RFC5424-6.3.3-source-escapes"
 UTF8 = "RFC5424-6.3.3-source-utf-8"
 
-_REGISTERED = frozenset(
-    {"timeQuality", "origin", "meta", "snmp", "alarm", "ssign", "ssign-cert", "PCNNode", "PCNTerm"}
-)
+_REGISTERED = frozenset({"timeQuality", "origin", "meta", "snmp", "alarm", "ssign", "ssign-cert", "PCNNode", "PCNTerm"})
 """SD-IDs without an enterprise number that IANA has registered (syslog parameters, as of 2024)."""
 
 
