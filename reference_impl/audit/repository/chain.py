@@ -18,7 +18,7 @@ def beginning(identity: str) -> bytes:
     return hashlib.sha256(identity.encode()).digest()
 
 
-def digest(previous: bytes, number: int, arrived: int, transport: str, peer: str, octets: bytes) -> bytes:
+def digest(previous: bytes, number: int, *, arrived: int, transport: str, peer: str, octets: bytes) -> bytes:
     """The digest of a message after the one whose digest is `previous`: number, arrival, way, sender and octets."""
     way = f"{transport} {peer}".encode()
     return hashlib.sha256(b"".join((previous, _FIXED.pack(number, arrived, len(way)), way, octets))).digest()

@@ -1,4 +1,4 @@
-"""What the repository keeps of a message beside its octets: the values by which it is found, and what was found in it."""
+"""What the repository keeps of a message beside its octets: by what it is found, and what was found in it."""
 
 from __future__ import annotations
 

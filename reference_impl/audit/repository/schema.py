@@ -137,7 +137,9 @@ node = Table(
     Column("first_arrived", BigInteger, nullable=False),
     Column("last_arrived", BigInteger, nullable=False),
     Column("last_number", BigInteger, nullable=False),
-    Column("difference", BigInteger),  # least arrival minus event time in its last messages; below 0: its clock is ahead
+    Column(
+        "difference", BigInteger
+    ),  # least arrival minus event time in its last messages; below 0: its clock is ahead
 )
 """The nodes that have sent something."""
 
