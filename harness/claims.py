@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from harness.sut import Sut
 
 DEFAULT_EDITION = "2026c"
+IHE_EDITION = "ITI-20.0"
+"""Of the IHE IT Infrastructure Technical Framework."""
 Held = Iterable[tuple[str, str, str]]
 
 
 def default_edition(profile: str) -> str:
     """The edition of a claim that names none: the last that holds the profile."""
-    return profiles.default_edition(profile) or EDITIONS.get(profile, DEFAULT_EDITION)
+    beside = EDITIONS.get(profile, IHE_EDITION if profile.startswith("IHE-") else DEFAULT_EDITION)
+    return profiles.default_edition(profile) or beside
 
 
 def held_by(catalogue: Catalogue) -> frozenset[tuple[str, str, str]]:
@@ -79,7 +82,8 @@ def claims_to_judge(sut: SutRecord, profile: str | None, edition: str | None, kn
     protocols = {endpoint.name: endpoint.protocol for endpoint in sut.endpoints}
     roles = {role for name, _, role in held if name == profile}
     out_of_place = [
-        misplaced(profile or claim.profile, protocols.get(claim.endpoint, "")) or _in_other_role(claim, profile, roles)
+        misplaced(profile or claim.profile, protocols.get(claim.endpoint, ""), claim.role)
+        or _in_other_role(claim, profile, roles)
         for claim in sut.claims
     ]
     if profile is not None and not profile_problem(profile, held) and out_of_place and all(out_of_place):

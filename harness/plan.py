@@ -197,13 +197,15 @@ def _files(sut: Sut, endpoint: str) -> Iterator[FileStep]:
     """One step per object that is handed over, and per one that those need; in the order of the tables."""
     from harness.objects.base import subjects_of
 
-    objects, listen = sut.objects(endpoint), sut.listen(endpoint)
+    listen, of_audit = sut.listen(endpoint), sut.is_of_audit(endpoint)
+    objects = sut.audit(endpoint) if of_audit else sut.objects(endpoint)
     planned = subjects_of(sut, endpoint)
     known = {(kind, subject.name): subject for kind, subjects in planned.items() for subject in subjects}
     if not objects.select:
         known = {key: subject for key, subject in known.items() if not subject.only_if_named}
-    where = f"{sut.source}: endpoints.{endpoint}.objects.select"
-    wanted = _selected(objects.select, {name: subject for (_, name), subject in known.items()}, where, "object")
+    where = f"{sut.source}: endpoints.{endpoint}.{'audit' if of_audit else 'objects'}.select"
+    what = "step" if of_audit else "object"
+    wanted = _selected(objects.select, {name: subject for (_, name), subject in known.items()}, where, what)
     for (observation, name), subject in known.items():
         if name in wanted:
             yield FileStep(
@@ -212,7 +214,7 @@ def _files(sut: Sut, endpoint: str) -> Iterator[FileStep]:
                 observation=observation,
                 subject=name,
                 text=subject.text,
-                driver=sut.driver_name(endpoint),
+                driver=subject.driver if subject.driver is not None else sut.driver_name(endpoint),
                 needs=tuple(one for one in subject.needs if one in wanted and one != name),
                 seconds=objects.seconds if listen is None else listen.seconds,
             )

@@ -21,7 +21,16 @@ from harness.credentials import Credentials, load_credentials
 from harness.drivers.base import Action
 from harness.errors import UsageProblem
 from harness.probes.base import TlsTarget
-from harness.record import ClaimRecord, EndpointRecord, ListenRecord, ObjectsRecord, SutRecord, WaiverRecord
+from harness.record import (
+    AuditRecord,
+    ClaimRecord,
+    EndpointRecord,
+    ListenRecord,
+    ObjectsRecord,
+    SutRecord,
+    WaiverRecord,
+)
+from harness.sut_audit import AUDIT_ROLES, Audit
 from harness.sut_clients import EMBEDDED, DriverKind, Listen
 from harness.sut_file import SCHEMA, Role, SutFile, sentence_of
 from harness.sut_objects import OBJECT_ROLES, Objects
@@ -74,6 +83,14 @@ class Sut:
         """How objects are handed over at `endpoint`; defaults where its table says nothing."""
         return self.file.endpoints[endpoint].objects or Objects()
 
+    def audit(self, endpoint: str) -> Audit:
+        """What is known of the audit source or repository at `endpoint`; defaults where its table says nothing."""
+        return self.file.endpoints[endpoint].audit or Audit()
+
+    def is_of_audit(self, endpoint: str) -> bool:
+        """Whether `endpoint` is claimed in a role in which a SUT is judged by audit messages."""
+        return not AUDIT_ROLES.isdisjoint(self.object_roles(endpoint))
+
     def object_roles(self, endpoint: str) -> tuple[str, ...]:
         """The roles claimed at `endpoint` in which a SUT is judged by objects, first named first."""
         return tuple(role for role in self._roles(endpoint) if role in OBJECT_ROLES)
@@ -91,9 +108,13 @@ class Sut:
         listen = self.listen(endpoint)
         return self.objects(endpoint).driver if listen is None else listen.driver
 
-    def driver_kind(self, endpoint: str) -> DriverKind:
-        """What makes the SUT act at `endpoint`; an operator where no driver is named."""
-        name = self.driver_name(endpoint)
+    def event_driver(self, endpoint: str, event: str) -> str:
+        """The driver that provokes `event` of the audit source at `endpoint`; empty: an operator."""
+        return self.audit(endpoint).drivers.get(event) or self.driver_name(endpoint)
+
+    def driver_kind(self, endpoint: str, driver: str | None = None) -> DriverKind:
+        """What makes the SUT act at `endpoint`, by `driver` where that is given; an operator where none is named."""
+        name = self.driver_name(endpoint) if driver is None else driver
         if not name:
             return "operator"
         return "embedded" if name == EMBEDDED else self.file.drivers[name].kind
@@ -103,9 +124,10 @@ class Sut:
         listen = where.listen
         return EndpointRecord(
             name=name,
-            **where.model_dump(exclude={"port", "listen", "objects"}),
+            **where.model_dump(exclude={"port", "listen", "objects", "audit"}),
             port=where.port or 0,
             objects=self._objects_record(name),
+            audit=self._audit_record(name),
             listen=None
             if listen is None
             else ListenRecord(
@@ -117,7 +139,7 @@ class Sut:
         )
 
     def _objects_record(self, name: str) -> ObjectsRecord | None:
-        if not self.object_roles(name):
+        if not set(self.object_roles(name)) - AUDIT_ROLES:
             return None
         objects, named = self.objects(name), self.driver_name(name)
         keeps = "instance-storer" in self.object_roles(name)
@@ -129,6 +151,17 @@ class Sut:
             select=objects.select,
             retrieve=objects.retrieved_by(self.file.endpoints[name].protocol) if keeps else "",
             web=objects.web,
+        )
+
+    def _audit_record(self, name: str) -> AuditRecord | None:
+        if not self.is_of_audit(name):
+            return None
+        audit = self.audit(name)
+        provoked = {event: self.event_driver(name, event) for event in audit.events}
+        return AuditRecord(
+            **audit.model_dump(exclude={"drivers"}),
+            drivers=provoked,
+            driver_kinds={event: self.driver_kind(name, driver) for event, driver in provoked.items()},
         )
 
     def target(self, endpoint: str) -> TlsTarget:

@@ -13,7 +13,7 @@ from harness.sut_objects import Said
 from harness.sut_parts import AeTitle, Part, closest
 
 OBJECT_PLACEHOLDERS = ("input", "output", "object", "instances", "crl")
-PLACEHOLDERS = ("host", "port", "trust_anchors", "called_aet", "calling_aet", "trial", *OBJECT_PLACEHOLDERS)
+PLACEHOLDERS = ("host", "port", "trust_anchors", "called_aet", "calling_aet", "trial", "event", *OBJECT_PLACEHOLDERS)
 """What may stand in braces in a driver's command; the last are about files that are handed over."""
 EMBEDDED = "embedded"
 """`driver` of an endpoint whose SUT is a part of this process; no file may name it."""

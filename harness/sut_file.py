@@ -12,6 +12,8 @@ from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_va
 
 from harness.claims import default_edition
 from harness.credentials import CredentialSources
+from harness.sut_audit import Audit
+from harness.sut_audit_checks import check_audit_role
 from harness.sut_clients import EMBEDDED, OBJECT_PLACEHOLDERS, DriverTable, Listen
 from harness.sut_object_checks import check_objects, check_role
 from harness.sut_objects import OBJECT_ROLES, Objects, Said
@@ -20,11 +22,13 @@ from harness.sut_parts import (
     DEFAULT_CALLING_AET,
     DEFAULT_CLIENT_AET,
     PROTOCOLS,
+    SYSLOG_PORTS,
     AeTitle,
     Part,
     closest,
     misplaced,
 )
+from harness.sut_readings import Reading
 
 SCHEMA = 1
 
@@ -65,7 +69,7 @@ class Endpoint(Part):
     `called_aet` is the title of whoever is called: the SUT, or with `listen` the harness. `calling_aet` is the other.
     """
 
-    protocol: Literal["dicom-tls", "https", "syslog-tls", "dicom", "http", "files"] = "dicom-tls"
+    protocol: Literal["dicom-tls", "https", "syslog-tls", "syslog-udp", "dicom", "http", "files"] = "dicom-tls"
     host: Annotated[str, Field(max_length=255)] = ""
     port: Annotated[int, Field(ge=1, le=65535, strict=True)] | None = None
     called_aet: AeTitle = DEFAULT_CALLED_AET
@@ -73,6 +77,7 @@ class Endpoint(Part):
     server_name: Annotated[str, Field(max_length=255)] = ""
     listen: Listen | None = None
     objects: Objects | None = None
+    audit: Audit | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -80,6 +85,19 @@ class Endpoint(Part):
         if isinstance(given, Mapping) and given.get("listen") is not None:
             return {"called_aet": DEFAULT_CALLING_AET, "calling_aet": DEFAULT_CLIENT_AET, **given}
         return given
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_port(cls, given: object) -> object:
+        """The port of audit messages where none is written: that of A.6 or A.7."""
+        if not isinstance(given, Mapping) or str(given.get("protocol")) not in SYSLOG_PORTS:
+            return given
+        if given["protocol"] != "syslog-udp" and given.get("audit") is None:
+            return given  # judged by its connections alone
+        port, listen = SYSLOG_PORTS[str(given["protocol"])], given.get("listen")
+        if isinstance(listen, Mapping):
+            return {**given, "listen": {"port": port, **listen}}
+        return {"port": port, **given} if listen is None else given
 
     @field_validator("host")
     @classmethod
@@ -91,6 +109,10 @@ class Endpoint(Part):
 
     @model_validator(mode="after")
     def _one_direction(self) -> Endpoint:
+        if self.audit is not None and self.protocol not in {*SYSLOG_PORTS, "files"}:
+            raise ValueError(
+                f'audit is no key of a {self.protocol} endpoint; write protocol = "syslog-tls", "syslog-udp" or "files"'
+            )
         if self.protocol == "files":
             for key in ("port", "listen", "server_name"):
                 if key in self.model_fields_set:
@@ -172,6 +194,7 @@ class SutFile(Part):
     endpoints: Annotated[dict[str, Endpoint], Field(min_length=1)]
     claims: Annotated[tuple[Claim, ...], Field(min_length=1)]
     drivers: dict[str, DriverTable] = Field(default_factory=dict)
+    readings: dict[str, Reading] = Field(default_factory=dict)
     credentials: CredentialSources = CredentialSources()
     declarations: dict[str, str] = Field(default_factory=dict)
     operator: dict[str, OperatorAnswer] = Field(default_factory=dict)
@@ -184,7 +207,7 @@ class SutFile(Part):
             return value
         return {key: {True: "yes", False: "no"}[v] if isinstance(v, bool) else v for key, v in value.items()}
 
-    @field_validator("endpoints", "drivers")
+    @field_validator("endpoints", "drivers", "readings")
     @classmethod
     def _table_names(cls, tables: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         for name in tables:
@@ -205,8 +228,9 @@ class SutFile(Part):
                     raise ValueError(
                         f"claims #{number} names the endpoint {name!r}, which [endpoints] lacks (it has: {known})"
                     )
-                if problem := misplaced(claim.profile, self.endpoints[name].protocol):
+                if problem := misplaced(claim.profile, self.endpoints[name].protocol, claim.role):
                     raise ValueError(f"claims #{number}: endpoint {name!r}: {problem}")
+                check_audit_role(number, claim.profile, claim.role)
                 _check_direction(number, claim.role, name, self.endpoints[name])
                 if claim.role in OBJECT_ROLES:
                     check_objects(number, claim.role, name, self)
@@ -230,6 +254,8 @@ _CONNECTING = frozenset({Role.TLS_CLIENT, Role.ASSOCIATION_REQUESTOR, Role.AUDIT
 
 def _check_direction(number: int, role: Role, name: str, endpoint: Endpoint) -> None:
     """Raise `ValueError` for a role in which the SUT connects, or is connected to, at an endpoint of the other kind."""
+    if role is Role.AUDIT_SOURCE and endpoint.protocol == "files":
+        return
     if role in _CONNECTING and endpoint.listen is None:
         raise ValueError(
             f"claims #{number}: as {role.value} the SUT connects to us, and the endpoint {name!r} says not where; add "
@@ -294,7 +320,8 @@ _REMEDIES = {
     "dimse": 'write "c-move" or "storage-commitment"',
     "retrieve": 'write "c-get", "c-move", "wado-rs" or "folder"',
     "web": 'write a URL such as "http://host:8042/dicom-web", or a path such as "/dicom-web"',
-    "most": "write how many objects of the SUT are looked at, from 1 to 100000",
+    "most": "write how many objects or messages of the SUT are looked at, from 1 to 100000",
+    "settle": "write for how many seconds no further message has to come, at most 600",
     "exit": "write the exit statuses in brackets, for example exit = [1, 2]",
     "endpoints": "add a table [endpoints.dimse] with host and port",
     "claims": 'add a table [[claims]] with profile = "B.12" and endpoint = "dimse"',
@@ -324,6 +351,7 @@ _TABLES: Mapping[str, type[BaseModel]] = {
     "endpoints": Endpoint,
     "claims": Claim,
     "drivers": DriverTable,
+    "readings": Reading,
     "credentials": CredentialSources,
     "operator": OperatorAnswer,
     "waivers": Waiver,
@@ -331,6 +359,7 @@ _TABLES: Mapping[str, type[BaseModel]] = {
 _INNER: Mapping[str, type[BaseModel]] = {
     "listen": Listen,
     "objects": Objects,
+    "audit": Audit,
     "valid": Said,
     "invalid": Said,
     "unverifiable": Said,

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.sut_audit import AUDIT_ROLES
+from harness.sut_audit_checks import (
+    audit_repository_problem,
+    audit_sharing_problem,
+    audit_source_problem,
+)
 from harness.sut_clients import EMBEDDED, OBJECT_PLACEHOLDERS
-from harness.sut_objects import OBJECT_ROLES
+from harness.sut_objects import OBJECT_ROLES, SIGNATURE_ROLES
 from harness.sut_parts import SIGNATURE_PROFILES
 
 if TYPE_CHECKING:
@@ -78,18 +84,26 @@ def _storer(name: str, endpoint: Endpoint, file: SutFile) -> str:  # noqa: ARG00
 
 def check_role(number: int, profile: str, role: str) -> None:
     """Raise `ValueError` where a profile that is judged by objects is claimed in a role of connections."""
-    if profile in SIGNATURE_PROFILES and role not in OBJECT_ROLES:
+    if profile in SIGNATURE_PROFILES and role not in SIGNATURE_ROLES:
         raise ValueError(
             f"claims #{number}: {profile} is judged by objects, not as {role}; write role = "
-            + " or ".join(f'"{each}"' for each in sorted(OBJECT_ROLES))
+            + " or ".join(f'"{each}"' for each in sorted(SIGNATURE_ROLES))
         )
 
 
-_CHECKS = {"signature-creator": _creator, "signature-verifier": _verifier, "instance-storer": _storer}
+_CHECKS = {
+    "signature-creator": _creator,
+    "signature-verifier": _verifier,
+    "instance-storer": _storer,
+    "audit-source": audit_source_problem,
+    "audit-repository": audit_repository_problem,
+}
 
 
 def _shared(role: str, name: str, file: SutFile) -> str:
     """Why two roles cannot share an endpoint; empty where they can."""
+    if role in AUDIT_ROLES:
+        return audit_sharing_problem(role, name, file)
     here = {str(claim.role) for claim in file.claims if name in (claim.endpoint, *claim.alternates)}
     if role == "signature-creator":
         if others := sorted(here & OBJECT_ROLES - {role}):
@@ -105,7 +119,7 @@ def _shared(role: str, name: str, file: SutFile) -> str:
 def _driver(role: str, name: str, file: SutFile) -> str:
     """What is wrong with the driver of `name` for `role`."""
     objects = file.endpoints[name].objects
-    if objects is None or not objects.driver or objects.driver == EMBEDDED:
+    if role in AUDIT_ROLES or objects is None or not objects.driver or objects.driver == EMBEDDED:
         return ""
     table = file.drivers.get(objects.driver)
     if table is None:

@@ -7,10 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from harness.sut_audit import AUDIT_ROLES
 from harness.sut_parts import AeTitle, Part
 
-OBJECT_ROLES = frozenset({"signature-creator", "signature-verifier", "instance-storer"})
-"""Roles in which a SUT is judged by objects that are handed over."""
+SIGNATURE_ROLES = frozenset({"signature-creator", "signature-verifier", "instance-storer"})
+"""Roles in which a SUT is judged by DICOM objects that are handed over."""
+OBJECT_ROLES = SIGNATURE_ROLES | AUDIT_ROLES
+"""Roles in which a SUT is judged by what is handed over: objects or messages."""
 
 
 class Said(Part):

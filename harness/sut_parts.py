@@ -11,10 +11,25 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 DEFAULT_CALLED_AET = "ANY-SCP"
 DEFAULT_CALLING_AET = "PS315-HARNESS"
 DEFAULT_CLIENT_AET = "ANY-SCU"
-PROTOCOLS = ("dicom-tls", "https", "syslog-tls", "dicom", "http", "files")
-PLAIN = {"dicom": "DICOM without TLS", "http": "HTTP without TLS", "files": "files"}
+PROTOCOLS = ("dicom-tls", "https", "syslog-tls", "syslog-udp", "dicom", "http", "files")
+PLAIN = {
+    "dicom": "DICOM without TLS",
+    "http": "HTTP without TLS",
+    "syslog-udp": "syslog over UDP",
+    "files": "files",
+}
 """What passes at endpoints that have no TLS."""
 SIGNATURE_PROFILES = frozenset({"A.2", "A.3", "A.4", "C.1", "C.2", "C.3", "C.4"})
+AUDIT_PROFILES = {
+    "A.5": ("syslog-tls", "syslog-udp", "files"),
+    "A.6": ("syslog-tls", "files"),
+    "A.7": ("syslog-udp", "files"),
+    "IHE-ATX-TLS-Syslog": ("syslog-tls", "files"),
+    "IHE-ATX-UDP-Syslog": ("syslog-udp", "files"),
+}
+"""Profiles of the audit trail, and the kinds of endpoint at which their messages are judged."""
+SYSLOG_PORTS = {"syslog-tls": 6514, "syslog-udp": 514}
+"""The default ports of PS3.15 A.6 (RFC 5425 4.1) and A.7."""
 _OBJECTS = ("files", "dicom", "dicom-tls", "http", "https")
 
 
@@ -24,19 +39,27 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-def misplaced(profile: str, protocol: str) -> str:
-    """Why nothing at an endpoint of `protocol` is judged by `profile`, with a remedy; empty if something may be."""
-    transport = profile == "A.6" or profile.startswith(("B.", "IHE-"))
-    if profile in SIGNATURE_PROFILES and protocol == "syslog-tls":
+def misplaced(profile: str, protocol: str, role: str = "") -> str:
+    """Why nothing at an endpoint of `protocol` is judged by `profile`, with a remedy; empty if something may be.
+
+    `role` is that of the claim, where it is known.
+    """
+    if profile in SIGNATURE_PROFILES and protocol in SYSLOG_PORTS:
         kinds = f"{', '.join(_OBJECTS[:-1])} or {_OBJECTS[-1]}"
-        return f"{profile} is judged by objects, and a syslog-tls endpoint takes none; name a {kinds} one"
+        return f"{profile} is judged by objects, and a {protocol} endpoint takes none; name a {kinds} one"
     if protocol == "syslog-tls" and profile.startswith("B."):
         return (
             f'a syslog-tls endpoint is judged by A.6, not by {profile}; write "A.6", or name a dicom-tls or https one'
         )
-    if profile == "A.6" and protocol != "syslog-tls":
-        return f"A.6 is judged at syslog-tls endpoints, and this one is {protocol}; name a syslog-tls endpoint"
-    if transport and protocol in PLAIN:
+    if profile in AUDIT_PROFILES:
+        kinds = AUDIT_PROFILES[profile]
+        if protocol in kinds and not (protocol == "files" and role in {"tls-server", "tls-client"}):
+            return ""
+        shown = kinds[:-1] if role != "audit-source" else kinds
+        where = f"{' and '.join((', '.join(shown[:-1]), shown[-1]) if len(shown) > 1 else shown)} endpoints"
+        named = "one of these" if len(shown) > 1 else f"a {shown[0]} endpoint"
+        return f"{profile} is judged at {where}, and this one is {protocol}; name {named}"
+    if profile.startswith(("B.", "IHE-")) and protocol in PLAIN:
         return (
             f"{profile} is judged where there is TLS, and here {PLAIN[protocol]} passes; name a dicom-tls or https "
             "endpoint"

@@ -38,11 +38,12 @@ PROTOCOLS = {
     "dicom-tls": "DICOM over TLS",
     "https": "DICOMweb over HTTPS",
     "syslog-tls": "syslog over TLS",
+    "syslog-udp": "syslog over UDP",
     "dicom": "DICOM without TLS",
     "http": "DICOMweb without TLS",
     "files": "handed files",
 }
-WITHOUT_TLS = frozenset({"dicom", "http", "files"})
+WITHOUT_TLS = frozenset({"dicom", "http", "syslog-udp", "files"})
 JUDGED = {
     "automatically": "judged automatically",
     "by-declaration": "judged by declaration",

@@ -51,11 +51,24 @@ def needs_operator(suts: Sequence[Sut]) -> bool:
 
 
 def _is_operated(sut: Sut, endpoint: str) -> bool:
+    if sut.is_of_audit(endpoint):
+        return _reports_by_hand(sut, endpoint)
     if sut.driver_kind(endpoint) != "operator":
         return False
     if sut.listen(endpoint) is not None or sut.driver_name(endpoint):
         return True
     return "signature-verifier" in sut.object_roles(endpoint) and sut.file.endpoints[endpoint].protocol == "files"
+
+
+def _reports_by_hand(sut: Sut, endpoint: str) -> bool:
+    """Whether a person brings events about, or tells what arrived, at an endpoint of the audit trail."""
+    audit = sut.audit(endpoint)
+    if sut.listen(endpoint) is None:
+        reading = sut.file.readings.get(audit.arrived)
+        return sut.file.endpoints[endpoint].protocol != "files" and (reading is None or reading.kind == "operator")
+    drivers = {sut.event_driver(endpoint, event) for event in audit.events} or {sut.driver_name(endpoint)}
+    drivers.update({audit.away} - {""})
+    return any(sut.driver_kind(endpoint, driver) == "operator" for driver in drivers)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ class Stimulus:
     called_aet: str = ""
     calling_aet: str = ""
     trial: str = ""
+    event: str = ""  # of the audit trail, which the SUT is to bring about
     object: str = ""  # name of the instance or case that is handed over
     input: Path | None = None  # the file of it
     output: Path | None = None  # the file that the SUT is to make of it

@@ -11,13 +11,16 @@ from harness.operator_board import Board
 from harness.sut import Sut
 
 
-def driver_for(sut: Sut, endpoint: str, board: Board) -> Driver:
+def driver_for(sut: Sut, endpoint: str, board: Board, *, named: str | None = None, instruction: str = "") -> Driver:
     """The driver that the SUT file names for `endpoint`; without one, whoever looks at `board`.
+
+    `named` is another one that it names there, empty for a person; `instruction` is what a person is told where the
+    driver has no words of its own.
 
     Raises `HarnessError` where a SUT within this process comes without what makes it act.
     """
-    table = sut.file.drivers.get(sut.driver_name(endpoint))
-    match sut.driver_kind(endpoint):
+    table = sut.file.drivers.get(sut.driver_name(endpoint) if named is None else named)
+    match sut.driver_kind(endpoint, named):
         case "embedded":
             if endpoint not in sut.embedded:
                 raise HarnessError(f"{endpoint}: nothing was given that makes the embedded SUT act")
@@ -28,4 +31,4 @@ def driver_for(sut: Sut, endpoint: str, board: Board) -> Driver:
             from harness.drivers.dimse import DimseDriver
 
             return DimseDriver(sut.target(table.endpoint), table)
-    return OperatorDriver(board, sut.id, (table.operator if table else None) or "")
+    return OperatorDriver(board, sut.id, (table.operator if table else None) or instruction)

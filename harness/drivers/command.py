@@ -30,6 +30,7 @@ def command_line(command: str, stimulus: Stimulus) -> str:
         "called_aet": stimulus.called_aet,
         "calling_aet": stimulus.calling_aet,
         "trial": stimulus.trial,
+        "event": stimulus.event,
         "object": stimulus.object,
         "input": str(stimulus.input or ""),
         "output": str(stimulus.output or ""),

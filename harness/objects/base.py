@@ -26,20 +26,26 @@ if TYPE_CHECKING:
     from harness.observe import Conduct
     from harness.plan import FileStep
     from harness.sut import Sut
+    from harness.sut_audit import Audit
     from harness.sut_file import Endpoint
     from harness.sut_objects import Objects
 
 CREATED, VERIFIED, STORED = "signatures.created", "signatures.verified", "signatures.stored"
+MESSAGES, DELIVERED = "audit.messages", "audit.delivered"
 MODULES: Mapping[str, str] = {
     CREATED: "harness.objects.creating",
     VERIFIED: "harness.objects.answering",
     STORED: "harness.objects.storing",
+    MESSAGES: "harness.objects.audit_messages",
+    DELIVERED: "harness.objects.audit_delivering",
 }
 """The module of each kind of observation that file steps make."""
 ROLES: Mapping[str, str] = {
     "signature-creator": CREATED,
     "signature-verifier": VERIFIED,
     "instance-storer": STORED,
+    "audit-source": MESSAGES,
+    "audit-repository": DELIVERED,
 }
 """The kind of observation that shows what a SUT does in a role."""
 EVIDENCE_OCTETS = 65_536
@@ -51,13 +57,14 @@ class Subject:
     """What one step is about: a name that stays the same over runs, what it is in a sentence, what goes before it.
 
     `name` is empty where an endpoint has one step of the kind. `only_if_named`: it is planned only where the SUT file
-    selects it.
+    selects it. `driver` is what makes the SUT act, where that is not the driver of the endpoint.
     """
 
     name: str
     text: str = ""
     needs: tuple[str, ...] = ()
     only_if_named: bool = False
+    driver: str | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +129,11 @@ class Work:
     def where(self) -> Endpoint:
         """The endpoint as the SUT file has it."""
         return self.sut.file.endpoints[self.endpoint]
+
+    @property
+    def audit(self) -> Audit:
+        """Its table ``audit``; defaults where it has none."""
+        return self.sut.audit(self.endpoint)
 
     @property
     def objects(self) -> Objects:

@@ -3,6 +3,7 @@
 from harness.record.models import (
     SCHEMA_VERSION,
     AdviceRecord,
+    AuditRecord,
     ClaimRecord,
     ClaimVerdict,
     EndpointRecord,
@@ -21,6 +22,7 @@ from harness.record.models import (
 __all__ = [
     "SCHEMA_VERSION",
     "AdviceRecord",
+    "AuditRecord",
     "ClaimRecord",
     "ClaimVerdict",
     "EndpointRecord",

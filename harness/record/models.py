@@ -73,11 +73,31 @@ class ObjectsRecord(Frozen):
     web: str = ""
 
 
+class AuditRecord(Frozen):
+    """What an audit source can report, where its captured messages are, or how it is told what a repository keeps.
+
+    `drivers` tells for each event of `events` the driver that provokes it (empty: a person), `driver_kinds` of what
+    kind that is. The other keys are those of the table ``audit`` of the SUT file.
+    """
+
+    events: tuple[str, ...] = ()
+    drivers: dict[str, str] = Field(default_factory=dict)
+    driver_kinds: dict[str, str] = Field(default_factory=dict)
+    settle: float = 0.0
+    away: str = ""
+    nothing_lost: bool = False
+    folder: str = ""
+    arrived: str = ""
+    select: tuple[str, ...] = ()
+    most: int = 0
+    seconds: float = 0.0
+
+
 class EndpointRecord(Frozen):
     """Where a SUT is reached, with `listen` where it connects from, or with neither that files are handed over.
 
-    `protocol` is "dicom-tls", "https", "syslog-tls", "dicom", "http" or "files". `called_aet` is the title of whoever
-    is called: of the SUT, or with `listen` of the harness.
+    `protocol` is "dicom-tls", "https", "syslog-tls", "syslog-udp", "dicom", "http" or "files". `called_aet` is the
+    title of whoever is called: of the SUT, or with `listen` of the harness.
     """
 
     name: str
@@ -89,6 +109,7 @@ class EndpointRecord(Frozen):
     server_name: str = ""
     listen: ListenRecord | None = None
     objects: ObjectsRecord | None = None
+    audit: AuditRecord | None = None
 
     @property
     def connects(self) -> bool:
