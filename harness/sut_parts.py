@@ -52,10 +52,10 @@ def misplaced(profile: str, protocol: str, role: str = "") -> str:
             f'a syslog-tls endpoint is judged by A.6, not by {profile}; write "A.6", or name a dicom-tls or https one'
         )
     if profile in AUDIT_PROFILES:
-        kinds = AUDIT_PROFILES[profile]
-        if protocol in kinds and not (protocol == "files" and role in {"tls-server", "tls-client"}):
+        places = AUDIT_PROFILES[profile]
+        if protocol in places and not (protocol == "files" and role in {"tls-server", "tls-client"}):
             return ""
-        shown = kinds[:-1] if role != "audit-source" else kinds
+        shown = places if role == "audit-source" else tuple(one for one in places if one != "files")
         where = f"{' and '.join((', '.join(shown[:-1]), shown[-1]) if len(shown) > 1 else shown)} endpoints"
         named = "one of these" if len(shown) > 1 else f"a {shown[0]} endpoint"
         return f"{profile} is judged at {where}, and this one is {protocol}; name {named}"
