@@ -17,7 +17,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, Select, Table, and_, exists, or_, select, text, tuple_
 from sqlalchemy import Connection as Begun
 from sqlalchemy.exc import DBAPIError
 
@@ -121,11 +121,25 @@ class Search:
         with self.reading() as begun:
             return {found.number: bytes(found.octets) for found in begun.execute(wanted)}
 
-    def since(self, number: int, *, size: int = 100) -> tuple[Row, ...]:
-        """The messages that were stored after that of `number`, in the order in which they arrived."""
+    def since(self, number: int, *, query: Query | None = None, size: int = 100) -> tuple[Row, ...]:
+        """The messages that were stored after that of `number`, in the order in which they arrived.
+
+        Only those that `query` finds, where there is one.
+        """
         wanted = select(schema.message).where(_message.number > number).order_by(_message.number).limit(size)
         with self.reading() as begun:
+            if query is not None:
+                resolved = [_resolve(begun, condition) for condition in query.conditions()]
+                if any(not terms.ids for terms in resolved):
+                    return ()
+                limits = _limits((_message.at, _message.number), query, None, oldest_first=True)
+                wanted = wanted.where(*limits, *(_held(terms, schema.message) for terms in resolved))
             return tuple(_row(found) for found in begun.execute(wanted))
+
+    def last(self) -> int:
+        """The number of the message that was stored last, 0 where there is none."""
+        with self.reading() as begun:
+            return int(begun.execute(select(schema.head.c.number)).scalar_one())
 
     def story(self, patient: str, *, after: str = "", size: int = 200) -> Page:
         """What happened with a patient's data, at all nodes, oldest first."""
@@ -236,11 +250,11 @@ def _limits(
     return limits
 
 
-def _held(terms: _Terms) -> ColumnElement[bool]:
-    """That the message mentions one of `terms`, too."""
+def _held(terms: _Terms, table: Table = schema.mention) -> ColumnElement[bool]:
+    """That the message of a row of `table` mentions one of `terms`, too."""
     other = schema.mention.alias()
-    same = and_(other.c.at == _mention.at, other.c.number == _mention.number)
-    return exists().where(other.c.term.in_(terms.ids), same).correlate(schema.mention)
+    same = and_(other.c.at == table.c.at, other.c.number == table.c.number)
+    return exists().where(other.c.term.in_(terms.ids), same).correlate(table)
 
 
 def _resolve(begun: Begun, condition: Condition) -> _Terms:
