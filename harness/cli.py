@@ -149,7 +149,7 @@ def _register(app: object, name: str, verb: str) -> None:
     if name not in _GROUPS:
         app.command(name, help=_sentence(_COMMANDS[name]))(_interruptible(getattr(module, function)))
         return
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    group = typer.Typer(rich_markup_mode=None)
     for each in [verb] if verb in module.VERBS else module.VERBS:
         where, text = module.VERBS[each]
         group.command(each, help=_sentence(text))(_interruptible(getattr(import_module(where), each)))
