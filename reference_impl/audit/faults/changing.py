@@ -149,13 +149,14 @@ KINDS: Mapping[str, Callable[[Element, Spot, Operation], None]] = {
     "duplicate": _duplicate,
     "append": _append,
     "insert": _insert,
-    "after": _after,
+    "insert-after": _after,
 }
 """Operations on the XML."""
 OCTET_KINDS: Mapping[str, Callable[[bytes, Operation], bytes]] = {
     "octets": _octets,
     "prefix": lambda octets, each: _escaped(each.value) + octets,
     "encode": lambda octets, each: octets.decode().encode(each.value, "xmlcharrefreplace"),
-    "cut": lambda octets, each: octets[: int(each.value)],
+    "text": lambda _octets, each: each.value.encode(),
+    "shorten": lambda octets, each: octets[: -int(each.value)],
 }
 """Operations on the octets."""

@@ -1,0 +1,191 @@
+"""A repository that may be faulty: a collector of audit messages over TLS and UDP that hands on what it keeps.
+
+It is small on purpose, so that it can be wrong in any way; the repository that is meant to be used is
+`reference_impl.audit.repository`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Self
+
+from reference_impl.audit.faults.collecting import Collecting, collecting
+from reference_impl.connections import Listener
+from reference_impl.syslog_frames import FrameError, FrameReader
+
+_CHUNK = 1 << 16
+_IDLE = 30.0
+_IMPATIENCE = 0.05
+_HANDSHAKE = 10.0
+_BACKLOG = 64
+Keep = Callable[[bytes], None]
+
+
+class RepositoryNode:
+    """Collects over TLS by `context` and over UDP, with `faults`; hands what it keeps to `keep`, octets of one message.
+
+    `keep` is called by one thread at a time. Raises OSError where no port can be had, `UnknownFaultError` for a name
+    that is no fault. Use it as a context manager.
+    """
+
+    def __init__(
+        self, keep: Keep, context: ssl.SSLContext, faults: tuple[str, ...] = (), *, host: str = "127.0.0.1"
+    ) -> None:
+        self._collecting = collecting(faults)
+        self._keep = keep
+        self._lock = threading.Lock()
+        self._tls = _TlsPort(host, context, self._collecting, self.take)
+        try:
+            self._udp = _UdpPort(host, self._collecting, self.take)
+        except OSError:
+            self._tls.stop()
+            raise
+
+    @property
+    def tls_address(self) -> tuple[str, int]:
+        """Host and port of syslog over TLS."""
+        return self._tls.address
+
+    @property
+    def udp_address(self) -> tuple[str, int]:
+        """Host and port of syslog over UDP."""
+        return self._udp.address
+
+    def take(self, message: bytes) -> None:
+        """Keep a syslog message, or what the faults leave of it."""
+        kept = self._collecting.kept(message)
+        if kept is not None:
+            with self._lock:
+                self._keep(kept)
+
+    def __enter__(self) -> Self:
+        self._tls.start()
+        self._udp.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._udp.stop()
+        self._tls.stop()
+
+
+class _TlsPort(Listener):
+    """Syslog over TLS (RFC 5425)."""
+
+    def __init__(self, host: str, context: ssl.SSLContext, how: Collecting, take: Keep) -> None:
+        super().__init__(host, 0, name="repository-node", backlog=_BACKLOG)
+        self._context, self._how, self._take = context, how, take
+        self._turn = threading.Lock()
+
+    def _admit(self, client: socket.socket, address: tuple[str, int]) -> None:
+        del address
+        self.connections.begin(client, lambda: self._serve(client))
+
+    def _serve(self, client: socket.socket) -> None:
+        with contextlib.suppress(OSError, ValueError), client:
+            client.settimeout(_HANDSHAKE)
+            with self._turn if self._how.one_at_a_time else contextlib.nullcontext():
+                secure = self._context.wrap_socket(client, server_side=True)
+                self._read(secure)
+
+    def _read(self, secure: ssl.SSLSocket) -> None:
+        with contextlib.suppress(ssl.SSLError, ConnectionError, TimeoutError):
+            try:
+                for message in self._messages(_records(secure, _IDLE if self._how.patient else _IMPATIENCE)):
+                    self._take(message)
+            except FrameError:
+                if not self._how.survives_garbage:
+                    threading.Thread(target=self.stop, daemon=True).start()
+        if self._how.answers_close:
+            secure.settimeout(1.0)
+            with contextlib.suppress(OSError):
+                secure.unwrap()
+        secure.close()
+
+    def _messages(self, records: Iterator[bytes]) -> Iterator[bytes]:
+        if self._how.reads == "lines":
+            yield from _lines(records)
+            return
+        reader = FrameReader()
+        for record in records:
+            if self._how.reads != "counted":
+                reader = FrameReader()
+            messages = reader.feed(record)
+            yield from messages[:1] if self._how.reads == "first-of-record" else messages
+
+
+def _records(secure: ssl.SSLSocket, seconds: float) -> Iterator[bytes]:
+    """What comes, one TLS record at a time; ends with the connection, or where nothing comes for `seconds`."""
+    secure.settimeout(seconds)
+    while data := secure.recv(_CHUNK):
+        yield data
+
+
+def _lines(records: Iterator[bytes]) -> Iterator[bytes]:
+    """What stands between line ends, the last without one included."""
+    waiting = b""
+    for record in records:
+        *lines, waiting = (waiting + record).split(b"\n")
+        yield from filter(None, lines)
+    if waiting:
+        yield waiting
+
+
+class _UdpPort:
+    """Syslog over UDP (RFC 5426)."""
+
+    def __init__(self, host: str, how: Collecting, take: Keep) -> None:
+        self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+            self._socket.bind((host, 0))
+        except OSError:
+            self._socket.close()
+            raise
+        self._how, self._take = how, take
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name="repository-node-udp", daemon=True)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, port = self._socket.getsockname()[:2]
+        return str(host), int(port)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        with contextlib.suppress(OSError):  # an unconnected socket says so, and yet its reader wakes up
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        if self._thread.is_alive():
+            self._thread.join(5.0)
+
+    def _serve(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                datagram = self._socket.recv(_CHUNK)
+            except OSError:
+                if self._stopping.is_set():
+                    return
+                time.sleep(0.01)
+                continue
+            for message in self._messages(datagram):
+                self._take(message)
+
+    def _messages(self, datagram: bytes) -> Iterator[bytes]:
+        if self._how.datagram and len(datagram) > self._how.datagram:
+            return
+        if not self._how.udp_counted:
+            yield datagram
+            return
+        with contextlib.suppress(FrameError):
+            yield from FrameReader().feed(datagram)
