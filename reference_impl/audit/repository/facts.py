@@ -40,7 +40,7 @@ MARKS: Final = {
     "refused-xml": "XML that is not read: a document type, or beyond the limits",
     "invalid-utf-8": "octets that are no UTF-8",
     "nul": "holds a NUL character",
-    "truncated": "cut off: the XML ends before its root element does",
+    "broken-xml": "XML that is not well-formed, or cut off; what could be read of it is indexed",
     "no-time": "no readable EventDateTime; the time of arrival stands in its place",
     "future": "EventDateTime lies in the future; the time of arrival stands in its place",
     "no-source": "names no AuditSourceID; host or sender stand in its place",

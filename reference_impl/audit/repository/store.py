@@ -16,7 +16,15 @@ from typing import Any, Final, Self
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, insert, inspect, select, update
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 from sqlalchemy.pool import QueuePool
 
 from reference_impl.audit.repository import chain, schema
@@ -34,6 +42,10 @@ class StoreError(Exception):
 
 class StoreBusyError(StoreError):
     """The database takes nothing for now (full disk, a lock, a lost connection): the same may succeed later."""
+
+
+class StoreRefusedError(StoreError):
+    """The database does not take these values; others it would."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +118,22 @@ class Store:
     def add(self, batch: Sequence[Received]) -> list[int]:
         """Store `batch`, all of it or nothing; returns the numbers of its messages.
 
-        Raises `StoreBusyError` where the database takes nothing for now.
+        Raises `StoreBusyError` where the database takes nothing for now, `StoreRefusedError` where not these.
         """
         with self._writing() as begun:
             numbers = add_messages(begun, batch, self._terms)
         self._terms.keep()
         return numbers
 
-    def begin_connection(self, facts: ConnectionFacts) -> int:
-        """Store that a connection began; returns its id. Raises `StoreBusyError`."""
+    def next_connection(self) -> int:
+        """The id of the connection that begins next. Raises `StoreBusyError`."""
         with self._writing() as begun:
-            number: int = (begun.scalar(select(func.max(schema.connection.c.id))) or 0) + 1
+            last: int = begun.scalar(select(func.max(schema.connection.c.id))) or 0
+        return last + 1
+
+    def begin_connection(self, number: int, facts: ConnectionFacts) -> None:
+        """Store that the connection with this id began. Raises `StoreBusyError`."""
+        with self._writing() as begun:
             begun.execute(
                 insert(schema.connection).values(
                     id=number,
@@ -133,7 +150,6 @@ class Store:
                     messages=0,
                 )
             )
-        return number
 
     def end_connection(self, number: int, *, ended: int, ending: str, problem: str, messages: int) -> None:
         """Store how a connection ended, and how many messages it brought. Raises `StoreBusyError`."""
@@ -273,15 +289,19 @@ class _Writing:
         try:
             self._transaction.__exit__(kind, value, traceback)
         except DBAPIError as problem:
-            self._store.forget_terms()
-            raise StoreBusyError(f"{self._store.name}: {reason(problem)}") from None
+            value = problem
         if value is not None:
             self._store.forget_terms()
+        if isinstance(value, _REFUSALS):
+            raise StoreRefusedError(f"{self._store.name}: {reason(value)}") from None
         if isinstance(value, DBAPIError):
             raise StoreBusyError(f"{self._store.name}: {reason(value)}") from None
 
 
-def reason(problem: SQLAlchemyError) -> str:
+_REFUSALS: Final = (DataError, IntegrityError, ProgrammingError, OverflowError, ValueError)
+
+
+def reason(problem: BaseException) -> str:
     """What the database said, on one line, without the statement and its values."""
     said = problem.orig if isinstance(problem, DBAPIError) else problem
     return " ".join(str(said).split())[:300]
