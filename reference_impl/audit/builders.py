@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from reference_impl.audit.codes import dcm, groups, id_type
@@ -24,6 +24,7 @@ from reference_impl.audit.parts import Medium, Party, checked, coded, optional
 
 Outcome = Literal["0", "4", "8", "12"]
 Action = Literal["C", "R", "U", "D"]
+_FARTHEST = 14 * 3600
 _SOURCE, _DESTINATION = "110153", "110152"
 _STARTS = {"start": "110120", "stop": "110121"}
 _ENTRIES = {"attach": "110124", "detach": "110125"}
@@ -53,9 +54,9 @@ def moment(when: datetime) -> str:
     """EventDateTime of an aware time (A.5.2.5). Raises ValueError for a naive one."""
     if when.tzinfo is None or when.utcoffset() is None:
         raise ValueError("the time of an event needs a time zone (PS3.15 A.5.2.5)")
-    offset = when.utcoffset()
-    if offset is not None and offset.total_seconds() % 60:
-        when = when.astimezone(UTC)  # xsd:dateTime has no seconds in an offset
+    offset = (when.utcoffset() or timedelta()).total_seconds()
+    if offset % 60 or abs(offset) > _FARTHEST:
+        when = when.astimezone(UTC)  # xsd:dateTime has no seconds in an offset, and none of more than 14 hours
     text = when.isoformat(timespec="milliseconds")
     return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
 
