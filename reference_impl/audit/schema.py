@@ -40,7 +40,7 @@ def follows_schema(root: etree._Element) -> bool:
         return False
     event.set("EventDateTime", f"{leap[1]}:59{leap[2]}")
     try:
-        return _SCHEMAS.validate(root)
+        return bool(_SCHEMAS.validate(root))
     finally:
         event.set("EventDateTime", value)
 
