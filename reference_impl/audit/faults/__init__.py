@@ -1,1 +1,1 @@
-"""Deviations of the reference audit source and the reference audit repository; what each breaks: reference_impl.faults."""
+"""Deviations of the reference source and repository of audit messages; what each breaks: `reference_impl.faults`."""

@@ -7,6 +7,7 @@ AuditMessage, which ends in ``/@name`` where an attribute is meant. What is not 
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from lxml import etree
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
+_ATTRIBUTE = re.compile(r"(//|.*?)/?@([\w.-]+)")
 Spot = tuple["Element", str]
 """An element, and the name of its attribute that is meant; empty: the element itself."""
 
@@ -64,8 +66,9 @@ def changed(octets: bytes, operations: tuple[Operation, ...]) -> bytes:
 
 def spots(root: Element, path: str) -> list[Spot]:
     """The places that `path` names."""
-    elements, _, attribute = path.partition("/@") if not path.startswith("@") else (".", "", path[1:])
-    found = root.xpath(elements or ".")
+    meant = _ATTRIBUTE.fullmatch(path)
+    elements, attribute = meant.groups() if meant else (path, "")
+    found = root.xpath(f"{elements}*" if elements.endswith("/") else elements or ".")
     return [(one, attribute) for one in found if etree.iselement(one)] if isinstance(found, list) else []
 
 
@@ -87,7 +90,8 @@ def _replace(root: Element, spot: Spot, each: Operation) -> None:
 def _remove(_root: Element, spot: Spot, _each: Operation) -> None:
     element, attribute = spot
     if attribute:
-        del element.attrib[attribute]
+        if attribute in element.attrib:
+            del element.attrib[attribute]
     elif (parent := element.getparent()) is not None:
         parent.remove(element)
 

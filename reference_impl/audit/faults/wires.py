@@ -22,6 +22,7 @@ class Wire:
     """How messages go out, where it is not as it should be. The defaults are as it should be."""
 
     tls: bool = True  # otherwise plain TCP
+    version: str = ""  # "TLSv1.1"; empty: the best
     framing: str = "counted"  # one of `FRAMINGS`
     presents_certificate: bool = True
     closes: Literal["close-notify", "without-close-notify", "reset"] = "close-notify"

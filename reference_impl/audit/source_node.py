@@ -1,0 +1,159 @@
+"""The reference audit source: a node that reports events over syslog (PS3.15 A.5, A.6, A.7), and may be faulty."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, Protocol
+
+from reference_impl.audit.faults.sources import (
+    SourceFault,
+    message_with,
+    source_changes,
+    syslog_with,
+    wire_of,
+)
+from reference_impl.audit.faults.wires import FaultySender, Wire
+from reference_impl.audit.source_reports import REPORTS, Scene
+from reference_impl.audit.syslog.messages import write
+from reference_impl.audit.syslog.model import DICOM_MSGID, audit_message
+from reference_impl.audit.syslog.tls import ClientTls
+from reference_impl.audit.writing import to_xml
+
+_SECONDS = 5.0
+_VERSIONS = {"TLSv1.1": ssl.TLSVersion.TLSv1_1}
+
+
+class _Sends(Protocol):
+    def send(self, message: bytes) -> None: ...
+    def flush(self, deadline: float) -> bool: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Collector:
+    """Where messages go: host and port, and over TLS the name that its certificate has to hold."""
+
+    host: str
+    port: int
+    transport: Literal["tls", "udp"] = "tls"
+    server_name: str = ""
+
+
+@dataclass
+class AuditSource:
+    """Reports events of `scene`, with `faults` (names of the role audit-source).
+
+    `tls` is what it shows and believes over TLS. What cannot be sent waits in the folder `spool`. Close it at the end.
+    Raises `UnknownFaultError` for a name that is no fault.
+    """
+
+    faults: tuple[str, ...] = ()
+    scene: Scene = field(default_factory=Scene)
+    msgid: str = DICOM_MSGID
+    tls: ClientTls | None = None
+    spool: Path | None = None
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def __post_init__(self) -> None:
+        self._sender: tuple[Collector, _Sends] | None = None
+        self._number = 0
+        self._lock = threading.Lock()
+        _ = self.changes
+
+    @cached_property
+    def changes(self) -> tuple[SourceFault, ...]:
+        """What its faults change."""
+        return source_changes(self.faults)
+
+    def audit_messages(self, event: str) -> tuple[bytes, ...]:
+        """The audit messages that report `event` now. Raises KeyError for an event that is none."""
+        made = []
+        for report in REPORTS[event]:
+            self._number += 1
+            octets = to_xml(report(self.scene, self.clock()))
+            made.append(message_with(self.changes, event, octets, self._number))
+        return tuple(made)
+
+    def syslog_messages(self, event: str) -> tuple[bytes, ...]:
+        """The same within syslog messages."""
+        return tuple(
+            syslog_with(
+                self.changes,
+                event,
+                write(
+                    audit_message(
+                        octets,
+                        self.clock(),
+                        hostname=self.scene.host,
+                        app_name="archived",
+                        procid=self.scene.process,
+                        msgid=self.msgid,
+                    )
+                ),
+            )
+            for octets in self.audit_messages(event)
+        )
+
+    def report(self, events: Iterable[str], to: Collector) -> bool:
+        """Report `events` to a collector, and end the connection; whether all of it has gone.
+
+        What has not waits, and goes when the collector is there again, until this is closed.
+        """
+        messages = [message for event in events for message in self.syslog_messages(event)]
+        with self._lock:
+            sender = self._sender_to(to)
+            for message in messages:
+                sender.send(message)
+            gone = sender.flush(_SECONDS)
+            if gone:
+                sender.close()
+                self._sender = None
+        return gone
+
+    def capture(self, events: Iterable[str], folder: Path) -> None:
+        """Write the audit messages that report `events` into `folder`, a file for each."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for event in events:
+            for number, octets in enumerate(self.audit_messages(event)):
+                (folder / f"{event}-{number}.xml").write_bytes(octets)
+
+    def close(self) -> None:
+        """End the connection, if there is one."""
+        with self._lock:
+            if self._sender is not None:
+                self._sender[1].close()
+                self._sender = None
+
+    def _sender_to(self, to: Collector) -> _Sends:
+        if self._sender is not None:
+            before, sender = self._sender
+            if before == to:
+                return sender
+            sender.close()
+        sender = self._made(to, wire_of(self.changes))
+        self._sender = (to, sender)
+        return sender
+
+    def _made(self, to: Collector, wire: Wire) -> _Sends:
+        context = None
+        if to.transport == "tls" and self.tls is not None:
+            context = _context(self.tls, wire)
+        name = to.server_name or to.host
+        return FaultySender((to.host, to.port), wire, context, server_name=name, udp=to.transport == "udp")
+
+
+def _context(tls: ClientTls, wire: Wire) -> ssl.SSLContext:
+    """The TLS context of a sender, or of one that is faulty."""
+    if not wire.presents_certificate:
+        tls = replace(tls, certificate=None, key=None)
+    context = tls.context()
+    if wire.version:
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version = context.maximum_version = _VERSIONS[wire.version]
+    return context
