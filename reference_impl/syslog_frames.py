@@ -26,46 +26,57 @@ class FrameReader:
     limit: int = DEFAULT_LIMIT
     broken: str = field(default="", init=False)  # why nothing more is taken
     _buffer: bytearray = field(default_factory=bytearray, init=False)
-    _length: int | None = field(default=None, init=False)
+    _length: int = field(default=0, init=False)  # of the message under way; 0: not known yet
 
     @property
     def pending(self) -> bool:
         """Whether part of a frame has come and the rest has not."""
-        return bool(self._buffer) or self._length is not None
+        return bool(self._buffer) or self._length > 0
 
-    def feed(self, data: bytes) -> tuple[bytes, ...]:
+    @property
+    def pending_octets(self) -> int:
+        """The octets of a frame that has not come whole, without its length once that has come."""
+        return len(self._buffer)
+
+    @property
+    def announced(self) -> int:
+        """The length of the message under way, 0 where it is not known yet."""
+        return self._length
+
+    def unread(self, most: int = 64) -> bytes:
+        """The first octets, `most` of them, of what belongs to no whole frame."""
+        return bytes(self._buffer[:most])
+
+    def feed(self, data: bytes | bytearray | memoryview) -> tuple[bytes, ...]:
         """The messages that `data` completes. Raises `FrameError` for what is no frame, or is too long."""
         if self.broken:
             raise FrameError(self.broken)
         self._buffer += data
         messages: list[bytes] = []
-        while (message := self._next()) is not None:
-            messages.append(message)
+        at, end = 0, len(self._buffer)
+        while at < end:
+            at = at if self._length else self._read_length(at)
+            if not self._length or end - at < self._length:
+                break
+            messages.append(bytes(self._buffer[at : at + self._length]))
+            at, self._length = at + self._length, 0
+        del self._buffer[:at]
         if self.broken and not messages:
             raise FrameError(self.broken)
         return tuple(messages)
 
-    def _next(self) -> bytes | None:
-        if self._length is None and not self.broken:
-            self._read_length()
-        if self._length is None or len(self._buffer) < self._length:
-            return None
-        message = bytes(self._buffer[: self._length])
-        del self._buffer[: self._length]
-        self._length = None
-        return message
-
-    def _read_length(self) -> None:
-        """Take MSG-LEN and the space, once they have come: digits that do not begin with 0."""
+    def _read_length(self, at: int) -> int:
+        """Take MSG-LEN and the space, once they have come: digits that do not begin with 0. Returns where they end."""
         longest = len(str(self.limit))
-        head = bytes(self._buffer[: longest + 1])
-        digits, space, _ = head.partition(b" ")
-        if not digits.isdigit() and head:
-            self.broken = f"a frame begins with its length, and not with {head[:8]!r}"
+        space = self._buffer.find(b" ", at, at + longest + 1)
+        digits = self._buffer[at : at + longest + 1 if space < 0 else space]
+        if not digits.isdigit():
+            self.broken = f"a frame begins with its length, and not with {bytes(self._buffer[at : at + 8])!r}"
         elif digits.startswith(b"0"):
             self.broken = "the length of a frame does not begin with 0"
-        elif (not space and len(head) > longest) or (space and int(digits) > self.limit):
+        elif len(digits) > longest or (space >= 0 and int(digits) > self.limit):
             self.broken = f"a message of more than {self.limit} octets"
-        elif space:
+        elif space >= 0:
             self._length = int(digits)
-            del self._buffer[: len(digits) + 1]
+            return space + 1
+        return at

@@ -1,0 +1,307 @@
+"""One connection of syslog over TLS, in an event loop: handshake, frames, back-pressure, deadlines, a proper end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import cast
+
+from reference_impl.audit.syslog.arrivals import Arrived, Connection, Ended, Ending, Handler, ReceiverLimits
+from reference_impl.audit.syslog.flow import Flow
+from reference_impl.audit.syslog.tls import ServerTls
+from reference_impl.syslog_frames import FrameError, FrameReader
+
+_CHUNK = 1 << 18  # octets read from a socket at once
+_SMALL = 1 << 16  # messages up to this length have room without asking
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Hall:
+    """What the connections of a receiver share. One buffer serves all: what is read is decrypted before others read."""
+
+    tls: ServerTls
+    context: ssl.SSLContext
+    limits: ReceiverLimits
+    flow: Flow
+    handler: Handler
+    ended: Ended
+    begin: Callable[[Coroutine[None, None, None]], None]  # a task that somebody waits for
+    number: Callable[[], int]
+
+    def __post_init__(self) -> None:
+        self.wire, self.plain = memoryview(bytearray(_CHUNK)), memoryview(bytearray(_CHUNK))
+        self.connections: set[SecureConnection] = set()
+
+
+class SecureConnection(asyncio.BufferedProtocol):
+    """A sender that is connected. While its messages are with the handler, nothing more is read from it."""
+
+    def __init__(self, hall: Hall) -> None:
+        self._hall, self._limits, self._flow = hall, hall.limits, hall.flow
+        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = hall.context.wrap_bio(self._in, self._out, server_side=True)
+        self._frames = FrameReader(hall.limits.message)
+        self._loop = asyncio.get_running_loop()
+        self._began = self._heard = self._loop.time()
+        self._frame_since = 0.0
+        self._secured = self._busy = self._waits = self._paused = self._lost = self._closing = False
+        self._drains = False  # what still comes is read and thrown away, so that what was said is not lost by a reset
+        self._announced: Ending = ""
+        self._reserved = 0
+
+    # What asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, or close it where there are too many."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker
+        self._transport = transport
+        host, port = (transport.get_extra_info("peername") or ("", 0))[:2]
+        self.facts = Connection(
+            self._hall.number(), "tls", f"[{host}]:{port}" if ":" in host else f"{host}:{port}", host
+        )
+        self._hall.connections.add(self)
+        self._flow.readers.add(self)
+        if len(self._hall.connections) > self._limits.connections:
+            self.facts.refused = "there are too many connections"
+            self._end("open")
+            transport.abort()
+        else:
+            self.update_reading()
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's interface
+        """Where octets are put."""
+        return self._hall.wire
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Octets have come."""
+        if self._lost or self._transport.is_closing():
+            return
+        if self._drains:
+            return
+        self._heard = self._loop.time()
+        self._in.write(self._hall.wire[:nbytes])
+        if self._secured or self._shake_hands():
+            self._read()
+
+    def eof_received(self) -> bool:
+        """The sender has closed its side."""
+        if not self._secured and not self._closing:
+            self.facts.refused = self.facts.refused or "the sender closed the connection during the handshake"
+        self._end("close")
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
+        self._lost = True
+        self._end("reset" if isinstance(exc, OSError) else "open")
+        if not self._secured and not self.facts.refused:
+            self.facts.refused = "the sender reset the connection during the handshake"
+        self._flow.leave(self, self._reserved)
+        self._reserved = 0
+        if not self._busy:
+            self._finish()
+
+    # What the receiver calls
+
+    def update_reading(self) -> None:
+        """Read, or do not, as things are now."""
+        if self._waits and self._flow.was_admitted(self):
+            self._waits = False
+        pause = not self._drains and (self._busy or self._waits or self._flow.stopped)
+        if pause != self._paused and not self._transport.is_closing():
+            self._paused = pause
+            self._heard = self._loop.time()
+            (self._transport.pause_reading if pause else self._transport.resume_reading)()
+
+    def watch(self, now: float) -> None:
+        """End what takes too long."""
+        limits = self._limits
+        if self._closing:
+            if now - self._heard > limits.closing:
+                self._transport.abort()
+        elif not self._secured:
+            if now - self._began > limits.handshake:
+                self._refuse(f"the handshake took more than {limits.handshake:g} s")
+        elif self._busy or self._flow.stopped:
+            self._heard = now
+            self._frame_since = self._frame_since and now
+        elif self._frame_since and now - self._frame_since > limits.frame:
+            self.close(f"a message took more than {limits.frame:g} s")
+        elif now - self._heard > limits.idle:
+            self.close(f"nothing came for {limits.idle:g} s")
+
+    def close(self, why: str) -> None:
+        """End the connection from this side: close_notify is sent, and its answer awaited for a while."""
+        if self._closing or self._lost:
+            return
+        self._closing = True
+        self.facts.ended_because = self.facts.ended_because or why
+        self._end("open")
+        self._heard = self._loop.time()
+        if not self._secured:
+            self._transport.abort()
+            return
+        with contextlib.suppress(ssl.SSLError):
+            self._tls.unwrap()
+        self._flush()
+        if self._frames.broken or self.facts.refused:
+            self._drain()  # what else comes is no answer
+
+    def abort(self) -> None:
+        """End it at once."""
+        self._transport.abort()
+
+    # What happens in between
+
+    def _shake_hands(self) -> bool:
+        """Whether the handshake is over, and the sender is believed."""
+        try:
+            self._tls.do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            self._flush()
+            return False
+        except (OSError, ValueError) as problem:
+            self._refuse(_in_words(problem))
+            return False
+        self._flush()
+        self._secured = True
+        suite = self._tls.cipher()
+        self.facts.version, self.facts.suite = self._tls.version() or "", suite[0] if suite else ""
+        self.facts.certificate = self._tls.getpeercert(binary_form=True) or b""
+        objection = self._hall.tls.trust.objection(self.facts.certificate) if self.facts.certificate else ""
+        if objection:
+            self.facts.refused = objection
+            self.close(objection)
+        return not objection
+
+    def _read(self) -> None:
+        """Decrypt what has come, cut it, and hand the messages over."""
+        messages: list[bytes] = []
+        plain = self._hall.plain
+        try:
+            while not self._frames.broken and not self._announced:
+                if octets := cast("int", self._tls.read(_CHUNK, plain)):
+                    messages += self._frames.feed(plain[:octets])
+                else:
+                    self._announced = "close-notify"
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            self._announced = "close-notify"
+        except FrameError:
+            pass  # it says so itself
+        except ssl.SSLError as problem:
+            self._fail(problem)
+        self._flush()
+        if not self._closing:
+            self._watch_frame(bool(messages))
+        if messages:
+            self._hand_over(messages)
+        else:
+            self._go_on()
+
+    def _fail(self, problem: ssl.SSLError) -> None:
+        """TLS itself has failed: an alert has come, or a record that is none."""
+        words = _in_words(problem)
+        self.facts.ended_because = self.facts.ended_because or words
+        if not self.facts.messages:
+            self.facts.refused = words
+        self._announced = "close"
+
+    def _watch_frame(self, some_came: bool) -> None:
+        """Notice when a frame began, and ask for room where it is long."""
+        if not self._frames.pending:
+            self._frame_since = 0.0
+        elif some_came or not self._frame_since:
+            self._frame_since = self._loop.time()
+        if some_came and self._reserved:
+            self._flow.release(self._reserved)
+            self._reserved = 0
+        if self._frames.announced > _SMALL and not self._reserved:
+            self._reserved = self._frames.announced
+            self._waits = not self._flow.reserve(self, self._reserved)
+
+    def _hand_over(self, messages: list[bytes]) -> None:
+        at = datetime.now(UTC)
+        octets = sum(map(len, messages))
+        self.facts.messages += len(messages)
+        self.facts.octets += octets
+        self._busy = True
+        self._flow.took(octets)
+        self.update_reading()
+        self._hall.begin(self._deliver([Arrived(each, self.facts, at) for each in messages], octets))
+
+    async def _deliver(self, arrived: list[Arrived], octets: int) -> None:
+        try:
+            await self._hall.handler(arrived)
+        except Exception:
+            _log.exception("%d messages from %s were not taken", len(arrived), self.facts.peer)
+            self.facts.ended_because = "its messages could not be taken"
+            self._transport.abort()
+        finally:
+            self._busy = False
+            self._flow.gave(octets)
+            if self._lost:
+                self._finish()
+            else:
+                self._go_on()
+
+    def _go_on(self) -> None:
+        """What comes after messages have been taken: more, or the end."""
+        if self._frames.broken:
+            self.facts.framing, self.facts.no_frame = self._frames.broken, self._frames.unread()
+            self.close("what came was no frame")
+        elif self._announced:
+            self._answer()
+        else:
+            self.update_reading()
+
+    def _answer(self) -> None:
+        """close_notify is answered by close_notify (RFC 5425 4.4), after all messages have been taken."""
+        self._end(self._announced)
+        self._closing = True
+        with contextlib.suppress(ssl.SSLError):
+            self._tls.unwrap()
+        self._flush()
+        self._transport.close()
+
+    def _refuse(self, why: str) -> None:
+        self.facts.refused = why
+        self._end("open")
+        self._flush()
+        self._closing = True
+        self._drain()
+
+    def _drain(self) -> None:
+        self._drains = True
+        self._heard = self._loop.time()
+        self.update_reading()
+        with contextlib.suppress(OSError):
+            self._transport.write_eof()
+
+    def _end(self, ending: Ending) -> None:
+        self.facts.ending = self.facts.ending or ending
+
+    def _flush(self) -> None:
+        if octets := self._out.read():
+            self._transport.write(octets)
+
+    def _finish(self) -> None:
+        self.facts.pending = self._frames.pending_octets if not self._frames.broken else 0
+        self.facts.closed = datetime.now(UTC)
+        self._hall.connections.discard(self)
+        self._hall.ended(self.facts)
+
+
+def _in_words(problem: Exception) -> str:
+    """Why TLS failed, in OpenSSL's words without its numbers."""
+    if isinstance(problem, ssl.SSLCertVerificationError):
+        return f"the sender's certificate is not believed: {problem.verify_message}"
+    reason = getattr(problem, "reason", "") or ""
+    return reason.replace("_", " ").lower() if reason else str(problem)
