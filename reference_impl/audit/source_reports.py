@@ -6,7 +6,7 @@ Patients, users and studies are made up.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -163,19 +163,26 @@ def _begin_transferring(scene: Scene, when: datetime) -> AuditMessage:
     )
 
 
-def _transferred(scene: Scene, when: datetime, studied: ParticipantObject | None = None) -> AuditMessage:
+def _transferred(scene: Scene, when: datetime) -> AuditMessage:
     return build.instances_transferred(
         scene.at(when),
         action="C",
         sender=scene.remote,
         receiver=scene.program,
         patient=scene.patient,
-        studies=[studied or scene.study],
+        studies=[scene.study],
     )
 
 
 def _many_transferred(scene: Scene, when: datetime) -> AuditMessage:
-    return _transferred(scene, when, scene.large_study)
+    return build.instances_transferred(
+        scene.at(when),
+        action="R",
+        sender=replace(scene.remote, media_type=media_type("110032")),
+        receiver=scene.program,
+        patient=scene.patient,
+        studies=[scene.large_study],
+    )
 
 
 def _export(medium: Callable[[Scene], Medium]) -> Report:
@@ -193,15 +200,18 @@ def _export(medium: Callable[[Scene], Medium]) -> Report:
     return report
 
 
-def _import(scene: Scene, when: datetime) -> AuditMessage:
-    return build.data_import(
-        scene.at(when),
-        importers=[scene.person, scene.program],
-        media=scene.disc,
-        sources=[Party("bob@practice.example", name="Bob Ost", access_point=address("192.0.2.40"))],
-        patients=[scene.patient],
-        studies=[scene.study],
-    )
+def _import(medium: Callable[[Scene], Medium]) -> Report:
+    def report(scene: Scene, when: datetime) -> AuditMessage:
+        return build.data_import(
+            scene.at(when),
+            importers=[scene.person, scene.program],
+            media=medium(scene),
+            sources=[Party("bob@practice.example", name="Bob Ost", access_point=address("192.0.2.40"))],
+            patients=[scene.patient],
+            studies=[scene.study],
+        )
+
+    return report
 
 
 def _accessed(scene: Scene, when: datetime) -> AuditMessage:
@@ -320,7 +330,7 @@ REPORTS: Mapping[str, tuple[Report, ...]] = {
     "audit-log-used": (_log_used,),
     "begin-transferring": (_begin_transferring,),
     "export": (_export(lambda scene: scene.disc), _export(lambda scene: scene.mail)),
-    "import": (_import,),
+    "import": (_import(lambda scene: scene.disc), _import(lambda scene: scene.mail)),
     "instances-accessed": (_accessed,),
     "instances-transferred": (_transferred, _many_transferred),
     "study-deleted": (_deleted,),
