@@ -31,13 +31,15 @@ class Access:
     `client_ca` (PEM), or either. Raises `ValueError` where it is neither: nobody looks at a trail without a name.
 
     `certificate_names`: common names of subjects that are let in; empty: whoever the authorities certify.
-    `hosts`: names and addresses by which browsers call it; requests for others are refused.
+    `hosts`: names and addresses by which browsers call it; requests for others are refused. `zone`: in whose time the
+    page tells times ("Europe/Berlin"); empty: that of this computer.
     """
 
     users: Path | None = None
     client_ca: Path | None = None
     certificate_names: frozenset[str] = frozenset()
     hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "::1")
+    zone: str = ""
     limits: Limits = field(default_factory=Limits)
     allowance: Allowance = field(default_factory=Allowance)
 

@@ -233,7 +233,7 @@ def _ticks(begin: datetime, end: datetime, zone: tzinfo) -> list[tuple[str, date
     passed = (begin - midnight).total_seconds()
     at = midnight + timedelta(seconds=(passed // step + 1) * step)
     form = "%d %b" if step >= 86400 else "%d %b %H:%M" if span > 86400 else "%H:%M" if step >= 60 else "%H:%M:%S"
-    ticks = []
+    ticks: list[tuple[str, datetime]] = []
     while at <= end and len(ticks) < 12:
         ticks.append((f"{at.astimezone(zone):{form}}", at))
         at += timedelta(seconds=step)

@@ -1,0 +1,88 @@
+"""The time line as a file: what a filter finds, row by row as CSV or JSON lines, or as FHIR AuditEvents."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from reference_impl.audit.repository.query import Query, Row
+from reference_impl.audit.repository.web.context import Context
+from reference_impl.audit.repository.web.filters import read_filter
+from reference_impl.audit.repository.web.shown import event_of
+
+MOST_ROWS: Final = 100_000
+_AT_ONCE: Final = 500
+_COLUMNS: Final = (
+    "number", "at", "arrived", "node", "site", "event", "event_code", "action", "outcome", "users", "patients",
+    "shall", "should", "open", "marks", "transport", "peer", "host", "application",
+)  # fmt: skip
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+
+
+class Exports:
+    """Handler of the links that give a file."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def __call__(self, request: Request) -> Response:
+        """What the filter finds, oldest first, in the format that is asked for."""
+        context = self._context
+        context.look(request)
+        asked = read_filter(request.query_params, context.zone)
+        writers = {"csv": (self._csv, "text/csv; charset=utf-8"), "jsonl": (self._lines, "application/x-ndjson")}
+        wanted = request.query_params.get("format", "csv")
+        write, kind = writers.get(wanted, writers["csv"])
+        ending = wanted if wanted in writers else "csv"
+        name = f"audit-trail-{datetime.now(UTC):%Y%m%d-%H%M%S}.{ending}"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return StreamingResponse(write(asked.query), media_type=kind, headers=headers)
+
+    def _rows(self, query: Query) -> Iterator[Row]:
+        return islice(self._context.search.all(query), MOST_ROWS)
+
+    def _csv(self, query: Query) -> Iterator[str]:
+        yield "\ufeff"  # spreadsheets take it as UTF-8
+        yield _csv_lines([_COLUMNS])
+        for rows in _batches(self._rows(query)):
+            yield _csv_lines([[guarded(str(value)) for value in _values(row).values()] for row in rows])
+
+    def _lines(self, query: Query) -> Iterator[str]:
+        for rows in _batches(self._rows(query)):
+            yield "".join(json.dumps(_values(row), ensure_ascii=False) + "\n" for row in rows)
+
+
+def guarded(text: str) -> str:
+    """`text` as no spreadsheet takes it for a formula."""
+    return f"'{text}" if text.lstrip(" \ufeff\u00a0").startswith(_FORMULA) else text
+
+
+def _values(row: Row) -> dict[str, str | int]:
+    values: dict[str, str | int] = {
+        "number": row.number,
+        "at": row.at.isoformat(),
+        "arrived": row.arrived.isoformat(),
+        "event": event_of(row),
+        "event_code": row.event,
+        "marks": " ".join(row.marks),
+    }
+    return {name: values[name] if name in values else getattr(row, name) for name in _COLUMNS}
+
+
+def _csv_lines(rows: Iterable[Iterable[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n").writerows(rows)
+    return text.getvalue()
+
+
+def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    while batch := list(islice(rows, _AT_ONCE)):
+        yield batch
