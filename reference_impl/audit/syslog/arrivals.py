@@ -16,7 +16,8 @@ class Connection:
 
     `ending` is what the sender did: announced the end of TLS ("close-notify"), closed without that, reset; "open"
     where the receiver ended it, for the reason in `ended_because`. `refused` says why a handshake failed. `framing`
-    says what was no frame, of which `no_frame` has the first octets; `pending` counts octets of an unfinished frame.
+    says what was no frame, of which `no_frame` has the first octets (where `refused`, those of the
+    connection); `pending` counts octets of an unfinished frame.
     """
 
     number: int

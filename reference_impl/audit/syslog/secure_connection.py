@@ -18,6 +18,7 @@ from reference_impl.syslog_frames import FrameError, FrameReader
 
 _CHUNK = 1 << 18  # octets read from a socket at once
 _SMALL = 1 << 16  # messages up to this length have room without asking
+_SHOWN = 64  # octets that are kept of what came instead of a handshake
 _log = logging.getLogger(__name__)
 
 
@@ -86,6 +87,8 @@ class SecureConnection(asyncio.BufferedProtocol):
             return
         self._heard = self._loop.time()
         self._in.write(self._hall.wire[:nbytes])
+        if not self._secured and len(self.facts.no_frame) < _SHOWN:
+            self.facts.no_frame += bytes(self._hall.wire[: min(nbytes, _SHOWN)])
         if self._secured or self._shake_hands():
             self._read()
 
@@ -170,7 +173,7 @@ class SecureConnection(asyncio.BufferedProtocol):
             self._refuse(_in_words(problem))
             return False
         self._flush()
-        self._secured = True
+        self._secured, self.facts.no_frame = True, b""
         suite = self._tls.cipher()
         self.facts.version, self.facts.suite = self._tls.version() or "", suite[0] if suite else ""
         self.facts.certificate = self._tls.getpeercert(binary_form=True) or b""
