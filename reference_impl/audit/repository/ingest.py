@@ -183,11 +183,17 @@ class Ingest:
     def _write(self) -> None:
         while (chunks := self._next()) is not None:
             if chunks[0].job is not None:
-                self._repeat(chunks[0].job)
+                self._do(chunks[0].job)
                 continue
             batch = [received for chunk in chunks for received in self._of(chunk)]
             self._store_all(batch)
             self._make_room(len(batch), sum(chunk.octets for chunk in chunks))
+
+    def _do(self, job: Callable[[], object]) -> None:
+        try:
+            self._repeat(job)
+        except Exception:  # what is beside messages never hinders them
+            LOG.exception("what was to be written beside messages failed")
 
     def _next(self) -> list[_Chunk] | None:
         """The chunks that are written next: one, and those behind it that are examined already; None at the end."""

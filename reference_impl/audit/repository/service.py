@@ -2,46 +2,68 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from reference_impl.audit import builders
-from reference_impl.audit.model import AuditMessage, AuditSource
-from reference_impl.audit.parts import Party, audit_source, machine
+from reference_impl.audit.model import AuditMessage, AuditSource, Code
+from reference_impl.audit.parts import Party, alert_subject, audit_source, machine
+from reference_impl.audit.repository.detection.engine import Raised
+from reference_impl.audit.repository.detection.rules import Rule, load_rules
+from reference_impl.audit.repository.detection.watching import Watching
 from reference_impl.audit.repository.examining import Arrival
 from reference_impl.audit.repository.facts import Received, microseconds
 from reference_impl.audit.repository.ingest import Ingest, IngestStatus
+from reference_impl.audit.repository.listening import Listening
 from reference_impl.audit.repository.live import Live, Subscription
 from reference_impl.audit.repository.search import Search
 from reference_impl.audit.repository.settings import Addresses, Settings
-from reference_impl.audit.repository.store import Store
+from reference_impl.audit.repository.store import AlertFacts, Store
 from reference_impl.audit.syslog.messages import audit_message, write
+from reference_impl.audit.syslog.receiver import Connection
 from reference_impl.audit.writing import to_xml
+
+if TYPE_CHECKING:
+    from reference_impl.audit.repository.web.serving import WebServer
 
 __all__ = ["Addresses", "Repository", "Settings"]
 
 _AUDIT_REPOSITORY = "9"  # AuditSourceTypeCode: other, an audit repository has no number of its own
 _APPLICATION = "ps315"
+_NODE_AUTHENTICATION = "110126"
+_AUDIT_ALERT = Code("Detected", "99PS315", "Detection rule")  # no code of CID 403 says this
+LOG = logging.getLogger("ps315.audit")
 
 
 class Repository:
     """An audit repository. Use it as a context manager, or :meth:`start` and :meth:`stop`.
 
     `store` and `search` may be used from any thread, before it starts too. Raises `StoreError` where the database
-    cannot be used.
+    cannot be used, `RulesError` where the rules cannot, ValueError where the settings do not go together.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.rules: tuple[Rule, ...] = load_rules(settings.rules)
         self.store = Store(settings.database)
         self.search = Search(self.store)
         self.live = Live()
         self._ingest = Ingest(self.store, self._stored, settings.limits)
         self._host = socket.gethostname()
+        self._watching = Watching(self.rules, self._alert)
+        try:
+            self._listening = Listening(
+                settings, self._ingest, self.store, web=self._web(), tick=self._tick, refused=self._refused
+            )
+        except BaseException:
+            self.store.close()
+            raise
 
     @property
     def source(self) -> AuditSource:
@@ -61,15 +83,23 @@ class Repository:
     @property
     def addresses(self) -> Addresses:
         """Where it listens, once it has started."""
-        return Addresses()
+        return self._listening.addresses
 
     def start(self) -> None:
         """Listen. Raises OSError where an address cannot be had, ssl.SSLError where certificate and key do not fit."""
+        self._watching.replay(self.search, _now())
         self._ingest.start()
+        try:
+            self._listening.start()
+        except BaseException:
+            self._ingest.stop(0)
+            self.store.close()
+            raise
         self._tell_activity("start")
 
     def stop(self, seconds: float = 30.0) -> int:
         """Listen no longer, store what was taken, and end; returns how many messages the database did not take."""
+        self._listening.stop()
         self._tell_activity("stop")
         left = self._ingest.stop(seconds)
         self.live.close()
@@ -107,7 +137,52 @@ class Repository:
             )
         )
 
+    def _web(self) -> WebServer | None:
+        """The web page, None where none is wanted."""
+        settings = self.settings
+        if settings.web_port is None:
+            return None
+        if settings.access is None or settings.certificate is None or settings.key is None:
+            raise ValueError("the web page needs a certificate, a key, and to be told who may look at it")
+        from reference_impl.audit.repository.web.access import server_context
+        from reference_impl.audit.repository.web.app import make_app
+        from reference_impl.audit.repository.web.serving import WebServer
+
+        context = server_context(settings.certificate, settings.key, settings.access)
+        return WebServer(make_app(self, settings.access), (settings.host, settings.web_port), context)
+
     def _stored(self, batch: Sequence[Received], numbers: Sequence[int]) -> None:
-        """Messages were stored: tell those who watch. In the writing thread."""
+        """Messages were stored: tell those who watch, and the rules. In the writing thread."""
         if self.live.watched and batch:
             self.live.publish(self.search.since(numbers[0] - 1, size=len(numbers)))
+        self._watching.take(batch, numbers)
+
+    def _tick(self) -> None:
+        """A second has passed. In the event loop."""
+        self._ingest.put_job(lambda: self._watching.tick(_now()))
+
+    def _alert(self, raised: Raised, facts: AlertFacts) -> None:
+        """A rule raised something. In the writing thread."""
+        self._ingest.put_job(lambda: self._store_alert(facts))
+        if raised.rule.send:
+            self.record(self._security_alert(facts.title, facts.node, _AUDIT_ALERT))
+
+    def _store_alert(self, facts: AlertFacts) -> None:
+        number = self.store.add_alert(facts)
+        if self.live.watched and (alert := self.search.alert(number)) is not None:
+            self.live.publish([alert])
+
+    def _refused(self, connection: Connection, more: int) -> None:
+        """A sender could not prove who it is (PS3.15 A.5.3.11, Node Authentication). In the event loop."""
+        text = f"TLS of {connection.host} failed: {connection.refused}" + (f"; {more} more did" if more else "")
+        self.record(self._security_alert(text, connection.host, _NODE_AUTHENTICATION))
+
+    def _security_alert(self, text: str, node: str, kind: str | Code) -> AuditMessage:
+        text = "".join(each if each.isprintable() else "\ufffd" for each in text)
+        occasion = builders.Occasion(when=datetime.now(UTC), source=self.source, outcome="4", description=text)
+        subject = alert_subject(node or self.settings.name, kind="node", name=node or "several nodes", description=text)
+        return builders.security_alert(occasion, alert=kind, person=None, process=self.process, subjects=[subject])
+
+
+def _now() -> int:
+    return time.time_ns() // 1000

@@ -1,0 +1,102 @@
+"""The rules at work: fed by the thread that writes messages, their alerts stored, told and, where wanted, recorded."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import select
+
+from reference_impl.audit.repository import schema
+from reference_impl.audit.repository.detection.conditions import Seen, seen
+from reference_impl.audit.repository.detection.engine import Engine, Raised
+from reference_impl.audit.repository.detection.rules import Rule
+from reference_impl.audit.repository.examining import examine
+from reference_impl.audit.repository.facts import Received
+from reference_impl.audit.repository.search import Search
+from reference_impl.audit.repository.store import AlertFacts
+
+LOG: Final = logging.getLogger("ps315.audit")
+_MOST_REPLAYED: Final = 2_000
+_SECURITY_ALERT: Final = "110113"
+
+Tell = Callable[[Raised, AlertFacts], None]
+
+
+class Watching:
+    """Holds stored messages against `rules`, and tells what they raise. Not thread-safe: one thread feeds it."""
+
+    def __init__(self, rules: Sequence[Rule], tell: Tell) -> None:
+        self.rules = tuple(rules)
+        self._engine = Engine(rules)
+        self._tell = tell
+
+    def replay(self, search: Search, now: int) -> None:
+        """Remember the last messages, without raising anything again: those in the time that rules look back on.
+
+        What a rule finds absent is waited for anew from `now` on: nothing could come while nobody listened.
+        """
+        if not self.rules:
+            return
+        longest = max(rule.within for rule in self.rules) // timedelta(microseconds=1)
+        for message in _last_messages(search, now - longest):
+            self._engine.take(message._replace(arrived=now))
+
+    def take(self, batch: Sequence[Received], numbers: Sequence[int]) -> None:
+        """Messages were stored under these numbers."""
+        if not self.rules:
+            return
+        for received, number in zip(batch, numbers, strict=True):
+            message = seen(received, number)
+            if received.transport == "own" and _SECURITY_ALERT in message.values.get("event", ()):
+                continue  # an alert about an alert would never end
+            self._raise(self._engine.take(message))
+
+    def tick(self, now: int) -> None:
+        """So late it is: what had to come by now is absent."""
+        self._raise(self._engine.tick(now))
+
+    def _raise(self, raised: Iterable[Raised]) -> None:
+        for each in raised:
+            LOG.warning("%s: %s", each.rule.id, each.title)
+            self._tell(each, facts_of(each))
+
+
+def facts_of(raised: Raised) -> AlertFacts:
+    """What is stored of an alert."""
+    return AlertFacts(
+        rule=raised.rule.id,
+        severity=raised.rule.severity,
+        title=raised.title,
+        detail=raised.rule.text,
+        fields=json.dumps(dict(raised.fields)),
+        node=raised.node,
+        raised=raised.raised,
+        began=raised.began,
+        until=raised.until,
+        count=raised.count,
+        messages=raised.messages,
+    )
+
+
+def _last_messages(search: Search, since: int) -> list[Seen]:
+    """The messages that arrived since then, the last few thousand at most, and the last of each node; in order."""
+    columns = schema.message.c
+    wanted = select(
+        columns.number, columns.arrived, columns.transport, columns.peer, columns.connection, schema.original.c.octets
+    ).join_from(schema.message, schema.original)
+    late = wanted.where(columns.arrived >= since).order_by(columns.number.desc()).limit(_MOST_REPLAYED)
+    last = wanted.where(columns.number.in_(select(schema.node.c.last_number).limit(_MOST_REPLAYED)))
+    with search.reading() as begun:
+        rows = {row.number: row for statement in (late, last) for row in begun.execute(statement)}
+    found = []
+    for number in sorted(rows):
+        row = rows[number]
+        octets = bytes(row.octets)
+        facts = examine(octets, row.arrived, row.transport, row.peer)
+        received = Received(octets, row.arrived, row.transport, row.peer, row.connection, facts)
+        found.append(seen(received, number))
+    return found
