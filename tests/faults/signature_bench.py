@@ -1,4 +1,4 @@
-"""Many faulty creators or verifiers at once: each is an endpoint of one SUT, which is examined and judged in one go.
+"""Many faulty SUTs of one role at once: each is an endpoint of one SUT, which is examined and judged in one go.
 
 The harness does what it does to any SUT: plan, executor, drivers within this process, records, judgements. What a
 fault leaves as it is comes from the untouched one.
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.catalogue import Requirement, load_catalogue
+from harness.claims import default_edition
 from harness.conduct import Budget
 from harness.drivers.base import Action
 from harness.judging import judge
@@ -32,7 +33,7 @@ from tests.faults.bench import Bench
 from tests.faults.expectations import derived
 from tests.faults.observe import declarations
 
-EDITION, PROTOCOL = "2026c", "files"
+PROTOCOL = "files"
 UNTOUCHED = "untouched"
 Verdicts = dict[tuple[str, str], VerdictRecord]
 """By profile and requirement."""
@@ -40,11 +41,22 @@ Verdicts = dict[tuple[str, str], VerdictRecord]
 
 @dataclass(frozen=True)
 class Tried:
-    """A creator or verifier to examine: what makes it act, the profiles it claims, the objects it is handed."""
+    """What is examined: what makes it act, the profiles it claims, the objects it is handed.
+
+    `endpoint` is its table in a SUT file, where it is not one that is handed files.
+    """
 
     action: Action
     profiles: tuple[str, ...]
-    select: tuple[str, ...]
+    select: tuple[str, ...] = ()
+    endpoint: Mapping[str, Any] | None = None
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """The table of its endpoint."""
+        if self.endpoint is not None:
+            return dict(self.endpoint)
+        return {"protocol": PROTOCOL, "objects": {"driver": "embedded", "select": list(self.select)}}
 
 
 class _Collecting(Journal):
@@ -64,6 +76,7 @@ class Examination:
     """`tried` by name, examined in `role` within `folder`, with the certificates of `bench`.
 
     One called `UNTOUCHED` has no fault. What another is not handed was seen of `like[name]`, by default of that one.
+    `tables` are further ones of the SUT file.
     """
 
     def __init__(
@@ -74,7 +87,10 @@ class Examination:
         *,
         bench: Bench,
         like: Mapping[str, str] | None = None,
+        tables: Mapping[str, Any] | None = None,
+        conduct: Conduct | None = None,
     ) -> None:
+        self._tables, self._conduct = dict(tables or {}), conduct or Conduct()
         self._folder, self._role, self._tried = folder, role, dict(tried)
         self._bench, self._like = bench, dict(like or {})
         self._endpoints = {name: f"fault-{number}" for number, name in enumerate(self._tried)}
@@ -84,15 +100,15 @@ class Examination:
         described: dict[str, Any] = {
             "schema": 1,
             "identity": {"id": "reference-node"},
-            "endpoints": {
-                self._endpoints[name]: {
-                    "protocol": PROTOCOL,
-                    "objects": {"driver": "embedded", "select": list(each.select)},
-                }
-                for name, each in self._tried.items()
-            },
+            **self._tables,
+            "endpoints": {self._endpoints[name]: each.described for name, each in self._tried.items()},
             "claims": [
-                {"profile": profile, "edition": EDITION, "role": self._role, "endpoint": self._endpoints[name]}
+                {
+                    "profile": profile,
+                    "edition": default_edition(profile),
+                    "role": self._role,
+                    "endpoint": self._endpoints[name],
+                }
                 for name, each in self._tried.items()
                 for profile in each.profiles
             ],
@@ -108,7 +124,7 @@ class Examination:
         """What was seen of each, completed by what was seen of the one that it is like."""
         journal = _Collecting(self._folder / "run.jsonl")
         board, budget = Board(), Budget(per_second=100_000.0)
-        executor = ObjectExecutor(Conduct(), Silent(), board, lambda _host: budget)
+        executor = ObjectExecutor(self._conduct, Silent(), board, lambda _host: budget)
         try:
             executor.add(SutRun(self._sut, plan_for(self._sut, ()), journal))
             executor.start()
@@ -151,7 +167,10 @@ class Examination:
                 was = before[profile, requirement].verdict
                 wanted = VerdictKind(stated[requirement]) if requirement in stated else was
                 if (umbrella := load_catalogue()[requirement]).judged == "derived":
-                    members = load_catalogue().members_of(umbrella, profile, EDITION, self._role, PROTOCOL)
+                    protocol = self._tried[name].described["protocol"]
+                    members = load_catalogue().members_of(
+                        umbrella, profile, default_edition(profile), self._role, protocol
+                    )
                     wanted = derived(members, seen)
                 applies_now = was is VerdictKind.NOT_APPLICABLE and kind is VerdictKind.PASS
                 if kind is not wanted and not applies_now:
@@ -181,7 +200,7 @@ def is_umbrella(requirement: str) -> bool:
     return load_catalogue()[requirement].judged == "derived"
 
 
-def automatic(profile: str, role: str) -> dict[str, Requirement]:
+def automatic(profile: str, role: str, protocol: str = PROTOCOL) -> dict[str, Requirement]:
     """The requirements of a claim that are judged automatically, by id."""
-    selected: Sequence[Requirement] = load_catalogue().select(profile, EDITION, role, PROTOCOL)
+    selected: Sequence[Requirement] = load_catalogue().select(profile, default_edition(profile), role, protocol)
     return {one.id: one for one in selected if one.judged == "automatically"}
