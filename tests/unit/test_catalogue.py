@@ -101,7 +101,15 @@ def test_every_statement_of_bcp_195_that_binds_a_side_has_its_requirement(side: 
     assert sum(wanted.values()) > 60
 
 
-ROLES = {"tls-server", "tls-client", "signature-creator", "signature-verifier", "instance-storer"}
+ROLES = {
+    "tls-server",
+    "tls-client",
+    "signature-creator",
+    "signature-verifier",
+    "instance-storer",
+    "audit-source",
+    "audit-repository",
+}
 
 
 def test_what_is_said_of_each_requirement_is_coherent() -> None:
@@ -113,7 +121,7 @@ def test_what_is_said_of_each_requirement_is_coherent() -> None:
         assert each.text != each.title
         assert each.remedy or each.judged in {"not-testable", "derived"}, each.id
         if each.level == "may":
-            assert each.reason == "no obligation", each.id
+            assert each.reason.startswith("no obligation"), each.id
         for source in each.sources:
             assert bool(source.edition) != source.document.startswith("RFC")
             assert bool(source.paragraph) == ((source.document, source.edition) == ("PS3.15", "2026c"))
