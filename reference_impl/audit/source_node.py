@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, Protocol
 
+from fixtures.pki import Pki
+from fixtures.pki.campaign import write_private
 from reference_impl.audit.faults.sources import (
     SourceFault,
     message_with,
@@ -22,7 +24,7 @@ from reference_impl.audit.faults.wires import FaultySender, Wire
 from reference_impl.audit.source_reports import REPORTS, Scene
 from reference_impl.audit.syslog.messages import write
 from reference_impl.audit.syslog.model import DICOM_MSGID, audit_message
-from reference_impl.audit.syslog.tls import ClientTls
+from reference_impl.audit.syslog.tls import ClientTls, Trust
 from reference_impl.audit.writing import to_xml
 
 _SECONDS = 5.0
@@ -146,6 +148,16 @@ class AuditSource:
             context = _context(self.tls, wire)
         name = to.server_name or to.host
         return FaultySender((to.host, to.port), wire, context, server_name=name, udp=to.transport == "udp")
+
+
+def certified(pki: Pki, folder: Path, anchors: Path) -> ClientTls:
+    """A node of its own certificate by `pki`, kept in `folder`, that believes collectors by `anchors` (PEM)."""
+    issued = pki.issue("client")
+    folder.mkdir(parents=True, exist_ok=True)
+    chain, key = folder / "audit-source.pem", folder / "audit-source.key"
+    chain.write_bytes(issued.chain_pem)
+    write_private(key, issued.key_pem)
+    return ClientTls(Trust(anchors=anchors), chain, key)
 
 
 def _context(tls: ClientTls, wire: Wire) -> ssl.SSLContext:
