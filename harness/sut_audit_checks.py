@@ -41,6 +41,11 @@ def audit_source_problem(name: str, endpoint: Endpoint, file: SutFile) -> str:
                 f"endpoint {name!r}: audit.drivers names {unclaimed[0]!r}, which audit.events lacks; add it there, or "
                 "leave the driver out"
             )
+        if audit.away and endpoint.protocol == "syslog-udp":
+            return (
+                f"endpoint {name!r}: audit.away is no key over UDP, where nobody notices that a repository is away; "
+                "leave it out"
+            )
         if audit.nothing_lost and not audit.away:
             return (
                 f"endpoint {name!r}: audit.nothing_lost is claimed, and nothing is sent while nobody listens; name a "

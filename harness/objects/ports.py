@@ -9,6 +9,7 @@ from reference_impl.connections import Listener
 from reference_impl.storage.archive import Archive
 
 if TYPE_CHECKING:
+    from fixtures.pki.bench import Presentation
     from harness.objects.base import Work
     from reference_impl.transport.front import FrontSettings
 
@@ -87,9 +88,18 @@ def _settings(work: Work, name: str) -> FrontSettings:
     """How we serve TLS: it is not what is judged here, so any client may come that trusts our authority."""
     from cryptography.x509 import load_der_x509_certificate
 
-    from fixtures.pki.zoo import Zoo
     from reference_impl.transport.front import FrontSettings, Identity
     from reference_impl.transport.front.settings import IdentityKey
+
+    shown = server_certificate(work, name)
+    chain = tuple(load_der_x509_certificate(octets) for octets in shown.chain)
+    assert isinstance(shown.key, IdentityKey)  # noqa: S101 - nothing is wrong with it
+    return FrontSettings(identities=(Identity(chain, shown.key),), unknown_name_alert=None)
+
+
+def server_certificate(work: Work, name: str) -> Presentation:
+    """A good certificate for `name`, a host name or an address, with its key."""
+    from fixtures.pki.zoo import Zoo
 
     by_address = name.replace(".", "").isdecimal() or ":" in name
     zoo = Zoo(
@@ -97,7 +107,4 @@ def _settings(work: Work, name: str) -> FrontSettings:
         dns_names=() if by_address else (name,),
         ip_addresses=(name,) if by_address else (),
     )
-    shown = zoo.good("server")
-    chain = tuple(load_der_x509_certificate(octets) for octets in shown.chain)
-    assert isinstance(shown.key, IdentityKey)  # noqa: S101 - nothing is wrong with it
-    return FrontSettings(identities=(Identity(chain, shown.key),), unknown_name_alert=None)
+    return zoo.good("server")
