@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
@@ -31,7 +30,7 @@ from reference_impl.audit.repository.web.zones import zone_of
 _LOGGER = logging.getLogger("ps315.audit.web")
 
 
-def make_app(repository: Trail, access: Access, *, programs: ASGIApp | None = None) -> Starlette:
+def make_app(repository: Trail, access: Access, *, programs: ASGIApp | None = None) -> ASGIApp:
     """The page of `repository` for those whom `access` lets in; `programs` answers what programs ask (ITI-81).
 
     Raises `UsersFileError` where the file of users cannot be used, `ValueError` for a time zone that is none.
@@ -51,8 +50,8 @@ def make_app(repository: Trail, access: Access, *, programs: ASGIApp | None = No
         Route("/node", surveys.node),
         Route("/alerts", surveys.alerts),
         Route("/alerts/{number:int}", surveys.acknowledge, methods=["POST"]),
-        Route("/export", Exports(context)),
-        Route(LIVE, LiveView(context)),
+        Route("/export", Exports(context).give),
+        Route(LIVE, LiveView(context).stream),
         Route("/log-in", entrance.form),
         Route("/log-in", entrance.enter, methods=["POST"]),
         Route("/log-out", entrance.leave, methods=["POST"]),
@@ -60,11 +59,7 @@ def make_app(repository: Trail, access: Access, *, programs: ASGIApp | None = No
     ]
     if programs is not None:
         routes.append(Mount(PROGRAMS, programs))
-    return Starlette(
-        routes=routes,
-        middleware=[Middleware(Gate, door=door)],
-        exception_handlers=_handlers(context),
-    )
+    return Gate(Starlette(routes=routes, exception_handlers=_handlers(context)), door)
 
 
 def _handlers(context: Context) -> dict[Any, Any]:

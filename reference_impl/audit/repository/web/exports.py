@@ -33,7 +33,7 @@ class Exports:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def __call__(self, request: Request) -> Response:
+    def give(self, request: Request) -> Response:
         """What the filter finds, oldest first, in the format that is asked for."""
         context = self._context
         context.look(request)

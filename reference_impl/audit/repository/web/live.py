@@ -32,7 +32,7 @@ class LiveView:
         self._context = context
         self._open: Counter[str] = Counter()
 
-    async def __call__(self, request: Request) -> Response:
+    async def stream(self, request: Request) -> Response:
         """Open a stream of what is stored after the message ``from``, as far as the filter lets it through."""
         identity = identity_of(request)
         if self._open[identity.user] >= _EACH or self._open.total() >= _ALL:
