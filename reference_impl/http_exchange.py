@@ -7,6 +7,7 @@ import http.client
 import socket
 import ssl
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -36,11 +37,12 @@ def ask(
     seconds: float = 10.0,
     largest: int = 1 << 20,
     context: ssl.SSLContext | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> HttpAnswer:
     """Send `question` of that media type by POST (None: GET) to `url`, and return the answer.
 
-    All of it may take `seconds`, its body may have `largest` octets. HTTPS is spoken as `context` has it. Raises
-    HttpExchangeError.
+    All of it may take `seconds`, its body may have `largest` octets. HTTPS is spoken as `context` has it; `headers` are
+    sent beside. Raises HttpExchangeError.
     """
     connection, target = _connection(url, seconds, context)
     overdue = threading.Event()
@@ -55,10 +57,11 @@ def ask(
     deadline.daemon = True
     deadline.start()
     try:
-        headers = {"Content-Type": media_type} if question is not None else {}
+        sent = {"Content-Type": media_type} if question is not None else {}
         if accept:
-            headers["Accept"] = accept
-        connection.request("GET" if question is None else "POST", target, question, headers)
+            sent["Accept"] = accept
+        sent |= headers or {}
+        connection.request("GET" if question is None else "POST", target, question, sent)
         answer = connection.getresponse()
         body = answer.read(largest + 1)
         said_type = answer.getheader("Content-Type") or ""

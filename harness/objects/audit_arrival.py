@@ -1,0 +1,94 @@
+"""What became of a message that was sent, told by its marks, and where messages are kept as they came by its octets."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterator
+
+from fixtures.audit_deliveries import Asked
+from harness.observations.audit import Arrival
+
+_OCTAL = re.compile(rb"#([0-3][0-7]{2})")
+_CONTROLS = re.compile(rb"[\x00-\x1f\x7f]+")
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+_PROBE, _PARTS = 48, 600
+_BETTER: tuple[Arrival, ...] = ("", "absent", "altered", "cut", "whole")
+
+
+def arrival_of(asked: Asked, found: bytes, *, as_received: bool) -> Arrival:
+    """What became of the message, as far as `found` shows it.
+
+    `as_received`: plain messages are found there octet for octet, so that others can be compared.
+    """
+    begin = asked.begin.encode() in found
+    end = bool(asked.end) and asked.end.encode() in found
+    if not begin:
+        return "altered" if end else "absent"
+    if asked.message and asked.message in found:
+        return "whole"
+    if asked.end and not end:
+        return "cut"
+    if not as_received or not asked.message or _shown_otherwise(asked.message, found):
+        return "whole"
+    return "cut" if not asked.end or _in_parts(asked.message, found) else "altered"
+
+
+def best(one: Arrival, other: Arrival) -> Arrival:
+    """Of two tries with one message the better one."""
+    return max(one, other, key=_BETTER.index)
+
+
+def _shown_otherwise(message: bytes, found: bytes) -> bool:
+    """Whether `found` shows `message` whole, in one of the ways in which logs show what would break their lines."""
+    wordings = {message, message.strip(), _CONTROLS.sub(b"", message), _CONTROLS.sub(b" ", message)}
+    wordings.add(_CONTROL.sub(b" ", message))
+    return any(wording in view for view in _views(found) for wording in wordings)
+
+
+def _views(found: bytes) -> Iterator[bytes]:
+    """`found` as it is, and with one kind of escapes undone."""
+    yield found
+    yield _OCTAL.sub(lambda match: bytes([int(match[1], 8)]), found)
+    text = found.decode("utf-8", "surrogateescape")
+    yield _unescaped(text).encode("utf-8", "surrogateescape")
+    yield html.unescape(text).encode("utf-8", "surrogateescape")
+
+
+def _unescaped(text: str) -> str:
+    """`text` with the escapes of JSON undone."""
+
+    def plain(match: re.Match[str]) -> str:
+        try:
+            return str(json.loads(f'"{match[0]}"'))
+        except ValueError:
+            return match[0]
+
+    joined = re.sub(r'(?:\\u[0-9a-fA-F]{4})+|\\["\\/bfnrt]', plain, text)
+    return joined.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _in_parts(message: bytes, found: bytes) -> bool:
+    """Whether the message was kept in parts, each of which is there as it was sent."""
+    at = 0
+    for _ in range(_PARTS):
+        where = found.find(message[at : at + _PROBE])
+        if where < 0:
+            return False
+        at += _common(message, at, found, where)
+        if at >= len(message):
+            break
+    return True
+
+
+def _common(message: bytes, at: int, found: bytes, where: int) -> int:
+    """How many octets are alike from two places on."""
+    low, high = 1, min(len(message) - at, len(found) - where)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if message[at : at + middle] == found[where : where + middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
