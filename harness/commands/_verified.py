@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from io import TextIOWrapper
 from typing import TextIO
 
+from harness.commands._printing import printable
 from reference_impl.signatures.batch import DIRECTORY_RECORDS
 from reference_impl.signatures.datetimes import has_offset, parsed_time
 from reference_impl.signatures.results import FileResult, Reason, SignatureResult, Standing
@@ -327,11 +328,6 @@ def _plain(text: str) -> str:
 
 def _worded(text: str) -> str:
     return f"{_plain(text)} (in part)" if text.startswith(_PARTLY) else text
-
-
-def printable(text: str) -> str:
-    """`text` as it is, but for characters that would do something to a terminal."""
-    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text)
 
 
 def _size(octets: int) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from io import FileIO
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from harness.commands._json_output import writer
 from harness.commands._plain import Plain
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def verify(
     policy = Policy(trust=trust, tsa_trust=tsa_trust, at=time, integrity_only=integrity_only)
     folders = tuple(str(path) for path in paths if Path(path).is_dir())
     summary = Summary(Demands(require_signature, require_profile, folders))
-    with _writer(as_json, json_lines, set(found)) as write:
+    with writer(as_json, json_lines, set(found), _JSON_BEGINS) as write:
         try:
             for done in _told(_verified(found, policy, jobs, lines=write is not None), summary, len(found), progress):
                 if isinstance(trust, _Meanwhile):
@@ -289,55 +288,6 @@ def _time(text: str) -> datetime:
 
 
 # -- output ------------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _writer(as_json: bool, json_lines: str, inputs: set[str]) -> Iterator[Callable[[str], None] | None]:
-    """What takes the line of every file; None where none is wanted."""
-    if as_json:
-        before = _JSON_BEGINS
-
-        def write_element(line: str) -> None:
-            nonlocal before
-            sys.stdout.write(before + line)
-            before = ",\n"
-
-        yield write_element
-    elif json_lines == "-":
-        yield lambda line: print(line, flush=True)
-    elif json_lines:
-        from harness.errors import UsageProblem
-
-        with _opened(json_lines, inputs) as file:
-
-            def write_line(line: str) -> None:
-                rest = memoryview(f"{line}\n".encode())
-                try:
-                    while rest:
-                        rest = rest[file.write(rest) :]
-                except OSError as problem:
-                    raise UsageProblem(f"--json-lines: {json_lines} cannot be written: {problem.strerror}") from None
-
-            yield write_line
-    else:
-        yield None
-
-
-def _opened(name: str, inputs: set[str]) -> FileIO:
-    """The file for lines of JSON; what is written to it is there at once. Raises `UsageProblem`."""
-    from harness.errors import UsageProblem
-
-    path = Path(name)
-    try:
-        if path.is_file() and path.stat().st_size:
-            with path.open("rb") as old:
-                if name in inputs or old.read(1) != b"{":
-                    raise UsageProblem(
-                        f"--json-lines: {name} is there already and holds something else; name another file"
-                    )
-        return path.open("wb", buffering=0)
-    except OSError as problem:
-        raise UsageProblem(f"--json-lines: {name} cannot be written: {problem.strerror}") from None
 
 
 def _finish_json(summary: Summary) -> None:
