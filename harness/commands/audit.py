@@ -8,5 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-VERBS: Final[dict[str, tuple[str, str]]] = {}
+VERBS: Final[dict[str, tuple[str, str]]] = {
+    "validate": (
+        "harness.commands._audit_validate",
+        "check audit messages against PS3.15 A.5, and their syslog headers against A.6 or A.7",
+    ),
+}
 """Verb: the module that has a function of this name, and what the verb does, as a sentence without its full stop."""

@@ -6,11 +6,12 @@ import io
 import os
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Final, TypeAlias, cast
 
 from reference_impl.audit.captured.lines import Lines
-from reference_impl.audit.captured.model import Captured, CaptureLimits, Unread
+from reference_impl.audit.captured.model import NOTHING, Captured, CaptureLimits, Unread
 from reference_impl.syslog_frames import FrameError, FrameReader
 
 _FRAME = re.compile(rb"[1-9][0-9]{0,9} <[0-9]{1,3}>")
@@ -37,8 +38,13 @@ def captured(paths: Iterable[str | Path], limits: CaptureLimits = _USUAL) -> Ite
     A file that cannot be read is told as `Unread`; so are the lines of others in a file of text, by number.
     """
     for path in paths:
+        among_others = Path(path).is_dir()
         for file in _files(Path(path)):
-            yield from _file(file, limits)
+            for found in _file(file, limits):
+                if among_others and isinstance(found, Unread) and found.why == NOTHING:
+                    yield replace(found, expected=True)
+                else:
+                    yield found
 
 
 def from_stream(stream: IO[bytes], name: str, limits: CaptureLimits = _USUAL) -> Iterator[Found]:
@@ -102,9 +108,9 @@ def _lines(reader: Reader, name: str, limits: CaptureLimits) -> Iterator[Found]:
         number += 1
         yield Captured(piece.octets, piece.length, name, number, piece.line, header=piece.header)
     if lines.others and number:
-        yield Unread(name, f"{lines.others} lines hold no audit message", others=lines.others)
+        yield Unread(name, f"{lines.others} lines hold no audit message", others=lines.others, expected=True)
     elif not number:
-        yield Unread(name, "holds no audit message", others=lines.others)
+        yield Unread(name, NOTHING, others=lines.others)
 
 
 def _bounded_lines(reader: Reader, limit: int) -> Iterator[tuple[bytes, int]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
+NOTHING: Final = "holds no audit message"
 Transport = Literal["", "udp", "tcp"]
 
 
@@ -47,9 +48,13 @@ class Captured:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A file, or a part of one, that could not be read: in a sentence, why. Lines of other programs are counted."""
+    """A file, or a part of one, that could not be read, with why. `others` counts lines and messages of others.
+
+    `expected`: nothing is lost by it (a file in a folder that holds something else, lines of other programs).
+    """
 
     name: str
     why: str
     line: int = 0
     others: int = 0
+    expected: bool = False

@@ -13,7 +13,7 @@ from typing import IO, Any, Final, Literal
 import dpkt
 
 from reference_impl.audit.captured.lines import Lines, Piece, holds_message
-from reference_impl.audit.captured.model import Captured, CaptureLimits, Unread
+from reference_impl.audit.captured.model import NOTHING, Captured, CaptureLimits, Unread
 from reference_impl.audit.captured.segments import Fragments, Stream
 from reference_impl.syslog_frames import FrameError, FrameReader
 
@@ -138,9 +138,9 @@ class _Capture:
             yield Unread(self.name, f"{self._unknown_links} packets are of a link layer that is not known here")
         if self._others and self._messages:
             why = f"{self._others} syslog messages hold no audit message"
-            yield Unread(self.name, why, others=self._others)
+            yield Unread(self.name, why, others=self._others, expected=True)
         elif not self._messages:
-            yield Unread(self.name, "holds no audit message", others=self._others)
+            yield Unread(self.name, NOTHING, others=self._others)
 
     # -- network layer -------------------------------------------------------------------------------------------------
 
