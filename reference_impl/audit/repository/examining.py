@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from lxml import etree
 
 from reference_impl.audit.findings import Finding
-from reference_impl.audit.model import ActiveParticipant, AuditMessage, ParticipantObject
+from reference_impl.audit.model import ActiveParticipant, AuditMessage, EventIdentification, ParticipantObject
 from reference_impl.audit.parsing import UnreadableMessageError, message_of, parse_xml
 from reference_impl.audit.repository.facts import Facts, clean, microseconds
 from reference_impl.audit.syslog.messages import Parsed, parse
@@ -187,7 +187,7 @@ class _Gathered:
             event_time=time,
             event=clean(event.id.code) if event else "",
             event_system=clean(event.id.system) if event else "",
-            event_name=clean(event.id.text) if event else "",
+            event_name=clean(_event_name(event)) if event else "",
             action=clean(event.action, 8) if event else "",
             outcome=clean(event.outcome, 8) if event else "",
             node=node,
@@ -255,6 +255,12 @@ def _terms_of_object(thing: ParticipantObject) -> Iterator[tuple[str, str]]:
             yield "study", study
         for accession in description.accessions:
             yield "object", accession
+
+
+def _event_name(event: EventIdentification) -> str:
+    """What happened, in the words of the message: "User Authentication: Login"."""
+    kinds = ", ".join(each.text for each in event.types[:_SHOWN] if each.text)
+    return f"{event.id.text}: {kinds}" if kinds else event.id.text
 
 
 def _user(participant: ActiveParticipant) -> str:
