@@ -13,5 +13,6 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
         "harness.commands._audit_validate",
         "check audit messages against PS3.15 A.5, and their syslog headers against A.6 or A.7",
     ),
+    "user": ("harness.commands._audit_users", "add, remove or list who may look at the audit trail with a password"),
 }
 """Verb: the module that has a function of this name, and what the verb does, as a sentence without its full stop."""

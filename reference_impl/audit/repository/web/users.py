@@ -181,6 +181,11 @@ def _parsed(line: str, path: Path, number: int) -> tuple[str, Hashed]:
     return name, Hashed(cost, block, parallel, salt, digest)
 
 
+def names_in(path: Path) -> tuple[str, ...]:
+    """The users of a file, sorted. Raises `UsersFileError`."""
+    return tuple(sorted(_read(path)[1]))
+
+
 def write_user(path: Path, name: str, password: str | None) -> bool:
     """Add the user `name`, change its password, or remove it (None); returns whether it was there before.
 
