@@ -136,15 +136,15 @@ def _recovered(body: bytes) -> tuple[AuditMessage | None, str]:
     )
     try:
         root = etree.fromstring(body, parser)
-        if root is None or root.getroottree().docinfo.internalDTD is not None:
-            return None, "refused-xml" if root is not None else "not-audit"
-        message = message_of(root)
-    except UnreadableMessageError:
-        return None, "not-audit"
     except (etree.XMLSyntaxError, ValueError, LookupError):
         return None, "broken-xml"
-    whole = parser.error_log.filter_from_errors()
-    return message, "broken-xml" if len(whole) else "refused-xml"
+    if root is None or root.getroottree().docinfo.internalDTD is not None:
+        return None, "broken-xml" if root is None else "refused-xml"
+    broken = len(parser.error_log.filter_from_errors()) > 0
+    try:
+        return message_of(root), "broken-xml" if broken else "refused-xml"
+    except UnreadableMessageError:
+        return None, "broken-xml" if broken else "not-audit"
 
 
 class _Gathered:

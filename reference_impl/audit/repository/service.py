@@ -161,16 +161,18 @@ class Repository:
         """A second has passed. In the event loop."""
         self._ingest.put_job(lambda: self._watching.tick(_now()))
 
-    def _alert(self, raised: Raised, facts: AlertFacts) -> None:
-        """A rule raised something. In the writing thread."""
-        self._ingest.put_job(lambda: self._store_alert(facts))
-        if raised.rule.send:
-            self.record(self._security_alert(facts.title, facts.node, _AUDIT_ALERT))
+    def _alert(self, raised: Sequence[tuple[Raised, AlertFacts]]) -> None:
+        """Rules raised something. In the writing thread."""
+        self._ingest.put_job(lambda: self._store_alerts([facts for _, facts in raised]))
+        for each, facts in raised:
+            if each.rule.send:
+                self.record(self._security_alert(facts.title, facts.node, _AUDIT_ALERT))
 
-    def _store_alert(self, facts: AlertFacts) -> None:
-        number = self.store.add_alert(facts)
-        if self.live.watched and (alert := self.search.alert(number)) is not None:
-            self.live.publish([alert])
+    def _store_alerts(self, facts: Sequence[AlertFacts]) -> None:
+        numbers = self.store.add_alerts(facts)
+        if self.live.watched:
+            alerts = (self.search.alert(number) for number in numbers)
+            self.live.publish(alert for alert in alerts if alert is not None)
 
     def _refused(self, connection: Connection, more: int) -> None:
         """A sender could not prove who it is (PS3.15 A.5.3.11, Node Authentication). In the event loop."""

@@ -5,6 +5,7 @@ Whoever writes does so through one :class:`Store`; searches read beside it and n
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import uuid
 from collections.abc import Sequence
@@ -157,17 +158,14 @@ class Store:
         with self._writing() as begun:
             begun.execute(update(schema.connection).where(schema.connection.c.id == number).values(values))
 
-    def add_alert(self, facts: AlertFacts) -> int:
-        """Store an alert; returns its id. Raises `StoreBusyError`."""
-        import json
-
+    def add_alerts(self, alerts: Sequence[AlertFacts]) -> list[int]:
+        """Store alerts; returns their ids. Raises `StoreBusyError`."""
         with self._writing() as begun:
-            number: int = (begun.scalar(select(func.max(schema.alert.c.id))) or 0) + 1
-            values = {name: getattr(facts, name) for name in AlertFacts.__slots__}
-            values |= {name: clean(values[name], 1000) for name in ("title", "detail", "node")}
-            values |= {"id": number, "messages": json.dumps(facts.messages), "acknowledged_by": "", "note": ""}
-            begun.execute(insert(schema.alert).values(values))
-        return number
+            first: int = (begun.scalar(select(func.max(schema.alert.c.id))) or 0) + 1
+            rows = [_alert_row(number, facts) for number, facts in enumerate(alerts, first)]
+            if rows:
+                begun.execute(insert(schema.alert), rows)
+        return [row["id"] for row in rows]
 
     def acknowledge(self, number: int, by: str, at: datetime, note: str = "") -> bool:
         """Note that somebody has seen to an alert; False where it is none that is open. Raises `StoreBusyError`."""
@@ -296,6 +294,12 @@ class _Writing:
             raise StoreRefusedError(f"{self._store.name}: {reason(value)}") from None
         if isinstance(value, DBAPIError):
             raise StoreBusyError(f"{self._store.name}: {reason(value)}") from None
+
+
+def _alert_row(number: int, facts: AlertFacts) -> dict[str, Any]:
+    values = {name: getattr(facts, name) for name in AlertFacts.__slots__}
+    values |= {name: clean(values[name], 1000) for name in ("title", "detail", "node")}
+    return values | {"id": number, "messages": json.dumps(facts.messages), "acknowledged_by": "", "note": ""}
 
 
 _REFUSALS: Final = (DataError, IntegrityError, ProgrammingError, OverflowError, ValueError)

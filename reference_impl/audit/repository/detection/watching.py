@@ -23,7 +23,10 @@ LOG: Final = logging.getLogger("ps315.audit")
 _MOST_REPLAYED: Final = 2_000
 _SECURITY_ALERT: Final = "110113"
 
-Tell = Callable[[Raised, AlertFacts], None]
+_MOST_ALERTS: Final = 100  # of one rule in a minute; more are only counted
+_MINUTE: Final = 60_000_000
+
+Tell = Callable[[Sequence[tuple[Raised, AlertFacts]]], None]
 
 
 class Watching:
@@ -33,6 +36,7 @@ class Watching:
         self.rules = tuple(rules)
         self._engine = Engine(rules)
         self._tell = tell
+        self._raised: dict[str, tuple[int, int]] = {}  # by rule: the minute, and how many in it
 
     def replay(self, search: Search, now: int) -> None:
         """Remember the last messages, without raising anything again: those in the time that rules look back on.
@@ -49,20 +53,37 @@ class Watching:
         """Messages were stored under these numbers."""
         if not self.rules:
             return
+        raised: list[Raised] = []
         for received, number in zip(batch, numbers, strict=True):
             message = seen(received, number)
             if received.transport == "own" and _SECURITY_ALERT in message.values.get("event", ()):
                 continue  # an alert about an alert would never end
-            self._raise(self._engine.take(message))
+            raised += self._engine.take(message)
+        self._raise(raised)
 
     def tick(self, now: int) -> None:
         """So late it is: what had to come by now is absent."""
         self._raise(self._engine.tick(now))
 
     def _raise(self, raised: Iterable[Raised]) -> None:
+        told = []
         for each in raised:
-            LOG.warning("%s: %s", each.rule.id, each.title)
-            self._tell(each, facts_of(each))
+            if self._are_many(each):
+                continue
+            LOG.warning("%s: %s", each.rule.id, "".join(sign if sign.isprintable() else "?" for sign in each.title))
+            told.append((each, facts_of(each)))
+        if told:
+            self._tell(told)
+
+    def _are_many(self, raised: Raised) -> bool:
+        """Whether a rule has raised so much in this minute that no more is kept of it: somebody floods the trail."""
+        minute = raised.raised // _MINUTE
+        began, number = self._raised.get(raised.rule.id, (minute, 0))
+        number = number + 1 if began == minute else 1
+        self._raised[raised.rule.id] = (minute, number)
+        if number == _MOST_ALERTS + 1:
+            LOG.warning("%s: more alerts than are kept in a minute", raised.rule.id)
+        return number > _MOST_ALERTS
 
 
 def facts_of(raised: Raised) -> AlertFacts:
