@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import http.client
 import re
+import socket
 import ssl
-import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from http.cookies import SimpleCookie
 from pathlib import Path
 from urllib.parse import urlencode
 
 from fixtures.pki import Pki
-from reference_impl.audit.repository.examining import Arrival, examine
-from reference_impl.audit.repository.facts import Received, microseconds
 from reference_impl.audit.repository.ingest import IngestLimits
+from reference_impl.audit.repository.live import Subscription
+from reference_impl.audit.repository.query import Row
 from reference_impl.audit.repository.service import Repository
 from reference_impl.audit.repository.settings import Settings
-from reference_impl.audit.repository.web.access import Access, server_context
-from reference_impl.audit.repository.web.app import make_app
-from reference_impl.audit.repository.web.serving import WebServer
+from reference_impl.audit.repository.web.access import Access
 from reference_impl.audit.repository.web.users import write_user
-from reference_impl.audit.syslog.messages import audit_message, write
 
 USER, PASSWORD = "officer", "correct horse battery"
 SECONDS = 20
@@ -117,69 +113,62 @@ class Bench:
         assert visitor.log_in().status == 303
         return visitor
 
-    def add(self, bodies: Sequence[bytes], *, host: str = "ct-1", at: datetime | None = None) -> list[int]:
-        """Store audit messages as if they had come over TLS; returns their numbers, and tells who watches."""
-        now = at or datetime.now(UTC)
-        return self.add_octets([write(audit_message(body, now, hostname=host, app_name="app")) for body in bodies])
-
-    def add_octets(self, messages: Sequence[bytes]) -> list[int]:
-        """Store whatever came."""
-        arrived = microseconds(datetime.now(UTC))
-        batch = [
-            Received(octets, arrived, "tls", "192.0.2.7", None, examine(octets, arrived, "tls", "192.0.2.7"))
-            for octets in messages
-        ]
-        numbers = self.repository.store.add(batch)
-        self.repository.live.publish(self.repository.search.since(numbers[0] - 1))
+    def add(self, messages: Sequence[bytes]) -> list[int]:
+        """Send syslog messages as datagrams, one after the other is stored; returns their numbers."""
+        numbers: list[int] = []
+        address = self.repository.addresses.udp
+        assert address is not None
+        with (
+            self.repository.subscribe() as subscription,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending,
+        ):
+            for octets in messages:
+                sending.sendto(octets, address)
+                numbers.append(_next_datagram(subscription))
         return numbers
 
     def own(self) -> list[bytes]:
         """The octets of what the repository wrote itself, once everything is stored."""
-        deadline = threading.Event()
-        for _ in range(SECONDS * 50):
-            status = self.repository.status
-            if status.stored == status.received and not status.waiting:
-                break
-            deadline.wait(0.02)
+        deadline = time.monotonic() + SECONDS
+        while (status := self.repository.status).waiting and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not status.waiting, status
         search = self.repository.search
         numbers = [row.number for row in search.since(0, size=1000) if "own" in row.marks]
         octets = search.octets(numbers)
         return [octets[number] for number in numbers]
 
 
+def _next_datagram(subscription: Subscription) -> int:
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        for each in subscription.take(1.0):
+            if isinstance(each, Row) and each.transport == "udp":
+                return each.number
+    raise AssertionError("the message was not stored")
+
+
 @contextlib.contextmanager
-def running(folder: Path, pki: Pki, access: Access | None = None, **settings: object) -> Iterator[Bench]:
-    """A repository with its page; by default USER gets in with PASSWORD."""
+def running(folder: Path, pki: Pki, access: Access | None = None, rules: Path | None = None) -> Iterator[Bench]:
+    """A repository with its page, which takes syslog over UDP; by default USER gets in with PASSWORD."""
     if access is None:
         write_user(folder / "users", USER, PASSWORD)
         access = Access(users=folder / "users", zone="UTC")
-    asked = Settings(
+    settings = Settings(
         folder / "audit.sqlite",
         tls_port=None,
-        udp_port=None,
+        udp_port=0,
+        web_port=0,
+        certificate=pki.certificate_file("server"),
+        key=pki.key_file("server"),
+        access=access,
+        rules=rules,
         limits=IngestLimits(processes=0),
-        **settings,  # type: ignore[arg-type]
     )
-    with Repository(asked) as repository:
-        context = server_context(pki.certificate_file("server"), pki.key_file("server"), access)
-        server = WebServer(make_app(repository, access), ("127.0.0.1", 0), context)
-        with _in_thread(server):
-            yield Bench(repository, pki, server.address[1])
+    with Repository(settings) as repository:
+        web = repository.addresses.web
+        assert web is not None
+        yield Bench(repository, pki, web[1])
 
 
-@contextlib.contextmanager
-def _in_thread(server: WebServer) -> Iterator[None]:
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="web page", daemon=True)
-    thread.start()
-    asyncio.run_coroutine_threadsafe(server.start(), loop).result(SECONDS)
-    try:
-        yield
-    finally:
-        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(SECONDS)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(SECONDS)
-        loop.close()
-
-
-__all__ = ["PASSWORD", "SECONDS", "USER", "Answer", "Arrival", "Bench", "Visitor", "running"]
+__all__ = ["PASSWORD", "SECONDS", "USER", "Answer", "Bench", "Visitor", "running"]

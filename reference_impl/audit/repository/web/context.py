@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from functools import cache
@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from reference_impl.audit.model import AuditMessage, AuditSource
+from reference_impl.audit.repository.detection.rules import Rule
 from reference_impl.audit.repository.live import Live
 from reference_impl.audit.repository.search import Search
 from reference_impl.audit.repository.store import Store
@@ -46,6 +47,11 @@ class Trail(Protocol):
         ...
 
     @property
+    def rules(self) -> Sequence[Rule]:
+        """The detection rules that are at work."""
+        ...
+
+    @property
     def source(self) -> AuditSource:
         """How it calls itself in its own messages."""
         ...
@@ -70,10 +76,6 @@ class Context:
         """How messages are found."""
         return self.trail.search
 
-    def rules(self) -> list[Any]:
-        """The detection rules that are at work."""
-        return []
-
     def look(self, request: Request) -> None:
         """Record that the trail is looked at, before anything of it is shown."""
         query = f"?{request.url.query}" if request.url.query else ""
@@ -93,6 +95,7 @@ class Context:
                 site=self.site,
                 zone=str(self.zone),
                 open_alerts=f"{_MOST_OPEN - 1}+" if alerts == _MOST_OPEN else str(alerts or ""),
+                short=lambda at: "" if at is None else f"{at.astimezone(self.zone):%Y-%m-%d %H:%M:%S}",
                 moment=lambda at: "" if at is None else shown.moment_in(at, self.zone),
                 **values,
             )

@@ -15,6 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _HEADER_SECONDS = 15.0  # a request's header has come by then
 _CONNECTIONS = 256
+_LAST_SECONDS = 0.5
 _HEADER_OCTETS = 32_768
 _READY = 10.0
 
@@ -52,6 +53,11 @@ class CertificateProtocol(H11Protocol):
         """The client went away."""
         self._leave_deadline()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """The server ends: what is being answered gets a moment, a live view would never end by itself."""
+        super().shutdown()
+        self.loop.call_later(_LAST_SECONDS, self.transport.abort)
 
     def _leave_deadline(self) -> None:
         if self._deadline is not None:

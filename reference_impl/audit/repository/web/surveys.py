@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from reference_impl.audit.codes import groups
 from reference_impl.audit.repository import summaries
+from reference_impl.audit.repository.detection.rules import Rule
 from reference_impl.audit.repository.query import DayCount, NodeSummary, Query
 from reference_impl.audit.repository.web import shown
 from reference_impl.audit.repository.web.context import Context, identity_of
@@ -45,6 +46,7 @@ class ShownNode:
     astray: bool
     bars: tuple[Bar, ...]
     today: int
+    marked: int
 
 
 class Surveys:
@@ -95,7 +97,7 @@ class Surveys:
             alerts=alerts[:_ALERTS],
             older=alerts[_ALERTS - 1].number if len(alerts) > _ALERTS else None,
             only_open=only_open,
-            rules=self._context.rules(),
+            rules=[_told(rule) for rule in self._context.trail.rules],
         )
 
     def acknowledge(self, request: Request) -> Response:
@@ -121,7 +123,14 @@ class Surveys:
             astray=ahead is not None and abs(ahead) > _ASTRAY,
             bars=bars,
             today=today,
+            marked=0 if summary.node == self._context.trail.source.id else summary.marked,
         )
+
+
+def _told(rule: Rule) -> dict[str, str]:
+    """A rule as it is shown: its title with the names of what stands in its places."""
+    title = rule.title.replace("{within}", shown.duration(rule.within.total_seconds()))
+    return {"id": rule.id, "title": title, "text": rule.text, "severity": rule.severity}
 
 
 def _clock(ahead: timedelta) -> str:
