@@ -9,6 +9,11 @@ from __future__ import annotations
 from typing import Final
 
 VERBS: Final[dict[str, tuple[str, str]]] = {
+    "serve": (
+        "harness.commands._audit_serving",
+        "run an audit repository: receive, examine, store, search, watch, show",
+    ),
+    "send": ("harness.commands._audit_send", "send audit messages over syslog, by TLS or UDP, and lose none"),
     "validate": (
         "harness.commands._audit_validate",
         "check audit messages against PS3.15 A.5, and their syslog headers against A.6 or A.7",

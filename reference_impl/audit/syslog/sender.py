@@ -110,11 +110,12 @@ class Sender:
         """Whether there is a connection now."""
         return self._channel is not None
 
-    def send(self, *messages: bytes) -> None:
+    def send(self, *messages: bytes, patience: float = 0.0) -> None:
         """Take `messages`, all or none, to be sent in this order; with a file they are on the disk when this returns.
 
-        Raises `SpoolFullError` and `SpoolError` where they are not taken, ValueError for one that is empty or that no
-        datagram holds, and RuntimeError after :meth:`close`.
+        Where there is no room for them, it is awaited for `patience` seconds. Raises `SpoolFullError` and `SpoolError`
+        where they are not taken, ValueError for one that is empty or that no datagram holds, and RuntimeError after
+        :meth:`close`.
         """
         for message in messages:
             if not message:
@@ -123,11 +124,22 @@ class Sender:
                 raise ValueError(f"a datagram holds {LARGEST_DATAGRAM} octets, and not {len(message)}: send over TLS")
         if self._closing:
             raise RuntimeError("the sender is closed")
-        try:
-            self._spool.put(messages)
-        except SpoolFullError as full:
-            raise SpoolFullError(f"{full}{f'; {self._problem}' if self._problem else ''}") from None
-        self._wake()
+        deadline = time.monotonic() + patience
+        while True:
+            count = self._spool.count
+            try:
+                self._spool.put(messages)
+            except SpoolFullError as full:
+                if self._await_room(count, deadline - time.monotonic()):
+                    continue
+                raise SpoolFullError(f"{full}{f'; {self._problem}' if self._problem else ''}") from None
+            self._wake()
+            return
+
+    def _await_room(self, count: int, seconds: float) -> bool:
+        """Whether fewer than `count` messages wait before `seconds` are over."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._spool.count < count or self._closing, max(0.0, seconds))
 
     def flush(self, seconds: float) -> bool:
         """Wait until everything has gone, at most `seconds`; whether it has."""
