@@ -85,6 +85,7 @@ class Pages:
             day=f"{found.row.at.astimezone(context.zone):%Y-%m-%d}",
             decoded=decode(body),
             header=header(parsed),
+            remarks=shown.remarks_of(found.row),
             result=result,
             findings=[*result.findings, *parsed.findings],
             raw=raw_text(found.octets),

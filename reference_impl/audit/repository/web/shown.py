@@ -62,15 +62,20 @@ def shown(row: Row, zone: tzinfo) -> ShownRow:
         time=f"{local:%H:%M:%S}",
         full_time=moment_in(row.at, zone),
         event=event_of(row),
-        node=_line(row.node),
-        site=_line(row.site),
+        node=_line(row.node, 48),
+        site=_line(row.site, 32),
         users=_line(row.users),
         patients=_line(row.patients),
         outcome=outcome_of(row.outcome),
         findings=findings_of(row),
-        marks="; ".join(MARKS.get(mark, mark) for mark in row.marks if mark != "own"),
+        marks=", ".join(mark.replace("-", " ") for mark in row.marks if mark != "own"),
         late=_late(row),
     )
+
+
+def remarks_of(row: Row) -> str:
+    """What is remarkable about how the message came, in sentences."""
+    return "; ".join(MARKS.get(mark, mark) for mark in row.marks)
 
 
 def event_of(row: Row) -> str:
