@@ -20,29 +20,38 @@ from reference_impl.connections import Listener
 from reference_impl.syslog_frames import FrameError, FrameReader
 
 _CHUNK = 1 << 16
+_LONGEST = 4 << 20
 _IDLE = 30.0
 _IMPATIENCE = 0.05
 _HANDSHAKE = 10.0
 _BACKLOG = 64
+_A_WHILE = 0.02
 Keep = Callable[[bytes], None]
 
 
 class RepositoryNode:
-    """Collects over TLS by `context` and over UDP, with `faults`; hands what it keeps to `keep`, octets of one message.
+    """Collects over TLS at `port` by `context` and over UDP, with `faults`.
 
-    `keep` is called by one thread at a time. Raises OSError where no port can be had, `UnknownFaultError` for a name
-    that is no fault. Use it as a context manager.
+    What it keeps of a message it hands to `keep`, which is called by one thread at a time. Use it as a context manager.
+    Raises OSError where no port can be had, `UnknownFaultError` for a name that is no fault.
     """
 
     def __init__(
-        self, keep: Keep, context: ssl.SSLContext, faults: tuple[str, ...] = (), *, host: str = "127.0.0.1"
+        self,
+        keep: Keep,
+        context: ssl.SSLContext,
+        faults: tuple[str, ...] = (),
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
     ) -> None:
         self._collecting = collecting(faults)
         self._keep = keep
         self._lock = threading.Lock()
-        self._tls = _TlsPort(host, context, self._collecting, self.take)
+        self._jammed = False
+        self._tls = _TlsPort(self, (host, port), context, self._collecting)
         try:
-            self._udp = _UdpPort(host, self._collecting, self.take)
+            self._udp = _UdpPort(self, host, self._collecting)
         except OSError:
             self._tls.stop()
             raise
@@ -57,12 +66,18 @@ class RepositoryNode:
         """Host and port of syslog over UDP."""
         return self._udp.address
 
-    def take(self, message: bytes) -> None:
-        """Keep a syslog message, or what the faults leave of it."""
+    def take(self, message: bytes, *, udp: bool = False) -> None:
+        """Keep a syslog message, which came as a datagram or not, or what the faults leave of it."""
         kept = self._collecting.kept(message)
-        if kept is not None:
-            with self._lock:
+        with self._lock:
+            self._jammed |= self._collecting.stops_at(message, udp=udp)
+            if kept is not None and not self._jammed:
                 self._keep(kept)
+
+    def jam(self) -> None:
+        """Keep nothing any more."""
+        with self._lock:
+            self._jammed = True
 
     def __enter__(self) -> Self:
         self._tls.start()
@@ -79,9 +94,11 @@ class RepositoryNode:
 class _TlsPort(Listener):
     """Syslog over TLS (RFC 5425)."""
 
-    def __init__(self, host: str, context: ssl.SSLContext, how: Collecting, take: Keep) -> None:
-        super().__init__(host, 0, name="repository-node", backlog=_BACKLOG)
-        self._context, self._how, self._take = context, how, take
+    def __init__(
+        self, node: RepositoryNode, address: tuple[str, int], context: ssl.SSLContext, how: Collecting
+    ) -> None:
+        super().__init__(*address, name="repository-node", backlog=_BACKLOG)
+        self._node, self._context, self._how = node, context, how
         self._turn = threading.Lock()
 
     def _admit(self, client: socket.socket, address: tuple[str, int]) -> None:
@@ -92,17 +109,23 @@ class _TlsPort(Listener):
         with contextlib.suppress(OSError, ValueError), client:
             client.settimeout(_HANDSHAKE)
             with self._turn if self._how.one_at_a_time else contextlib.nullcontext():
-                secure = self._context.wrap_socket(client, server_side=True)
+                secure = self._context.wrap_socket(client, server_side=True, suppress_ragged_eofs=False)
                 self._read(secure)
 
     def _read(self, secure: ssl.SSLSocket) -> None:
-        with contextlib.suppress(ssl.SSLError, ConnectionError, TimeoutError):
-            try:
-                for message in self._messages(_records(secure, _IDLE if self._how.patient else _IMPATIENCE)):
-                    self._take(message)
-            except FrameError:
-                if not self._how.survives_garbage:
-                    threading.Thread(target=self.stop, daemon=True).start()
+        try:
+            for message in self._messages(_records(secure, _IDLE if self._how.patient else _IMPATIENCE)):
+                self._node.take(message)
+                if self._how.audit_alone and b"<AuditMessage" not in message:
+                    break
+        except FrameError:
+            if not self._how.survives_garbage:
+                self._node.jam()
+        except (ssl.SSLError, ConnectionError):
+            if not self._how.survives_abrupt_ends:
+                self._node.jam()
+        except TimeoutError:
+            pass
         if self._how.answers_close:
             secure.settimeout(1.0)
             with contextlib.suppress(OSError):
@@ -113,16 +136,21 @@ class _TlsPort(Listener):
         if self._how.reads == "lines":
             yield from _lines(records)
             return
-        reader = FrameReader()
+        reader = FrameReader(_LONGEST)
         for record in records:
-            if self._how.reads != "counted":
-                reader = FrameReader()
+            if self._how.reads == "within-record" and reader.pending:
+                reader = FrameReader(_LONGEST)
             messages = reader.feed(record)
             yield from messages[:1] if self._how.reads == "first-of-record" else messages
+        if reader.broken:
+            raise FrameError(reader.broken)
 
 
 def _records(secure: ssl.SSLSocket, seconds: float) -> Iterator[bytes]:
-    """What comes, one TLS record at a time; ends with the connection, or where nothing comes for `seconds`."""
+    """What comes, one TLS record at a time; ends with close_notify.
+
+    Raises TimeoutError where nothing comes for `seconds`, `ssl.SSLEOFError` where the connection ends without it.
+    """
     secure.settimeout(seconds)
     while data := secure.recv(_CHUNK):
         yield data
@@ -141,7 +169,7 @@ def _lines(records: Iterator[bytes]) -> Iterator[bytes]:
 class _UdpPort:
     """Syslog over UDP (RFC 5426)."""
 
-    def __init__(self, host: str, how: Collecting, take: Keep) -> None:
+    def __init__(self, node: RepositoryNode, host: str, how: Collecting) -> None:
         self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
@@ -149,7 +177,8 @@ class _UdpPort:
         except OSError:
             self._socket.close()
             raise
-        self._how, self._take = how, take
+        self._node, self._how = node, how
+        self._last = (0, 0.0)  # port, and when
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="repository-node-udp", daemon=True)
 
@@ -172,20 +201,16 @@ class _UdpPort:
     def _serve(self) -> None:
         while not self._stopping.is_set():
             try:
-                datagram = self._socket.recv(_CHUNK)
+                datagram, sender = self._socket.recvfrom(_CHUNK)
             except OSError:
                 if self._stopping.is_set():
                     return
                 time.sleep(0.01)
                 continue
-            for message in self._messages(datagram):
-                self._take(message)
-
-    def _messages(self, datagram: bytes) -> Iterator[bytes]:
-        if self._how.datagram and len(datagram) > self._how.datagram:
-            return
-        if not self._how.udp_counted:
-            yield datagram
-            return
-        with contextlib.suppress(FrameError):
-            yield from FrameReader().feed(datagram)
+            if self._stopping.is_set():
+                return
+            port = sender[1]
+            before, at = self._last
+            self._last = port, time.monotonic()
+            if not self._how.one_port or before == port or self._last[1] - at > _A_WHILE:
+                self._node.take(datagram, udp=True)

@@ -64,7 +64,6 @@ class AuditSource:
 
     def __post_init__(self) -> None:
         self._sender: tuple[Collector, _Sends] | None = None
-        self._number = 0
         self._lock = threading.Lock()
         _ = self.changes
 
@@ -75,12 +74,10 @@ class AuditSource:
 
     def audit_messages(self, event: str) -> tuple[bytes, ...]:
         """The audit messages that report `event` now. Raises KeyError for an event that is none."""
-        made = []
-        for report in REPORTS[event]:
-            self._number += 1
-            octets = to_xml(report(self.scene, self.clock()))
-            made.append(message_with(self.changes, event, octets, self._number))
-        return tuple(made)
+        if any(each.silent and each.event == event for each in self.changes):
+            return ()
+        made = (to_xml(report(self.scene, self.clock())) for report in REPORTS[event])
+        return tuple(message_with(self.changes, event, octets) for octets in made)
 
     def syslog_messages(self, event: str) -> tuple[bytes, ...]:
         """The same within syslog messages."""

@@ -23,12 +23,12 @@ class SourceFault:
     operations: tuple[Operation, ...] = ()
     header: HeaderChange | None = None
     wire: Wire = PROPER
-    every_other: bool = False  # every second message alone is changed
+    silent: bool = False  # nothing is reported
 
     @property
     def in_messages(self) -> bool:
-        """Whether it shows in the audit message itself."""
-        return bool(self.operations)
+        """Whether it shows in the audit messages themselves."""
+        return bool(self.operations) or self.silent
 
 
 @cache
@@ -63,10 +63,10 @@ def source_texts() -> Mapping[str, str]:
     return {name: fault.text for name, fault in source_faults().items()}
 
 
-def message_with(faults: Iterable[SourceFault], event: str, octets: bytes, number: int = 0) -> bytes:
-    """An audit message about `event` as a source with `faults` writes it; `number` counts its messages."""
+def message_with(faults: Iterable[SourceFault], event: str, octets: bytes) -> bytes:
+    """An audit message about `event` as a source with `faults` writes it."""
     for fault in faults:
-        if fault.event in {"", event} and not (fault.every_other and number % 2 == 0):
+        if fault.event in {"", event}:
             octets = changed(octets, fault.operations)
     return octets
 
@@ -85,10 +85,8 @@ def wire_of(faults: Iterable[SourceFault]) -> Wire:
 
 
 def _of_message(row: Mapping[str, Any]) -> SourceFault:
-    changes = tuple(operation(each) for each in row["change"])
-    return SourceFault(
-        row["text"], event=row.get("event", ""), operations=changes, every_other=row.get("every_other", False)
-    )
+    changes = tuple(operation(each) for each in row.get("change", ()))
+    return SourceFault(row["text"], event=row.get("event", ""), operations=changes, silent=row.get("silent", False))
 
 
 def _table(name: str) -> dict[str, dict[str, Any]]:
