@@ -137,6 +137,12 @@ class Delivering:
         for number in range(1, tries + 1):
             last = self._made(delivery)
             seen = last.seen.arrivals
+            if not last.sent.reached:
+                if self._plain_message_arrives() != "whole":
+                    self._gone = f"The repository could no longer be reached: {last.sent.refused}."
+                    return last, arrivals or seen, "", number
+                last = self._made(delivery)
+                seen = last.seen.arrivals
             if delivery.wanted != "whole" or not last.seen.whole:
                 followed, seen = self._followed(last)
             arrivals = seen if number == 1 else tuple(best(*pair) for pair in zip(arrivals, seen, strict=True))
@@ -229,6 +235,7 @@ class Delivering:
             level=delivery.level,
             transport=self._transport,
             told_by=self._arrivals.told_by,
+            as_received=self._arrivals.as_received,
             **more,
         )
 

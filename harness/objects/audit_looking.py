@@ -59,6 +59,7 @@ class Arrivals(Protocol):
     """Tells what has arrived."""
 
     told_by: str
+    as_received: bool  # plain messages were found octet for octet
 
     def begin(self) -> None:
         """A delivery is about to be sent."""
@@ -76,7 +77,7 @@ class ByLooking:
     def __init__(self, work: Work, reading: Reading, looker: Looker) -> None:
         self._work, self._looker = work, looker
         self._seconds = reading.seconds
-        self._as_received = False  # plain messages were found octet for octet
+        self.as_received = False
         self.told_by: str = reading.kind
 
     def begin(self) -> None:
@@ -88,18 +89,18 @@ class ByLooking:
         began = time.monotonic()
         ends, waits = began + seconds, intervals(self._looker)
         problem = ""
-        seen: tuple[Arrival, ...] = ("absent",) * len(looked_for.asked)
+        seen = all_of("absent", len(looked_for.asked))
         while True:
             try:
                 found = self._look(looked_for, max(ends - time.monotonic(), _LOOKS_AT_ONCE))
                 problem = ""
-                seen = tuple(arrival_of(one, found, as_received=self._as_received) for one in looked_for.asked)
+                seen = tuple(arrival_of(one, found, as_received=self.as_received) for one in looked_for.asked)
                 self._learn(looked_for, found)
             except ReadingError as wrong:
                 problem = str(wrong)
             now = time.monotonic()
             if (not problem and all(one == "whole" for one in seen)) or now >= ends:
-                untold: tuple[Arrival, ...] = ("",) * len(seen)
+                untold = all_of("", len(seen))
                 return Seen(untold if problem else seen, now - began, problem)
             pause = max(waits.next(), _GENTLY if self._work.conduct.gentle else 0.0)
             if self._work.stopping.wait(min(pause, max(ends - now, 0.0))):
@@ -111,14 +112,15 @@ class ByLooking:
 
     def _learn(self, looked_for: LookedFor, found: bytes) -> None:
         """Messages of nothing but ASCII that are found as they were sent: what is looked at shows what was received."""
-        if not self._as_received:
-            self._as_received = any(one.message.isascii() and one.message in found for one in looked_for.asked)
+        if not self.as_received:
+            self.as_received = any(one.message.isascii() and one.message in found for one in looked_for.asked)
 
 
 class ByPerson:
     """Arrival as a person tells it. With nobody there, nothing is waited for."""
 
     told_by = "operator"
+    as_received = False
 
     def __init__(self, work: Work, reading: Reading | None) -> None:
         self._work, self._reading = work, reading
@@ -131,7 +133,7 @@ class ByPerson:
     def of(self, looked_for: LookedFor, seconds: float) -> Seen:
         """Ask what has arrived."""
         del seconds  # a person takes as long as the SUT file says
-        board, none = self._work.board, tuple[Arrival, ...]("" for _ in looked_for.asked)
+        board, none = self._work.board, all_of("", len(looked_for.asked))
         if not board.fronts:
             return Seen(none, problem=NOBODY)
         self._number += 1
@@ -181,3 +183,8 @@ def arrivals_at(work: Work, looker: Callable[[Reading], Looker]) -> Arrivals:
 def asked_now(tokens: Tokens, asked: Sequence[Asked]) -> LookedFor:
     """Messages that are about to be sent."""
     return LookedFor(tokens, tuple(asked), datetime.now(UTC))
+
+
+def all_of(arrival: Arrival, number: int) -> tuple[Arrival, ...]:
+    """The same of `number` messages."""
+    return (arrival,) * number

@@ -87,7 +87,8 @@ class Delivered(Frozen):
 
     `wanted` is what a conforming repository does with the message that is asked about: keeps it whole, keeps it or a
     part from its beginning, or anything. `follower` is what became of a plain message sent afterwards over a connection
-    of its own ("" where none was). `told_by` says what arrival was read from.
+    of its own ("" where none was). `told_by` says what arrival was read from, `as_received` whether plain messages were
+    found there octet for octet, so that changes show.
     """
 
     case: str
@@ -101,6 +102,7 @@ class Delivered(Frozen):
     arrivals: tuple[Arrival, ...] = ()  # of each message asked about
     follower: Arrival = ""
     told_by: str = ""
+    as_received: bool = False
     refused: str = ""  # how the SUT refused or ended the connection
     answered_close: bool | None = None  # close_notify answered by close_notify; None: not tried
     detail: str = ""
