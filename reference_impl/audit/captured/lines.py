@@ -11,6 +11,7 @@ _XML = re.compile(rb"<(?:\?xml\b|!--|!DOCTYPE|[A-Za-z_])")
 _SAYS_SO = re.compile(rb"RFC-?3881|AuditMessage")
 _END = re.compile(rb"</(?:[\w.-]+:)?AuditMessage\s*>|<(?:[\w.-]+:)?AuditMessage(?:\s[^<>]*)?/>")
 _NEXT = re.compile(rb"\s*(?:<(?:\?xml\b|!--|!DOCTYPE|(?:[\w.-]+:)?AuditMessage\b|[0-9]{1,3}>)|\Z)")
+_BEGIN = re.compile(rb"<(?:\?xml\b|(?:[\w.-]+:)?AuditMessage\b)")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -48,9 +49,9 @@ class Lines:
     def feed(self, line: bytes, length: int) -> Iterator[Piece]:
         """The next line with its end, of `length` octets of which `line` are the first."""
         self._number += 1
-        if self._number == 1:
-            line = line.removeprefix(_BOM)
-        if self._length and _PRI.match(line):
+        if self._number == 1 and line.startswith(_BOM):
+            line, length = line[3:], length - 3
+        if self._length and (_PRI.match(line) or (self._length > self.limit and _BEGIN.match(line))):
             yield from self.close()
         if not self._length:
             if not line.strip():

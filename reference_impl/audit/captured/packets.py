@@ -186,7 +186,10 @@ class _Capture:
     # -- TCP -----------------------------------------------------------------------------------------------------------
 
     def _segment(self, ip: _Ip) -> Iterator[Captured | Unread]:
-        tcp = dpkt.tcp.TCP(ip.payload)
+        try:
+            tcp = dpkt.tcp.TCP(ip.payload)
+        except dpkt.Error:
+            return
         key = (_place(ip.source, tcp.sport), _place(ip.destination, tcp.dport))
         if tcp.flags & _SYN and key in self._flows:  # the ports are used again
             yield from self._end(self._flows.pop(key), *key)
