@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from reference_impl.signatures.results import Code, Reason
+from suites.wording import MOST_NAMED, bounded, counted, in_a_row, listed
 
-MOST_NAMED = 5
-_LONGEST = 120
-_LONGEST_ENTRY = 300
+__all__ = ["MOST_NAMED", "as_clause", "bounded", "coded", "counted", "in_a_row", "listed", "told"]
+
 _PLAIN = frozenset({"The", "Whatever", "Of", "After", "Signed"})
-
-
-def listed(names: Iterable[str], most: int = MOST_NAMED) -> list[str]:
-    """The first of `names`, and as last entry how many more there are."""
-    every = [bounded(each, _LONGEST_ENTRY) for each in names]
-    return every if len(every) <= most else [*every[:most], f"and {len(every) - most} more"]
-
-
-def in_a_row(names: Iterable[str], most: int = MOST_NAMED) -> str:
-    """The same on one line."""
-    return ", ".join(listed(names, most))
-
-
-def bounded(text: str, longest: int = _LONGEST) -> str:
-    """`text` on one line and not too long: it may come from a SUT."""
-    line = " ".join("".join(each if each.isprintable() else " " for each in text[: 4 * longest]).split())
-    return line if len(line) <= longest else line[: longest - 3] + "..."
 
 
 def told(reasons: Sequence[Reason], most: int = 2) -> str:
@@ -45,8 +28,3 @@ def as_clause(sentence: str) -> str:
     """A sentence of the catalogue as part of another: no full stop, no capital letter unless it begins with a term."""
     plain = sentence.split(" ", 1)[0] in _PLAIN
     return (sentence[0].lower() + sentence[1:] if plain else sentence).rstrip(".")
-
-
-def counted(number: int, noun: str) -> str:
-    """ "1 object", "2 objects"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

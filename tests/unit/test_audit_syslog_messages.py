@@ -285,8 +285,8 @@ def test_the_message_around_an_audit_message() -> None:
         ("A.7", b"<85>", b"<86>", "A.7-source-severity", "should"),
         ("A.6", b"DICOM+RFC3881", b"-", "A.6-source-msgid", "shall"),
         ("A.6", b"<AuditMessage/>", b"", "A.6-source-msg-present", "shall"),
-        ("IHE-ATX-TLS-Syslog", b"none", b"", "IHE-ATX-TLS-Syslog-source-msgid", "shall"),
-        ("IHE-ATX-UDP-Syslog", b"none", b"", "IHE-ATX-UDP-Syslog-source-msgid", "shall"),
+        ("IHE-ATX-TLS-Syslog", b"none", b"", "IHE-3.20.4.1.2-source-msgid", "shall"),
+        ("IHE-ATX-UDP-Syslog", b"none", b"", "IHE-3.20.4.1.2-source-msgid", "shall"),
     ],
 )
 def test_what_a_profile_adds_is_told(profile: str, old: bytes, new: bytes, rule: str, level: str) -> None:
@@ -300,7 +300,7 @@ def test_any_severity_is_right_under_a_6_and_ihe_discourages_the_bom() -> None:
     assert profile_findings(parse(GOOD.replace(b"<85>", b"<86>")), "A.6")[0] == ()
     ihe = GOOD.replace(b"DICOM+RFC3881", b"IHE+RFC-3881").replace(b"- <", b"- \xef\xbb\xbf<")
     assert [each.rule for each in profile_findings(parse(ihe), "IHE-ATX-TLS-Syslog")[0]] == [
-        "IHE-ATX-TLS-Syslog-source-no-bom"
+        "IHE-3.20.4.1.2-source-no-bom"
     ]
 
 

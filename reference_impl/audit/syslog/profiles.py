@@ -22,7 +22,7 @@ def profile_findings(parsed: Parsed, profile: Profile) -> tuple[tuple[Finding, .
     """
     if profile in {"A.6", "A.7"}:
         return _dicom(parsed, profile)
-    return _ihe(parsed, profile)
+    return _ihe(parsed)
 
 
 def _dicom(parsed: Parsed, profile: str) -> tuple[tuple[Finding, ...], frozenset[str]]:
@@ -70,12 +70,12 @@ def _told(parsed: Parsed, profile: str) -> Iterator[_Told]:
         yield _Told("msg-present", "shall", "MSG", not parsed.body.strip(), "an audit message", "", "MSG is empty.")
 
 
-def _ihe(parsed: Parsed, profile: str) -> tuple[tuple[Finding, ...], frozenset[str]]:
+def _ihe(parsed: Parsed) -> tuple[tuple[Finding, ...], frozenset[str]]:
     findings: list[Finding] = []
     message = parsed.message
     if message is None:
         return (), frozenset()
-    msgid, bom = f"{profile}-source-msgid", f"{profile}-source-no-bom"
+    msgid, bom = "IHE-3.20.4.1.2-source-msgid", "IHE-3.20.4.1.2-source-no-bom"
     if message.msgid != IHE_MSGID:
         text, remedy = "MSGID is not the one of IHE.", f"Write {IHE_MSGID} as MSGID."
         findings.append(

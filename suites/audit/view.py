@@ -1,0 +1,239 @@
+"""An audit source as its judgements see it: the messages that came, the connections, the events that were provoked.
+
+What was received is examined again whenever it is judged, so that a corrected rule counts for old records, too.
+What was not obtained raises `Missing`; nothing here judges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from harness import ClaimRecord, Endpoints, Missing, Observations
+from harness.observations.audit import AuditMessages, ReceivedMessage, SyslogConnection
+from reference_impl.audit.events import Event, events
+from reference_impl.audit.findings import Finding, MessageResult
+from reference_impl.audit.syslog.messages import Parsed
+from suites.audit.examining import Codes, examined
+from suites.driving import driven
+from suites.wording import bounded, in_a_row
+
+SEND = "Let the source report events to the harness, by its drivers or by the operator, and run again."
+LEAST_CUT = 480
+"""Octets of a syslog message that every receiver takes (RFC 5424 6.1): what is shorter and ends within its XML was not
+cut on its way."""
+UDP_PROFILES = frozenset({"A.7", "IHE-ATX-UDP-Syslog"})
+_MOST_EVIDENCE = 20
+
+Told = tuple[Sequence[Finding], frozenset[str]]
+"""Findings, and the rules that could be told."""
+
+
+@dataclass(frozen=True, eq=False)
+class SeenMessage:
+    """A message that came, in the step `step`; `number` counts from 1 over all of them."""
+
+    facts: ReceivedMessage
+    step: AuditMessages
+    number: int
+    connection: SyslogConnection | None
+
+    def __str__(self) -> str:
+        if self.facts.name:
+            return f"{bounded(self.facts.name)}" + (f" line {self.facts.first_line}" if self.facts.first_line else "")
+        return f"message {self.number}" + (f" ({self.step.event})" if self.step.event else "")
+
+    @property
+    def exchange(self) -> str:
+        """What holds its octets, empty where none was recorded."""
+        return self.connection.exchange if self.connection else ""
+
+    @property
+    def sender(self) -> str:
+        """The address that it came from; empty where that is not known."""
+        return self.connection.peer.rpartition(":")[0] if self.connection else ""
+
+    @property
+    def over_udp(self) -> bool:
+        """Whether it came as a datagram."""
+        return (self.connection.transport if self.connection else self.step.transport) == "udp"
+
+    @property
+    def body(self) -> bytes:
+        """The audit message, or what stands in its place."""
+        return examined(self.facts.octets, header=self.facts.header).body
+
+    @property
+    def result(self) -> MessageResult:
+        """What was found in the audit message."""
+        return examined(self.facts.octets, header=self.facts.header).result
+
+    @property
+    def codes(self) -> Codes:
+        """What tells which event it reports, and who says so."""
+        return examined(self.facts.octets, header=self.facts.header).codes
+
+    @property
+    def is_of_audit(self) -> bool:
+        """Whether it is a message of the audit trail: others may go over the same connection (PS3.15 A.6, note)."""
+        return examined(self.facts.octets, header=self.facts.header).is_of_audit
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether its XML ends before its end though it is long enough to have been cut."""
+        cut = examined(self.facts.octets, header=self.facts.header).ends_early
+        return cut and self.facts.length >= LEAST_CUT
+
+    def syslog(self, profile: str) -> Told:
+        """What was found in the syslog message around it, by RFC 5424 and by `profile`; nothing without a header."""
+        return examined(self.facts.octets, header=self.facts.header).syslog(profile)
+
+    @property
+    def parsed(self) -> Parsed | None:
+        """The syslog message; None where no header was expected."""
+        return examined(self.facts.octets, header=self.facts.header).parsed
+
+    @property
+    def hostname(self) -> str:
+        """HOSTNAME of the header; empty for "-" and where there is none."""
+        return self.parsed.message.hostname if self.parsed and self.parsed.message else ""
+
+    @property
+    def app_name(self) -> str:
+        """APP-NAME of the header; empty for "-" and where there is none."""
+        return self.parsed.message.app_name if self.parsed and self.parsed.message else ""
+
+    def reports(self, event: Event) -> bool:
+        """Whether it reports `event`."""
+        codes = self.codes
+        return event.is_reported_by(codes.event, codes.types, codes.action, codes.outcome)
+
+
+class AuditSource:
+    """The audit source of the claim that is judged."""
+
+    def __init__(self, observations: Observations, endpoints: Endpoints, claim: ClaimRecord) -> None:
+        self._observations, self._endpoints, self.claim = observations, endpoints, claim
+
+    @property
+    def name(self) -> str:
+        """The endpoint of the claim."""
+        return self.claim.endpoint
+
+    @cached_property
+    def _obtained(self) -> tuple[tuple[AuditMessages, ...], Missing | None]:
+        return self._observations.of_subjects(self._endpoints, AuditMessages)
+
+    @property
+    def steps(self) -> tuple[AuditMessages, ...]:
+        """What was done. Raises `Missing` where nothing was."""
+        steps, first = self._obtained
+        if not steps:
+            raise first or Missing(f"no audit message was awaited at {self.name}", SEND)
+        return steps
+
+    @property
+    def by_files(self) -> bool:
+        """Whether captured messages were looked at, and no connection."""
+        return all(step.transport == "files" for step in self.steps)
+
+    @cached_property
+    def everything(self) -> tuple[SeenMessage, ...]:
+        """Every message that came, those of other purposes included; none where nothing came."""
+        last = {each.number: each for each in self.connections}
+        pairs = [(step, facts) for step in self.steps for facts in step.messages]
+        return tuple(
+            SeenMessage(facts, step, number, last.get(facts.connection))
+            for number, (step, facts) in enumerate(pairs, 1)
+        )
+
+    @cached_property
+    def connections(self) -> tuple[SyslogConnection, ...]:
+        """Every connection as it was seen last."""
+        found: dict[int, SyslogConnection] = {}
+        for step in self.steps:
+            for each in step.connections:
+                known = found.get(each.number)
+                kept = {"messages": known.messages + each.messages, "exchange": known.exchange} if known else {}
+                found[each.number] = each.model_copy(update=kept)
+        return tuple(found.values())
+
+    @cached_property
+    def messages(self) -> tuple[SeenMessage, ...]:
+        """The messages of the audit trail that are recorded whole.
+
+        Raises `Missing` where none came, saying what was done so that one would.
+        """
+        found = tuple(each for each in self.everything if each.is_of_audit and not each.facts.truncated)
+        if found:
+            return found
+        raise Missing(f"no audit message came at {self.name}: {self._why_none()}", SEND, self._evidence())
+
+    @cached_property
+    def whole(self) -> tuple[SeenMessage, ...]:
+        """The same without those that were cut on their way, where the profile leaves that to the transport (A.7).
+
+        Raises `Missing` where none came, and where all that came were cut.
+        """
+        if self.claim.profile not in UDP_PROFILES:
+            return self.messages
+        found = tuple(each for each in self.messages if not each.is_cut)
+        if found:
+            return found
+        raise Missing(
+            f"all {len(self.messages)} messages at {self.name} end within their XML: datagrams may be cut on their way",
+            "Let the source report something shorter, or judge its messages as captured before they are sent.",
+            evidence_of(self.messages),
+        )
+
+    def _why_none(self) -> str:
+        """Why no message came, as far as that is known."""
+        others = len(self.everything)
+        if others:
+            first = self.everything[0]
+            return f"{others} messages came, and none holds XML; the first begins {bounded(_text(first.facts.raw), 60)}"
+        for connection in self.connections:
+            if connection.refused:
+                return f"the TLS handshake with {connection.peer} failed: {bounded(connection.refused)}"
+            if connection.framing:
+                return f"{connection.peer} sent no frame of RFC 5425: {bounded(connection.framing)}"
+        unread = [each for step in self.steps for each in step.unreadable]
+        if unread:
+            return bounded(unread[0])
+        return in_a_row(dict.fromkeys(done(step) for step in self.steps)) or "nothing was done"
+
+    def _evidence(self) -> tuple[str, ...]:
+        return tuple(each.exchange for each in self.connections if each.exchange)[:_MOST_EVIDENCE]
+
+    @cached_property
+    def unreported(self) -> tuple[tuple[Event, AuditMessages], ...]:
+        """The claimed events that no message reports, with what was done to provoke them."""
+        known = events()
+        claimed = [(known[step.event], step) for step in self.steps if step.event in known and not step.away]
+        everything = [each for each in self.everything if each.is_of_audit]
+        return tuple((event, step) for event, step in claimed if not any(each.reports(event) for each in everything))
+
+    @property
+    def claimed_events(self) -> tuple[str, ...]:
+        """The events that were to be provoked."""
+        return tuple(dict.fromkeys(step.event for step in self.steps if step.event and not step.away))
+
+
+def done(step: AuditMessages) -> str:
+    """What was done so that a message would come, and how that ended."""
+    how = driven(step.driver) if step.driver is not None else "nothing was done so that it would come"
+    return f"{step.event}: {bounded(how, 200)}" if step.event else bounded(how, 200)
+
+
+def evidence_of(seen: Iterable[SeenMessage]) -> tuple[str, ...]:
+    """What witnesses messages: the first exchanges."""
+    return tuple(dict.fromkeys(each.exchange for each in seen if each.exchange))[:_MOST_EVIDENCE]
+
+
+def _text(octets: bytes) -> str:
+    return octets[:200].decode("utf-8", "backslashreplace")
+
+
+Reading = Callable[[SeenMessage], Told]
+"""How what was found in a message is obtained."""
