@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from harness.observations import Reaction as Reaction
     from harness.observations import ReactionKind as ReactionKind
     from harness.observations import facts_of as facts_of
+    from harness.observations.audit import AuditMessages as AuditMessages
+    from harness.observations.audit import Delivered as Delivered
+    from harness.observations.audit import ReceivedMessage as ReceivedMessage
+    from harness.observations.audit import SyslogConnection as SyslogConnection
     from harness.observations.clients import CertificateTrial as CertificateTrial
     from harness.observations.clients import ClientCertificates as ClientCertificates
     from harness.observations.clients import ClientConnection as ClientConnection
@@ -80,6 +84,7 @@ _EXPORTS = {
     "harness.judging.outcomes": ("Deviation", "Missing", "NotApplicable"),
     "harness.judging.verifies": ("verifies",),
     "harness.observations": ("REFUSALS", "Exchange", "Frozen", "Observation", "Reaction", "ReactionKind", "facts_of"),
+    "harness.observations.audit": ("AuditMessages", "Delivered", "ReceivedMessage", "SyslogConnection"),
     "harness.observations.clients": (
         *("CertificateTrial", "ClientCertificates", "ClientConnection", "ClientHelloFacts", "ClientTrial"),
         "DriverOutcome",

@@ -126,7 +126,8 @@ def _nothing_judged(record: RunRecord) -> str:
 def _why_not(observation: Observation) -> str | None:
     """Why `observation` lets nothing be judged, empty where it does; None where that does not depend on it."""
     facts = observation.facts
-    if observation.kind not in {"tls.reachability", _CLIENT_TRIAL} and not observation.kind.startswith("signatures."):
+    by_itself = observation.kind in {"tls.reachability", _CLIENT_TRIAL}
+    if not by_itself and not observation.kind.startswith(("signatures.", "audit.")):
         return None
     if facts is None:
         return observation.missing
@@ -139,6 +140,15 @@ def _why_not(observation: Observation) -> str | None:
             return "" if facts["objects"] else _made_nothing(facts, observation.missing)
         case "signatures.verified":
             return "" if facts["answer"] else facts["skipped"] or facts["told_by"] or "it gave no answer"
+        case "audit.messages":
+            return "" if facts["messages"] or facts["connections"] else _sent_nothing(facts, observation.missing)
+        case "audit.delivered":
+            told = any(facts["arrivals"]) or facts["follower"] or facts["refused"]
+            return (
+                ""
+                if told or facts["answered_close"] is not None
+                else facts["skipped"] or facts["detail"] or "it cannot be told what arrived"
+            )
         case _:
             shown = facts.get("contexts") or facts.get("store_status") is not None  # what it accepts is shown, too
             return "" if shown else facts.get("skipped") or facts.get("detail") or "nothing was stored"
@@ -150,6 +160,12 @@ def _made_nothing(created: Mapping[str, Any], missing: str) -> str:
     status = driver.get("exit_status")
     how = driver.get("problem", "") or ("" if status is None else f"Its driver ended with status {status}.")
     return f"the SUT signed nothing. {missing or how}".strip()
+
+
+def _sent_nothing(messages: Mapping[str, Any], missing: str) -> str:
+    """Why a SUT sent no audit message, as far as its driver tells."""
+    driver = messages.get("driver") or {}
+    return f"the SUT sent no audit message. {missing or driver.get('problem', '')}".strip()
 
 
 def _nothing_said(judgement: Judgement) -> str:

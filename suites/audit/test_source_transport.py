@@ -7,9 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from harness import Missing, NotApplicable, expect, verifies
-from harness.observations.audit import SyslogConnection
-from harness.record.models import EndpointRecord
+from harness import EndpointRecord, Missing, NotApplicable, SyslogConnection, expect, verifies
 from suites.audit.view import SEND, AuditSource, SeenMessage, done, evidence_of
 from suites.wording import bounded, counted
 

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from harness import ClaimRecord, Endpoints, Missing, Observations
-from harness.observations.audit import AuditMessages, ReceivedMessage, SyslogConnection
+from harness import AuditMessages, ClaimRecord, Endpoints, Missing, Observations, ReceivedMessage, SyslogConnection
 from reference_impl.audit.events import Event, events
 from reference_impl.audit.findings import Finding, MessageResult
 from reference_impl.audit.syslog.messages import Parsed
