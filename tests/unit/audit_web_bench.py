@@ -25,6 +25,7 @@ from reference_impl.audit.repository.web.users import write_user
 
 USER, PASSWORD = "officer", "correct horse battery"
 SECONDS = 20
+_AT_ONCE = 25
 _CHECK = re.compile(r'name="check" value="([^"]*)"')
 
 
@@ -114,17 +115,19 @@ class Bench:
         return visitor
 
     def add(self, messages: Sequence[bytes]) -> list[int]:
-        """Send syslog messages as datagrams, one after the other is stored; returns their numbers."""
-        numbers: list[int] = []
+        """Send syslog messages as datagrams and wait until they are stored; returns their numbers."""
         address = self.repository.addresses.udp
         assert address is not None
+        numbers: list[int] = []
         with (
             self.repository.subscribe() as subscription,
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending,
         ):
-            for octets in messages:
-                sending.sendto(octets, address)
-                numbers.append(_next_datagram(subscription))
+            for first in range(0, len(messages), _AT_ONCE):
+                part = messages[first : first + _AT_ONCE]
+                for octets in part:
+                    sending.sendto(octets, address)
+                numbers += _arrived(subscription, len(part))
         return numbers
 
     def own(self) -> list[bytes]:
@@ -139,13 +142,14 @@ class Bench:
         return [octets[number] for number in numbers]
 
 
-def _next_datagram(subscription: Subscription) -> int:
+def _arrived(subscription: Subscription, number: int) -> list[int]:
+    """The numbers of the next datagrams that are stored."""
+    numbers: list[int] = []
     deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        for each in subscription.take(1.0):
-            if isinstance(each, Row) and each.transport == "udp":
-                return each.number
-    raise AssertionError("the message was not stored")
+    while len(numbers) < number:
+        assert time.monotonic() < deadline, f"{len(numbers)} of {number} messages were stored"
+        numbers += [each.number for each in subscription.take(1.0) if isinstance(each, Row) and each.transport == "udp"]
+    return numbers
 
 
 @contextlib.contextmanager

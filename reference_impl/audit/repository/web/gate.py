@@ -42,8 +42,8 @@ _HEADERS = {
 }
 _OPEN = ("/static/", "/log-in")
 """What may be had without being known: the looks of the page, and the door."""
-PROGRAMS = "/AuditEvent"
-"""Where programs search (ITI-81): they may bring a password with each request."""
+PROGRAMS = "/fhir"
+"""Below it programs search (ITI-81, /fhir/AuditEvent): they may bring a password with each request."""
 LIVE = "/live"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -11,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from reference_impl.audit.codes import groups
-from reference_impl.audit.repository.query import Page, Query
+from reference_impl.audit.repository.query import Message, Page, Query
 from reference_impl.audit.repository.web import shown
 from reference_impl.audit.repository.web.context import Context
 from reference_impl.audit.repository.web.decoded import decode, header, raw_text
@@ -21,6 +22,8 @@ ROWS = 100
 _STORY_ROWS = 200
 _COUNTED = 10_000
 _NAMES = 200
+_MOST_NUMBER = 1 << 62
+_CURSOR = re.compile(r"-?[0-9]{1,18}\.[0-9]{1,18}")
 _LEVELS = {
     "shall": shown.Pill("fail", "broken"),
     "should": shown.Pill("warn", "not met"),
@@ -71,9 +74,7 @@ class Pages:
 
         context = self._context
         context.look(request)
-        found = context.search.message(int(request.path_params["number"]))
-        if found is None:
-            raise HTTPException(HTTPStatus.NOT_FOUND, "There is no message of this number.")
+        found = self._found(request)
         parsed = parse(found.octets)
         body = parsed.body or found.octets
         result = validate(body)
@@ -97,11 +98,8 @@ class Pages:
     def octets(self, request: Request) -> Response:
         """One message as it arrived, octet by octet."""
         self._context.look(request)
-        number = int(request.path_params["number"])
-        found = self._context.search.message(number)
-        if found is None:
-            raise HTTPException(HTTPStatus.NOT_FOUND, "There is no message of this number.")
-        headers = {"Content-Disposition": f'attachment; filename="audit-message-{number}.bin"'}
+        found = self._found(request)
+        headers = {"Content-Disposition": f'attachment; filename="audit-message-{found.row.number}.bin"'}
         return Response(found.octets, media_type="application/octet-stream", headers=headers)
 
     def patient(self, request: Request) -> Response:
@@ -157,10 +155,16 @@ class Pages:
         )
 
     def _page(self, query: Query, *, after: str, size: int, oldest_first: bool) -> Page:
-        try:
-            return self._context.search.page(query, after=after, size=size, oldest_first=oldest_first)
-        except ValueError:
-            raise HTTPException(HTTPStatus.BAD_REQUEST, "There is no such page; begin at the first.") from None
+        if after and not _CURSOR.fullmatch(after):
+            raise HTTPException(HTTPStatus.BAD_REQUEST, "There is no such page; begin at the first.")
+        return self._context.search.page(query, after=after, size=size, oldest_first=oldest_first)
+
+    def _found(self, request: Request) -> Message:
+        number = int(request.path_params["number"])
+        found = self._context.search.message(number) if number < _MOST_NUMBER else None
+        if found is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND, "There is no message of this number.")
+        return found
 
     def _choices(self) -> dict[str, list[tuple[str, str]]]:
         """What can be chosen in the filter: names that occur, and codes with their words."""

@@ -23,6 +23,7 @@ _SILENT = timedelta(hours=24)
 _ASTRAY = timedelta(seconds=5)  # a difference of clocks that is worth a look
 _ALERTS = 50
 _LAST = 20
+_MOST_NUMBER = 1 << 62
 _BAR, _GAP, _HEIGHT = 10, 4, 60
 
 
@@ -104,7 +105,7 @@ class Surveys:
         """Note who has seen to an alert."""
         form: dict[str, str] = request.state.form
         identity = identity_of(request)
-        number = int(request.path_params["number"])
+        number = min(int(request.path_params["number"]), _MOST_NUMBER)
         self._context.look(request)
         note = "".join(each if each.isprintable() else " " for each in form.get("note", ""))[:500].strip()
         if not self._context.trail.store.acknowledge(number, identity.user, datetime.now(UTC), note):
