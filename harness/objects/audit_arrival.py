@@ -13,7 +13,7 @@ from harness.observations.audit import Arrival
 _OCTAL = re.compile(rb"#([0-3][0-7]{2})")
 _CONTROLS = re.compile(rb"[\x00-\x1f\x7f]+")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-_PROBE, _PARTS = 48, 600
+_BOUNDARIES = (b"", b"\n", b"\r", b"\0", b'"')
 _BETTER: tuple[Arrival, ...] = ("", "absent", "altered", "cut", "whole")
 
 
@@ -32,7 +32,7 @@ def arrival_of(asked: Asked, found: bytes, *, as_received: bool) -> Arrival:
         return "cut"
     if not as_received or not asked.message or _shown_otherwise(asked.message, found):
         return "whole"
-    return "cut" if not asked.end or _in_parts(asked.message, found) else "altered"
+    return "cut" if not asked.end or _cut_off(asked, found) else "altered"
 
 
 def best(one: Arrival, other: Arrival) -> Arrival:
@@ -69,25 +69,22 @@ def _unescaped(text: str) -> str:
     return joined.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _in_parts(message: bytes, found: bytes) -> bool:
-    """Whether the message was kept in parts, each of which is there as it was sent."""
-    at = 0
-    for _ in range(_PARTS):
-        where = found.find(message[at : at + _PROBE])
-        if where < 0:
-            return False
-        at += _common(message, at, found, where)
-        if at >= len(message):
-            break
-    return True
+def _cut_off(asked: Asked, found: bytes) -> bool:
+    """Whether a record holds the message from its beginning on and ends before it does, wherever the rest has gone."""
+    begin = asked.begin.encode()
+    start = found.find(begin) - asked.message.find(begin)
+    if start < 0:
+        return False
+    ends = start + _common(asked.message, found, start)
+    return ends > found.find(begin) and found[ends : ends + 1] in _BOUNDARIES
 
 
-def _common(message: bytes, at: int, found: bytes, where: int) -> int:
-    """How many octets are alike from two places on."""
-    low, high = 1, min(len(message) - at, len(found) - where)
+def _common(message: bytes, found: bytes, where: int) -> int:
+    """How many octets of `message` stand in `found` from `where` on."""
+    low, high = 0, min(len(message), len(found) - where)
     while low < high:
         middle = (low + high + 1) // 2
-        if message[at : at + middle] == found[where : where + middle]:
+        if message[:middle] == found[where : where + middle]:
             low = middle
         else:
             high = middle - 1

@@ -23,6 +23,7 @@ QUESTION = (
     "of several the worst."
 )
 _LOOKS_AT_ONCE = 5.0  # seconds that one look may take at least
+_SETTLES = 1.0  # seconds for the rest of what has begun to arrive
 _GENTLY = 1.0  # seconds between looks with --gentle
 
 
@@ -89,6 +90,7 @@ class ByLooking:
         began = time.monotonic()
         ends, waits = began + seconds, intervals(self._looker)
         problem = ""
+        settled: float | None = None  # when what has arrived in part is taken for all
         seen = all_of("absent", len(looked_for.asked))
         while True:
             try:
@@ -99,6 +101,9 @@ class ByLooking:
             except ReadingError as wrong:
                 problem = str(wrong)
             now = time.monotonic()
+            if not problem and "absent" not in seen:
+                ends = min(ends, now + _SETTLES) if settled is None else settled
+                settled = ends
             if (not problem and all(one == "whole" for one in seen)) or now >= ends:
                 untold = all_of("", len(seen))
                 return Seen(untold if problem else seen, now - began, problem)
