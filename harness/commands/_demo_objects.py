@@ -1,4 +1,4 @@
-"""The signing, verifying and storing SUTs that ``ps315 demo`` judges: reference nodes, driven in this process."""
+"""The SUTs that ``ps315 demo`` judges by what they sign, store and report: reference nodes, driven in this process."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from harness.commands._demo_audit import PROFILES as AUDIT
+from harness.commands._demo_audit import add_audit_suts
 
 if TYPE_CHECKING:
     from fixtures.pki.campaign import Campaign
@@ -18,8 +21,8 @@ if TYPE_CHECKING:
 CREATORS = ("C.1", "C.2", "C.3", "C.4", "A.4")
 VERIFIERS = ("C.1", "C.2", "C.3", "A.2")
 STORERS = ("A.2", "A.3")
-PROFILES = frozenset((*CREATORS, *VERIFIERS, *STORERS))
-"""Profiles that are judged by objects."""
+PROFILES = frozenset((*CREATORS, *VERIFIERS, *STORERS, *AUDIT))
+"""Profiles that are judged by objects, or by audit messages."""
 _DOCUMENTS = ("sr-unverified", "sr-verified", "sr-partial", "kos")
 _OF_DOCUMENTS = frozenset({"C.4", "A.4"})
 _ROLES = {"signature-creator": CREATORS, "signature-verifier": VERIFIERS, "instance-storer": STORERS}
@@ -37,10 +40,11 @@ DEFAULT = (
 
 @dataclass
 class ObjectSuts:
-    """Endpoints and claims of a SUT file, and what makes the SUT act at each endpoint."""
+    """Endpoints, claims and readings of a SUT file, and what makes the SUT act at each endpoint."""
 
     endpoints: dict[str, dict[str, Any]] = field(default_factory=dict)
     claims: list[dict[str, str]] = field(default_factory=list)
+    readings: dict[str, dict[str, Any]] = field(default_factory=dict)
     actions: dict[str, Action] = field(default_factory=dict)
 
 
@@ -50,6 +54,8 @@ def object_suts(
     """The SUTs for `profile` in every role that it has, or for `DEFAULT`; `faults` by role. `stack` ends them."""
     chosen = [(role, profile) for role, held in _ROLES.items() if profile in held] if profile else DEFAULT
     suts = ObjectSuts()
+    if profile is None or profile in AUDIT:
+        add_audit_suts(suts, campaign, stack, profile, faults)
     for role, name in chosen:
         endpoint = _ENDPOINTS[role](suts, name or "", campaign, stack, tuple(faults.get(role, ())))
         suts.claims.append({"profile": name or "", "role": role, "endpoint": endpoint})

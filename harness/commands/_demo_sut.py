@@ -129,6 +129,7 @@ def demo_sut(
         actions[name] = client.connect
     if objects is not None:
         content["endpoints"] |= objects.endpoints
+        content["readings"] = objects.readings
         content["claims"] += [{**claim, "edition": edition} for claim in objects.claims]
         actions |= objects.actions
     first = next(iter(nodes.values()), None)

@@ -12,12 +12,15 @@ import typer
 from harness.commands import _options as option
 
 _CURRENT = ("B.12", "B.13")
+_OVER_TLS_TOO = frozenset({"A.6"})
+"""Profiles that are judged by objects and by connections, both."""
 
 
 def demo(
     *,
     profile: Annotated[
-        str | None, typer.Option("--profile", help="Only this profile (default: TLS by B.12, B.13; signatures).")
+        str | None,
+        typer.Option("--profile", help="Only this profile (default: TLS by B.12, B.13; signatures; audit trail)."),
     ] = None,
     edition: option.Edition = None,
     fault: Annotated[
@@ -77,7 +80,9 @@ def demo(
     by_objects = profile in PROFILES
     with ExitStack() as stack:
         campaign = Campaign.create(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ps315-demo-"))))
-        served = () if by_objects else (profile,) if profile else _CURRENT
+        served: tuple[str, ...] = (profile,) if profile else _CURRENT
+        if by_objects and profile not in _OVER_TLS_TOO:
+            served = ()
         nodes = {
             name: stack.enter_context(make_node(name, faults["tls-server"], edition=chosen, campaign=campaign))
             for name in served

@@ -12,10 +12,14 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from fixtures.pki import Pki
+from fixtures.pki.campaign import write_private
 from reference_impl.audit.faults.collecting import Collecting, collecting
+from reference_impl.audit.syslog.tls import ServerTls, Trust
 from reference_impl.connections import Listener
 from reference_impl.syslog_frames import FrameError, FrameReader
 
@@ -27,6 +31,37 @@ _HANDSHAKE = 10.0
 _BACKLOG = 64
 _A_WHILE = 0.02
 Keep = Callable[[bytes], None]
+
+
+class FileTrail:
+    """A trail in the file `path`, a line for each message. Use it as a context manager. Raises OSError."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("ab", buffering=0)
+
+    def keep(self, message: bytes) -> None:
+        """Append a message."""
+        self._file.write(message + b"\n")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+
+def served(pki: Pki, folder: Path) -> ssl.SSLContext:
+    """How a repository serves TLS with a certificate by `pki`, kept in `folder`; nodes have to show one by it, too."""
+    issued = pki.issue("server")
+    folder.mkdir(parents=True, exist_ok=True)
+    chain, key, anchors = folder / "repository.pem", folder / "repository.key", folder / "anchors.pem"
+    chain.write_bytes(issued.chain_pem)
+    write_private(key, issued.key_pem)
+    anchors.write_bytes(pki.issue("ca").certificate_pem)
+    return ServerTls(chain, key, Trust(anchors)).context()
 
 
 class RepositoryNode:
