@@ -30,6 +30,8 @@ from reference_impl.audit.syslog.receiver import Connection
 from reference_impl.audit.writing import to_xml
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+
     from reference_impl.audit.repository.web.serving import WebServer
 
 __all__ = ["Addresses", "Repository", "Settings"]
@@ -146,10 +148,22 @@ class Repository:
             raise ValueError("the web page needs a certificate, a key, and to be told who may look at it")
         from reference_impl.audit.repository.web.access import server_context
         from reference_impl.audit.repository.web.app import make_app
+        from reference_impl.audit.repository.web.gate import PROGRAMS
+        from reference_impl.audit.repository.web.recording import Recording
         from reference_impl.audit.repository.web.serving import WebServer
+        from reference_impl.audit.repository.web_api import make_api
 
+        host = settings.access.hosts[0] if settings.access.hosts else "localhost"
+        recording = Recording(self.record, self.source, f"https://{host}{PROGRAMS}")
+
+        def looked(request: Request) -> None:
+            recording.look(request.state.identity, f"{request.url.path}?{request.url.query}")
+
+        programs = make_api(self.search, looked)
         context = server_context(settings.certificate, settings.key, settings.access)
-        return WebServer(make_app(self, settings.access), (settings.host, settings.web_port), context)
+        return WebServer(
+            make_app(self, settings.access, programs=programs), (settings.host, settings.web_port), context
+        )
 
     def _stored(self, batch: Sequence[Received], numbers: Sequence[int]) -> None:
         """Messages were stored: tell those who watch, and the rules. In the writing thread."""
