@@ -1,13 +1,26 @@
-"""Validation of an audit message: schema, tables of A.5.3, conventions of A.5.2, plausibility."""
+"""Validation of an audit message: schema, tables of A.5.3, conventions of A.5.2, plausibility.
+
+`validate` is what everything else asks: commands, judgements, the repository. The ids of its rules are those of the
+catalogue.
+"""
 
 from __future__ import annotations
 
+from lxml import etree
+
 from reference_impl.audit.findings import Finding, MessageResult
+from reference_impl.audit.forms import forms_of
 from reference_impl.audit.limits import Limits
 from reference_impl.audit.parsing import UnreadableMessageError, parse_xml
-from reference_impl.audit.schema import complaints, follows_schema
-
-SCHEMA_RULE = "A.5.1-schema-valid"
+from reference_impl.audit.rules.collecting import Findings, local_name, shortened
+from reference_impl.audit.rules.conventions import check_conventions
+from reference_impl.audit.rules.events import check_event, table_of
+from reference_impl.audit.rules.facts import facts_of
+from reference_impl.audit.rules.objects import check_objects
+from reference_impl.audit.rules.participants import check_participants
+from reference_impl.audit.rules.plausibility import check_plausibility
+from reference_impl.audit.rules.structure import RULE as SCHEMA_RULE
+from reference_impl.audit.rules.structure import check_schema
 
 _USUAL = Limits()
 
@@ -17,23 +30,41 @@ def validate(octets: bytes, *, want_checked: bool = False, limits: Limits = _USU
 
     `checked` of the result is filled where `want_checked`. Raises nothing, whatever the octets are.
     """
-    checked = frozenset({SCHEMA_RULE}) if want_checked else frozenset()
     try:
         root = parse_xml(octets, limits)
     except UnreadableMessageError as problem:
-        finding = Finding(
-            SCHEMA_RULE,
-            "shall",
-            line=problem.line,
-            expected="a well-formed XML document",
-            text=problem.text,
-            remedy="Write the message with an XML library.",
-        )
-        return MessageResult((finding,), checked)
-    if follows_schema(root):
-        return MessageResult((), checked, schema_valid=True)
-    findings = tuple(
-        Finding(SCHEMA_RULE, "shall", "/AuditMessage", line, "a message that follows the schema", text=text)
-        for line, text in complaints(limits.findings)
+        return _unreadable(problem, want_checked, limits)
+    return examine(root, want_checked=want_checked, limits=limits)
+
+
+def examine(root: etree._Element, *, want_checked: bool = False, limits: Limits = _USUAL) -> MessageResult:
+    """What is to be said about a message that was parsed, by `parse_xml`."""
+    findings = Findings(limits)
+    valid = check_schema(root, findings)
+    forms = () if valid else forms_of(root, limits)
+    section = event = ""
+    if local_name(root) == "AuditMessage":
+        facts = facts_of(root)
+        event = "" if facts.event_id is None else shortened(facts.event_id.code, limits.shown)
+        check_conventions(facts, findings)
+        table = table_of(facts, findings)
+        if table is not None:
+            section = table.section
+            check_event(facts, table, findings)
+            check_participants(facts, table, findings)
+            check_objects(facts, table, findings)
+        check_plausibility(facts, findings)
+    checked = frozenset(findings.checked) if want_checked else frozenset()
+    return MessageResult(findings.result(), checked, section, event, schema_valid=valid, forms=forms)
+
+
+def _unreadable(problem: UnreadableMessageError, want_checked: bool, limits: Limits) -> MessageResult:
+    finding = Finding(
+        SCHEMA_RULE,
+        "shall",
+        line=problem.line,
+        expected="a well-formed XML document without document type declaration",
+        text=shortened(problem.text, 2 * limits.shown),
+        remedy="Write the message with an XML library, whole.",
     )
-    return MessageResult(findings, checked, schema_valid=False)
+    return MessageResult((finding,), frozenset({SCHEMA_RULE}) if want_checked else frozenset())

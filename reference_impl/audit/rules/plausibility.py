@@ -1,0 +1,102 @@
+"""What the standard does not forbid and is hardly meant: notes beside a message, which break nothing."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from lxml import etree
+
+from reference_impl.audit.codes import value_sets
+from reference_impl.audit.rules.collecting import Findings, local_name
+from reference_impl.audit.rules.facts import AuditObject, Facts, Participant, value_of
+
+_LIKELY = "A.5.1-likely-object-type"
+_VALUES = "A.5.2-plausible-values"
+_UID = re.compile(r"(?=.{1,64}\Z)(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))+\Z")
+"""A UID as PS3.5 9.1 has it."""
+_WITH_UID = frozenset({"MPPS", "SOPClass", "Instance", "StudyIDs"})
+_COUNT = re.compile(r"\s*\+?[0-9]{1,9}\s*\Z")
+
+
+def check_plausibility(facts: Facts, findings: Findings) -> None:
+    """Notes about objects and network access points."""
+    for participant in facts.participants:
+        _access_point(participant, findings)
+    for each in facts.objects:
+        _likely_type(each, findings)
+        _study_uid(each, findings)
+        for described in each.descriptions:
+            _description(described, findings)
+
+
+def _note(findings: Findings, rule: str, element: etree._Element, attribute: str, said: tuple[str, str, str]) -> None:
+    expected, found, text = said
+    findings.add(rule, "note", element, attribute, expected=expected, found=found, text=text)
+
+
+def _access_point(participant: Participant, findings: Findings) -> None:
+    point, kind, element = participant.point, participant.point_type, participant.element
+    if point is None or kind is None:
+        if point is not None or kind is not None:
+            said = ("both, or neither", "", "NetworkAccessPointID and NetworkAccessPointTypeCode do not come together")
+            _note(findings, _VALUES, element, "", said)
+        return
+    try:
+        ipaddress.ip_address(point.strip("[]").partition("%")[0])
+        address = True
+    except ValueError:
+        address = False
+    if kind == "2" and not address:
+        _note(
+            findings, _VALUES, element, "NetworkAccessPointID", ("an IP address", point, "is said to be an IP address")
+        )
+    elif kind == "1" and address:
+        said = ("type 2 (IP address)", point, "an IP address is said to be a machine name")
+        _note(findings, _VALUES, element, "NetworkAccessPointTypeCode", said)
+
+
+def _likely_type(each: AuditObject, findings: Findings) -> None:
+    if not each.type:
+        return
+    number = "" if each.id_type is None or each.id_type.dcm else each.id_type.code
+    for name, value, field in (
+        ("participant-object-role", each.role, "ParticipantObjectTypeCodeRole"),
+        ("participant-object-id-type", number, "ParticipantObjectIDTypeCode"),
+    ):
+        likely = value_sets()[name].likely_types.get(value, ())
+        if likely and each.type not in likely:
+            said = (
+                f"ParticipantObjectTypeCode {' or '.join(likely)}",
+                each.type,
+                f"the type is none of those that are likely for {field} {value}",
+            )
+            _note(findings, _LIKELY, each.element, "ParticipantObjectTypeCode", said)
+
+
+def _study_uid(each: AuditObject, findings: Findings) -> None:
+    if each.identified_by("110180") and each.id and each.id[:1].isdigit() and not _UID.match(each.id):
+        _uid(findings, each.element, "ParticipantObjectID", each.id)
+
+
+def _uid(findings: Findings, element: etree._Element, attribute: str, value: str) -> None:
+    text = "the UID breaks a rule of PS3.5 9.1 (64 characters, no leading zeros, digits and dots)"
+    _note(findings, _VALUES, element, attribute, ("a UID", value, text))
+
+
+def _description(described: etree._Element, findings: Findings) -> None:
+    for element in described.iter():
+        name = local_name(element)
+        if name in _WITH_UID and (uid := value_of(element, "UID")) and not _UID.match(uid):
+            _uid(findings, element, "UID", uid)
+        if name == "SOPClass":
+            listed = sum(1 for child in element if local_name(child) == "Instance")
+            said = element.get("NumberOfInstances", "")
+            if _COUNT.match(said) and int(said) < listed:  # not all of them need to be listed
+                _note(
+                    findings,
+                    _VALUES,
+                    element,
+                    "NumberOfInstances",
+                    (f"{listed} or more", said.strip(), f"{listed} instances are listed, and fewer are told"),
+                )

@@ -1,0 +1,205 @@
+"""The schema in words: what in a message is not as A.5.1.1 has it, and which older form explains it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from lxml import etree
+
+from reference_impl.audit.rules.collecting import Findings, local_name
+from reference_impl.audit.rules.facts import decoded
+from reference_impl.audit.schema import complaints, follows_schema
+from reference_impl.audit.shapes import AttributeShape, Shape, Slot, shapes
+
+RULE = "A.5.1-schema-valid"
+SPELLING = "A.5.1-older-spelling"
+_OLDER_SPELLING = {"ParticipantObjectSensistity": "ParticipantObjectSensitivity"}
+_OLDER_NAMES = {
+    "code": "csd-code, which RFC 3881 and older editions called code",
+    "codeSystem": "codeSystemName; RFC 3881 had codeSystem beside it",
+    "ParticipantObjectSensitivityCode": "ParticipantObjectSensitivity",
+}
+_SOME = 50
+
+_DATE_TIME = re.compile(
+    r"\s*-?\d{4,}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T"
+    r"(?:(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?|24:00:00(?:\.0+)?)"
+    r"(?:Z|[+-](?:(?:0\d|1[0-3]):[0-5]\d|14:00))?\s*\Z"
+)
+
+
+def _is_base64(value: str) -> bool:
+    return decoded(value) is not None
+
+
+_LEXICAL: dict[str, tuple[Callable[[str], object], str]] = {
+    "boolean": (re.compile(r"\s*(?:true|false|1|0)\s*\Z").match, "true or false"),
+    "integer": (re.compile(r"\s*[+-]?[0-9]+\s*\Z").match, "a whole number"),
+    "dateTime": (_DATE_TIME.match, "date and time as xsd:dateTime: 2026-01-31T12:34:56.789+01:00"),
+    "base64Binary": (_is_base64, "base64"),
+}
+
+
+def check_schema(root: etree._Element, findings: Findings) -> bool:
+    """Whether a message follows the schema; where it does not, why.
+
+    A name that older editions misspelt is a warning, where nothing else is wrong.
+    """
+    findings.told(RULE, SPELLING)
+    if follows_schema(root):
+        return True
+    said = complaints(_SOME)
+    slips = _respelt(root, findings)
+    before = findings.count(RULE)
+    _explain(root, findings)
+    if findings.count(RULE) == before and not (slips and _follows_when_respelt(root)):
+        for line, sentence in said[:1] or ((0, "the message does not follow the schema"),):
+            _say(findings, root, "", "a message that follows the schema", f"line {line}" if line else "", sentence)
+    return False
+
+
+def _respelt(root: etree._Element, findings: Findings) -> bool:
+    found = False
+    for element in root.iter():
+        for name in element.attrib:
+            right = _OLDER_SPELLING.get(str(name))
+            if right:
+                found = True
+                findings.add(
+                    SPELLING,
+                    "should",
+                    element,
+                    str(name),
+                    expected=right,
+                    found=str(name),
+                    text="older editions misspelt this name, and are not consistent in it; this edition has it right",
+                    remedy=f"Write {right}.",
+                )
+    return found
+
+
+def _follows_when_respelt(root: etree._Element) -> bool:
+    """Whether the message follows the schema but for the misspelt names."""
+    copy = etree.fromstring(etree.tostring(root))
+    for element in copy.iter():
+        for wrong, right in _OLDER_SPELLING.items():
+            if wrong in element.attrib:
+                element.set(right, element.attrib.pop(wrong))
+    return follows_schema(copy)
+
+
+def _say(findings: Findings, element: etree._Element, attribute: str, *said: str) -> None:
+    """`said`: what was expected, what is there, what is wrong."""
+    expected, found, text = said
+    remedy = f"Write {expected}." if attribute else "Write the message by the schema of this edition."
+    findings.add(RULE, "shall", element, attribute, expected=expected, found=found, text=text, remedy=remedy)
+
+
+def _explain(root: etree._Element, findings: Findings) -> None:
+    name, namespace = local_name(root), etree.QName(root).namespace
+    if name != "AuditMessage":
+        _say(findings, root, "", "AuditMessage as the root element", name, "the document is no audit message")
+        return
+    if namespace:
+        _say(findings, root, "", "no namespace", namespace, "the message has a namespace, and the schema has none")
+    waiting = [(root, shapes()["AuditMessage"])]
+    while waiting:
+        element, shape = waiting.pop()
+        _attributes(element, shape, findings)
+        _content(element, shape, findings)
+        found = _children(element, shape, findings)
+        waiting += [(child, shapes()[local_name(child)]) for child in reversed(found)]
+
+
+def _attributes(element: etree._Element, shape: Shape, findings: Findings) -> None:
+    for key, value in element.items():
+        name = str(key)
+        known = shape.attributes.get(name)
+        if known is None:
+            if name not in _OLDER_SPELLING:
+                expected = _OLDER_NAMES.get(name, f"no attribute {name}")
+                text = f"{shape.name} has no attribute {name} in the schema"
+                findings.add(
+                    RULE, "shall", element, name, expected=expected, found=str(value), text=text, remedy=_remedy(name)
+                )
+        elif not _fits(known, str(value)):
+            _say(findings, element, name, _wanted(known), str(value), f"{name} has a value that the schema has not")
+    for known in shape.attributes.values():
+        if (
+            known.required
+            and known.name not in element.attrib
+            and not (known.name == "csd-code" and "code" in element.attrib)
+        ):
+            text = f"{shape.name} has no attribute {known.name}, which the schema requires"
+            remedy = f"Give the attribute {known.name}."
+            findings.add(RULE, "shall", element, expected=f"the attribute {known.name}", text=text, remedy=remedy)
+
+
+def _remedy(name: str) -> str:
+    return "Write csd-code." if name == "code" else f"Leave {name} out, or write it where the schema has it."
+
+
+def _fits(shape: AttributeShape, value: str) -> bool:
+    if shape.kind == "choice":
+        return " ".join(value.split()) in shape.values
+    lexical = _LEXICAL.get(shape.kind)
+    return lexical is None or bool(lexical[0](value))
+
+
+def _wanted(shape: AttributeShape) -> str:
+    return ", ".join(shape.values) if shape.kind == "choice" else _LEXICAL[shape.kind][1]
+
+
+def _content(element: etree._Element, shape: Shape, findings: Findings) -> None:
+    pieces = [element.text or "", *(child.tail or "" for child in element)]
+    if not shape.content:
+        text = "".join(pieces).strip()
+        if text:
+            _say(findings, element, "", "no text", text, f"{shape.name} holds text, and has none in the schema")
+    elif (lexical := _LEXICAL.get(shape.content)) and not lexical[0]("".join(pieces)):
+        _say(findings, element, "", lexical[1], "".join(pieces), f"{shape.name} holds something else")
+
+
+def _children(element: etree._Element, shape: Shape, findings: Findings) -> list[etree._Element]:
+    """Tell what is wrong with the children of an element; those that the schema knows there, to go on with."""
+    places = {name: number for number, slot in enumerate(shape.slots) for name in slot.names}
+    counts = [0] * len(shape.slots)
+    furthest, known = 0, []
+    namespace = etree.QName(element).namespace
+    for child in element:
+        name = local_name(child)
+        place = places.get(name)
+        if place is None or etree.QName(child).namespace != namespace:
+            _stranger(child, shape, findings)
+            continue
+        known.append(child)
+        counts[place] += 1
+        most = shape.slots[place].most
+        if most is not None and counts[place] == most + 1:
+            expected = f"{most} of {' or '.join(shape.slots[place].names)}"
+            _say(findings, child, "", expected, f"{counts[place]}", f"{shape.name} holds too many of {name}")
+        elif place < furthest:
+            _say(findings, child, "", _order(shape), name, f"{name} stands behind what it has to stand before")
+        furthest = max(furthest, place)
+    for slot, count in zip(shape.slots, counts, strict=True):
+        _enough(element, slot, count, findings)
+    return known
+
+
+def _stranger(child: etree._Element, shape: Shape, findings: Findings) -> None:
+    name = local_name(child)
+    text = f"{shape.name} has no element {name} in the schema"
+    if name in shapes():
+        text += ", which has it elsewhere"
+    _say(findings, child, "", _order(shape) or "no elements", name, text)
+
+
+def _order(shape: Shape) -> str:
+    return ", ".join("|".join(slot.names) for slot in shape.slots)
+
+
+def _enough(element: etree._Element, slot: Slot, count: int, findings: Findings) -> None:
+    if count < slot.least:
+        names = " or ".join(slot.names)
+        _say(findings, element, "", names, "", f"{local_name(element)} holds no {names}, which the schema requires")
