@@ -1,0 +1,191 @@
+"""What the receiver of syslog keeps in memory is bounded, and what senders were promised is kept when it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import threading
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from fixtures.pki import Pki
+from reference_impl.audit.syslog.arrivals import Arrived, Connection, ReceiverLimits
+from reference_impl.audit.syslog.flow import Flow
+from reference_impl.audit.syslog.receiver import Receiver
+from reference_impl.audit.syslog.receiver_thread import ReceiverThread
+from tests.unit.audit_syslog_bench import (
+    LOOPBACK,
+    SOON,
+    awaited,
+    client_tls,
+    connect,
+    frames,
+    pki_in,
+    server_tls,
+)
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    return pki_in(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture(scope="module")
+def context(pki: Pki) -> ssl.SSLContext:
+    return client_tls(pki).context()
+
+
+def to(receiver: ReceiverThread, context: ssl.SSLContext) -> ssl.SSLSocket:
+    return connect(receiver.addresses["tls"], context)
+
+
+def octets(arrived: Sequence[Arrived]) -> list[bytes]:
+    return [each.octets for each in arrived]
+
+
+class Stalled:
+    """A handler that takes nothing until it is let go."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.taken: dict[int, list[bytes]] = {}
+
+    async def __call__(self, arrived: Sequence[Arrived]) -> None:
+        while not self.go.is_set():
+            await asyncio.sleep(0.005)
+        self.taken.setdefault(arrived[0].connection.number, []).extend(each.octets for each in arrived)
+
+
+@contextlib.contextmanager
+def running(receiver: Receiver) -> Iterator[asyncio.AbstractEventLoop]:
+    """`receiver`, in a loop in a thread."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(receiver.start(), loop).result(SOON)
+    try:
+        yield loop
+    finally:
+        asyncio.run_coroutine_threadsafe(receiver.stop(), loop).result(SOON)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def test_while_nobody_takes_messages_memory_is_bounded_and_nothing_is_lost(pki: Pki, context: ssl.SSLContext) -> None:
+    stalled, senders, number = Stalled(), 4, 3000
+    limits = ReceiverLimits(in_hand=1 << 17)
+    receiver = Receiver(stalled, tls=server_tls(pki), tcp=LOOPBACK, limits=limits)
+    stream = frames(*(b"%04d" % each + b"x" * 2044 for each in range(number)))  # 6 MB each
+    with running(receiver):
+
+        def push() -> None:
+            with connect(receiver.addresses["tls"], context) as sender:
+                sender.sendall(stream)
+                sender.unwrap().close()
+
+        threads = [threading.Thread(target=push) for _ in range(senders)]
+        for each in threads:
+            each.start()
+        assert awaited(lambda: receiver.peak >= limits.in_hand)
+        assert awaited(lambda: all(each.is_alive() for each in threads), 1)
+        stalled.go.set()
+        for each in threads:
+            each.join(SOON)
+    assert [[int(each[:4]) for each in taken] for taken in stalled.taken.values()] == [list(range(number))] * senders
+    assert receiver.peak <= limits.in_hand + senders * (1 << 18)  # what had been read of each when reading stopped
+
+
+def test_messages_that_cannot_be_taken_end_their_connection_alone(pki: Pki, context: ssl.SSLContext) -> None:
+    taken: list[bytes] = []
+    facts: list[Connection] = []
+
+    async def take(arrived: Sequence[Arrived]) -> None:
+        if arrived[0].octets == b"bad":
+            raise RuntimeError("the store is gone")
+        taken.extend(each.octets for each in arrived)
+
+    receiver = Receiver(take, tls=server_tls(pki), tcp=LOOPBACK, on_connection=facts.append)
+    with running(receiver), connect(receiver.addresses["tls"], context) as good:
+        with connect(receiver.addresses["tls"], context) as bad:
+            bad.sendall(frames(b"bad"))
+            with contextlib.suppress(OSError):
+                assert bad.recv(1) == b""
+        good.sendall(frames(b"good"))
+        assert awaited(lambda: taken == [b"good"])
+        assert facts[0].ended_because == "its messages could not be taken"
+
+
+def test_long_messages_wait_for_room_and_short_ones_do_not(pki: Pki, context: ssl.SSLContext) -> None:
+    limits = ReceiverLimits(unfinished=1_000_000)
+    big = b"b" * 700_000
+    with (
+        ReceiverThread(tls=server_tls(pki), tcp=LOOPBACK, limits=limits) as receiver,
+        to(receiver, context) as first,
+        to(receiver, context) as second,
+        to(receiver, context) as third,
+    ):
+        first.sendall(b"700000 " + big[:-1])
+        writing = threading.Thread(target=second.sendall, args=(frames(big),))
+        writing.start()
+        third.sendall(frames(b"short"))
+        assert octets(receiver.await_messages(1, SOON)) == [b"short"]
+        assert not receiver.await_messages(2, 0.1)[1:]
+        first.sendall(b"b")
+        assert octets(receiver.await_messages(3, SOON))[1:] == [big, big]
+        writing.join(SOON)
+
+
+class Reader:
+    def __init__(self) -> None:
+        self.told = 0
+
+    def update_reading(self) -> None:
+        self.told += 1
+
+
+def test_room_is_given_in_order_and_taken_back() -> None:
+    flow = Flow(100, 100)
+    first, second, third, fourth = Reader(), Reader(), Reader(), Reader()
+    assert flow.reserve(first, 80)
+    assert not flow.reserve(second, 50)
+    assert not flow.reserve(third, 10)  # there is room, but not its turn
+    assert not flow.reserve(fourth, 60)
+    flow.leave(first, 80)
+    assert (second.told, third.told, fourth.told) == (1, 1, 0)
+    assert flow.was_admitted(second)
+    assert not flow.was_admitted(second)
+    flow.leave(fourth, 60)  # it waited: nothing to give back
+    flow.leave(third, 10)  # it had been given room without having noticed
+    flow.release(50)
+    assert flow.reserve(first, 100)
+
+
+def test_reading_stops_and_goes_on() -> None:
+    flow, reader = Flow(100, 100), Reader()
+    flow.readers.add(reader)
+    flow.took(99)
+    assert not flow.stopped
+    flow.took(1)
+    assert (flow.stopped, reader.told) == (True, 1)
+    flow.gave(49)
+    assert flow.stopped
+    flow.gave(1)
+    assert (flow.stopped, reader.told, flow.peak) == (False, 2, 100)
+
+
+def test_what_was_sent_before_the_receiver_stops_is_taken(pki: Pki, context: ssl.SSLContext) -> None:
+    stalled = Stalled()
+    receiver = Receiver(stalled, tls=server_tls(pki), tcp=LOOPBACK)
+    messages = [b"%d" % each for each in range(1000)]
+    with running(receiver) as loop, connect(receiver.addresses["tls"], context) as sender:
+        sender.sendall(frames(b"first"))
+        assert awaited(lambda: receiver.peak > 0)
+        stopping = asyncio.run_coroutine_threadsafe(receiver.stop(), loop)
+        sender.sendall(frames(*messages))
+        stalled.go.set()
+        sender.unwrap().close()
+        stopping.result(SOON)
+    assert next(iter(stalled.taken.values())) == [b"first", *messages]
