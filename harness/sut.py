@@ -35,6 +35,7 @@ from harness.sut_clients import EMBEDDED, DriverKind, Listen
 from harness.sut_file import SCHEMA, Role, SutFile, sentence_of
 from harness.sut_objects import OBJECT_ROLES, Objects
 from harness.sut_parts import checked_ae_title, closest
+from harness.sut_readings import secrets_of
 
 
 @dataclass(frozen=True)
@@ -195,23 +196,32 @@ def make_sut(content: Mapping[str, Any], *, source: str, folder: Path) -> Sut:
             "\n".join(sentence_of(source, error) for error in problem.errors(include_url=False))
         ) from None
     credentials = load_credentials(file.credentials, folder=folder, source=source)
-    secrets = _driver_secrets(file, source)
+    secrets = (*_secrets_of_commands(file, source), *_secrets_of_readings(file, source, folder))
     return Sut(file, source, replace(credentials, secrets=(*credentials.secrets, *secrets)), folder)
 
 
-def _driver_secrets(file: SutFile, source: str) -> tuple[bytes, ...]:
+def _secrets_of_commands(file: SutFile, source: str) -> tuple[bytes, ...]:
     """The values of the environment variables that commands use and no record shows. Raises `UsageProblem`."""
+    named = [(f"drivers.{driver}", name) for driver, table in file.drivers.items() for name in table.secrets]
+    named += [(f"readings.{reading}", name) for reading, table in file.readings.items() for name in table.secrets]
     secrets = []
-    for driver, table in file.drivers.items():
-        for name in table.secrets:
-            value = os.environ.get(name)
-            if not value:
-                raise UsageProblem(
-                    f"{source}: drivers.{driver}.secrets: the environment variable {name} is not set; set it, or leave "
-                    "it out"
-                )
-            secrets.append(value.encode())
+    for where, name in named:
+        value = os.environ.get(name)
+        if not value:
+            raise UsageProblem(
+                f"{source}: {where}.secrets: the environment variable {name} is not set; set it, or leave it out"
+            )
+        secrets.append(value.encode())
     return tuple(secrets)
+
+
+def _secrets_of_readings(file: SutFile, source: str, folder: Path) -> tuple[bytes, ...]:
+    """What readings are given that no record shows. Raises `UsageProblem`."""
+    found = (
+        secrets_of(reading, where=f"{source}: readings.{name}", folder=folder)
+        for name, reading in file.readings.items()
+    )
+    return tuple(secret for each in found for secret in each.octets)
 
 
 def parse_sut(text: str, *, source: str, folder: Path) -> Sut:
