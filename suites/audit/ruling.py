@@ -81,15 +81,20 @@ def _nothing_told(source: AuditSource, requirement: Requirement, messages: Seque
                 f"See why the source does not report {event.name}, or take it out of the events that it claims.",
                 evidence,
             )
-    unreadable = [each for each in messages if each.result.schema_valid is None]
-    if unreadable:
-        raise Missing(
-            f"{unreadable[0]} cannot be read as XML, and no other message tells", requirement.remedy, evidence
-        )
+    illegible = [each for each in messages if not _is_legible(each, requirement)]
+    if illegible:
+        raise Missing(f"{illegible[0]} cannot be read, and no other message tells", requirement.remedy, evidence)
     if section and not any(each.result.section == section for each in messages):
         raise NotApplicable(f"none of {counted(len(messages), 'message')} is one of {section}", evidence)
     condition = requirement.condition or "it stands for what no message holds"
     raise NotApplicable(f"{condition.rstrip('.')}: in none of {counted(len(messages), 'message')}", evidence)
+
+
+def _is_legible(message: SeenMessage, requirement: Requirement) -> bool:
+    """Whether the part of a message that a rule is about, header or audit message, can be read at all."""
+    if requirement.id.startswith("A.5"):
+        return message.result.schema_valid is not None
+    return message.parsed is not None and message.parsed.message is not None
 
 
 def _places(found: Sequence[Place]) -> list[str]:

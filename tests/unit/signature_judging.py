@@ -224,11 +224,11 @@ class Judge:
 
 
 @cache
-def judgements() -> Mapping[str, tuple[Callable[..., None], ...]]:
-    """The functions that judge each requirement."""
+def judgements(domain: str = "signatures") -> Mapping[str, tuple[Callable[..., None], ...]]:
+    """The functions that judge each requirement of a domain."""
     found: dict[str, list[Callable[..., None]]] = {}
-    for path in sorted((BUILT_IN / "signatures").glob("test_*.py")):
-        module = import_module(f"suites.signatures.{path.stem}")
+    for path in sorted((BUILT_IN / domain).glob("test_*.py")):
+        module = import_module(f"suites.{domain}.{path.stem}")
         for name, function in vars(module).items():
             if name.startswith("test_") and function.__module__ == module.__name__:
                 for requirement in verified_by(function):
