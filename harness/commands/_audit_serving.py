@@ -238,8 +238,8 @@ def _announcement(repository: Repository, own: Own, why_no_udp: str) -> str:
         lines.append(f"  user of the web page   {own.user}, password {own.password} (this once; ps315 audit user)")
     if addresses.tls is not None and settings.certificate == own.certificate:
         lines.append(
-            f"try it: ps315 audit send --to syslog-tls://{_spoken(addresses.tls)} --cert {own.client_certificate}"
-            f" --key {own.client_key} --ca {own.anchors} --sample"
+            f"try it: ps315 audit send MESSAGE.xml --to syslog-tls://{_spoken(addresses.tls)}"
+            f" --cert {own.client_certificate} --key {own.client_key} --ca {own.anchors}"
         )
     return "\n".join(lines) + "\n"
 

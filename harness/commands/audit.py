@@ -13,6 +13,8 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
         "harness.commands._audit_serving",
         "run an audit repository: receive, examine, store, search, watch, show",
     ),
+    "search": ("harness.commands._audit_searching", "search a stored audit trail, or check that it was not changed"),
+    "export": ("harness.commands._audit_searching", "write what is found as FHIR AuditEvents, XML, CSV or syslog"),
     "send": ("harness.commands._audit_send", "send audit messages over syslog, by TLS or UDP, and lose none"),
     "validate": (
         "harness.commands._audit_validate",

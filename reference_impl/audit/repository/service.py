@@ -17,27 +17,22 @@ from reference_impl.audit.parts import Party, alert_subject, audit_source, machi
 from reference_impl.audit.repository.detection.engine import Raised
 from reference_impl.audit.repository.detection.rules import Rule, load_rules
 from reference_impl.audit.repository.detection.watching import Watching
-from reference_impl.audit.repository.examining import Arrival
-from reference_impl.audit.repository.facts import Received, microseconds
+from reference_impl.audit.repository.facts import Received
 from reference_impl.audit.repository.ingest import Ingest, IngestStatus
 from reference_impl.audit.repository.listening import Listening
 from reference_impl.audit.repository.live import Live, Subscription
+from reference_impl.audit.repository.own import APPLICATION, arrival
 from reference_impl.audit.repository.search import Search
 from reference_impl.audit.repository.settings import Addresses, Settings
 from reference_impl.audit.repository.store import AlertFacts, Store
-from reference_impl.audit.syslog.messages import audit_message, write
 from reference_impl.audit.syslog.receiver import Connection
-from reference_impl.audit.writing import to_xml
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-
     from reference_impl.audit.repository.web.serving import WebServer
 
 __all__ = ["Addresses", "Repository", "Settings"]
 
 _AUDIT_REPOSITORY = "9"  # AuditSourceTypeCode: other, an audit repository has no number of its own
-_APPLICATION = "ps315"
 _NODE_AUTHENTICATION = "110126"
 _AUDIT_ALERT = Code("Detected", "99PS315", "Detection rule")  # no code of CID 403 says this
 LOG = logging.getLogger("ps315.audit")
@@ -75,7 +70,7 @@ class Repository:
     @property
     def process(self) -> Party:
         """The repository as one who takes part in an event."""
-        return Party(str(os.getpid()), name=_APPLICATION, access_point=machine(self._host))
+        return Party(str(os.getpid()), name=APPLICATION, access_point=machine(self._host))
 
     @property
     def status(self) -> IngestStatus:
@@ -117,10 +112,7 @@ class Repository:
 
         Raises ValueError where `message` holds what XML cannot carry.
         """
-        now = datetime.now(UTC)
-        body = to_xml(message)
-        syslog = audit_message(body, now, hostname=self._host, app_name=_APPLICATION, procid=str(os.getpid()))
-        self._ingest.put_now([Arrival(write(syslog), microseconds(now), "own", "")])
+        self._ingest.put_now([arrival(message)])
 
     def __enter__(self) -> Self:
         self.start()
@@ -148,22 +140,10 @@ class Repository:
             raise ValueError("the web page needs a certificate, a key, and to be told who may look at it")
         from reference_impl.audit.repository.web.access import server_context
         from reference_impl.audit.repository.web.app import make_app
-        from reference_impl.audit.repository.web.gate import PROGRAMS
-        from reference_impl.audit.repository.web.recording import Recording
         from reference_impl.audit.repository.web.serving import WebServer
-        from reference_impl.audit.repository.web_api import make_api
 
-        host = settings.access.hosts[0] if settings.access.hosts else "localhost"
-        recording = Recording(self.record, self.source, f"https://{host}{PROGRAMS}")
-
-        def looked(request: Request) -> None:
-            recording.look(request.state.identity, f"{request.url.path}?{request.url.query}")
-
-        programs = make_api(self.search, looked)
         context = server_context(settings.certificate, settings.key, settings.access)
-        return WebServer(
-            make_app(self, settings.access, programs=programs), (settings.host, settings.web_port), context
-        )
+        return WebServer(make_app(self, settings.access), (settings.host, settings.web_port), context)
 
     def _stored(self, batch: Sequence[Received], numbers: Sequence[int]) -> None:
         """Messages were stored: tell those who watch, and the rules. In the writing thread."""

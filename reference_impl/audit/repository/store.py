@@ -90,12 +90,12 @@ class Verification:
 
 
 class Store:
-    """A database of messages at `url` (SQLAlchemy's form; a path names a SQLite file), made where there is none.
+    """A database of messages at `url` (SQLAlchemy's form; a path names a SQLite file), where `create` made if need be.
 
     Raises `StoreError` where it cannot be opened, holds something else, or was made by a newer program.
     """
 
-    def __init__(self, url: str | Path, *, read_only: bool = False) -> None:
+    def __init__(self, url: str | Path, *, read_only: bool = False, create: bool = True) -> None:
         self.url: URL = _url(url)
         self.read_only = read_only
         if self.url.get_backend_name() == "sqlite":
@@ -103,7 +103,7 @@ class Store:
         try:
             self.writer: Engine = _engine(self.url, writes=True)
             self.reader: Engine = _engine(self.url, writes=False)
-            self.identity = self._open_for_reading() if read_only else self._open()
+            self.identity = self._open_for_reading() if read_only else self._open(create=create)
         except (NoSuchModuleError, ImportError) as problem:
             raise StoreError(f"{self.name}: its driver is missing ({problem}); install ps315[postgresql]") from None
         except SQLAlchemyError as problem:
@@ -230,11 +230,13 @@ class Store:
         """Forget what is known of values: the transaction that made them came to nothing."""
         self._terms.forget()
 
-    def _open(self) -> str:
+    def _open(self, *, create: bool) -> str:
         with self.writer.begin() as begun:
             tables = set(inspect(begun).get_table_names())
             if schema.head.name in tables:
                 return self._identity(begun)
+            if not create:
+                raise StoreError(f"{self.name}: is no audit repository; name the database of ps315 audit serve")
             if tables & set(schema.METADATA.tables):
                 raise StoreError(f"{self.name}: holds tables of something else; name another database")
             schema.METADATA.create_all(begun)
