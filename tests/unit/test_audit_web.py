@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import csv
 import io
@@ -37,7 +38,15 @@ PATHS: tuple[str, ...] = (
     "/nodes",
     "/node?id=PS315-ARR",
 )
-PATHS += ("/alerts", "/export?format=csv", "/export?format=jsonl", "/live?from=0", "/AuditEvent", "/nowhere")
+PATHS += (
+    "/alerts",
+    "/export?format=csv",
+    "/export?format=jsonl",
+    "/live?from=0",
+    "/fhir/AuditEvent",
+    "/fhir/AuditEvent/1",
+    "/nowhere",
+)
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +78,14 @@ def events(bench: Bench) -> list[tuple[str, tuple[str, ...], str, str]]:
         )
         for each in messages
     ]
+
+
+def looks(bench: Bench) -> list[bytes]:
+    """What was looked at, as it is recorded."""
+    messages = [read(parse(octets).body) for octets in bench.own()]
+    used = [each for each in messages if each.event.id.text == "Audit Log Used"]
+    assert all(each.participants[0].user_id and each.participants[0].is_requestor for each in used)
+    return [detail.value for each in used for item in each.objects for detail in item.details]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -337,6 +354,68 @@ def test_json_lines_hold_what_the_filter_finds(officer: Visitor) -> None:
     lines = officer.get("/export?format=jsonl&node=CT-1").text.splitlines()
     assert lines
     assert {json.loads(line)["node"] for line in lines} == {"CT-1"}
+
+
+def test_audit_events_are_exported_as_fhir(officer: Visitor) -> None:
+    lines = officer.get("/export?format=fhir&node=CT-1").text.splitlines()
+    assert lines
+    assert {json.loads(line)["resourceType"] for line in lines} == {"AuditEvent"}
+    assert officer.get("/export?format=exe").status == 400
+
+
+def basic(name: str, password: str) -> dict[str, str]:
+    return {"Authorization": f"Basic {base64.b64encode(f'{name}:{password}'.encode()).decode()}"}
+
+
+def test_programs_search_with_a_password_of_their_own(bench: Bench) -> None:
+    visitor = bench.visitor()
+    answer = visitor.get("/fhir/AuditEvent?date=ge2020-01-01&source=CT-1", **basic(USER, PASSWORD))
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "application/fhir+json"
+    bundle = json.loads(answer.body)
+    assert bundle["entry"]
+    assert visitor.cookies == {}
+    assert any(b"/fhir/AuditEvent?date=ge2020-01-01" in looked for looked in looks(bench))
+    url = bundle["entry"][0]["fullUrl"].removeprefix(bench.url)
+    assert json.loads(visitor.get(url, **basic(USER, PASSWORD)).body)["resourceType"] == "AuditEvent"
+    following = next(link["url"] for link in bundle["link"] if link["relation"] == "self").removeprefix(bench.url)
+    assert visitor.get(following, **basic(USER, PASSWORD)).status == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        basic(USER, "wrong"),
+        basic("nobody", PASSWORD),
+        {"Authorization": "Basic !!!"},
+        {"Authorization": "Basic"},
+        {"Authorization": f"Bearer {'x' * 100}"},
+    ],
+)
+def test_programs_without_a_good_password_learn_nothing(bench: Bench, headers: dict[str, str]) -> None:
+    for path in ("/fhir/AuditEvent", "/fhir/metadata", "/fhir/"):
+        answer = bench.visitor().get(path, **headers)
+        assert answer.status in {401, 429}
+        assert b"AuditEvent" not in answer.body
+
+
+def test_a_password_in_a_header_opens_no_page_for_people(bench: Bench) -> None:
+    for path in ("/", "/export", "/fhirx", "/alerts"):
+        assert bench.visitor().get(path, **basic(USER, PASSWORD)).status == 303
+
+
+def test_guessing_in_the_header_is_braked_too(tmp_path: Path, pki: Pki) -> None:
+    write_user(tmp_path / "users", USER, PASSWORD)
+    access = Access(users=tmp_path / "users", zone="UTC", allowance=Allowance(pair=2, address=50, user=50))
+    with running(tmp_path, pki, access) as bench:
+        answers = [bench.visitor().get("/fhir/AuditEvent", **basic(USER, "wrong")).status for _ in range(3)]
+        assert answers == [401, 401, 429]
+        assert bench.visitor().log_in().status == 429
+
+
+def test_programs_with_a_certificate_need_no_password(certified: Bench) -> None:
+    assert certified.visitor("client").get("/fhir/AuditEvent").status == 200
 
 
 def test_a_node_is_told_with_its_findings(officer: Visitor) -> None:

@@ -26,12 +26,15 @@ from reference_impl.audit.repository.web.pages import Pages
 from reference_impl.audit.repository.web.recording import Recording
 from reference_impl.audit.repository.web.surveys import Surveys
 from reference_impl.audit.repository.web.zones import zone_of
+from reference_impl.audit.repository.web_api import make_api
 
 _LOGGER = logging.getLogger("ps315.audit.web")
 
 
 def make_app(repository: Trail, access: Access, *, programs: ASGIApp | None = None) -> ASGIApp:
-    """The page of `repository` for those whom `access` lets in; `programs` answers what programs ask (ITI-81).
+    """The page of `repository` for those whom `access` lets in.
+
+    Below `PROGRAMS` programs search (ITI-81); `programs` answers them in place of the repository's own application.
 
     Raises `UsersFileError` where the file of users cannot be used, `ValueError` for a time zone that is none.
     """
@@ -56,9 +59,8 @@ def make_app(repository: Trail, access: Access, *, programs: ASGIApp | None = No
         Route("/log-in", entrance.enter, methods=["POST"]),
         Route("/log-out", entrance.leave, methods=["POST"]),
         Mount("/static", StaticFiles(directory=STATIC)),
+        Mount(PROGRAMS, programs or make_api(context.search, context.look)),
     ]
-    if programs is not None:
-        routes.append(Mount(PROGRAMS, programs))
     return Gate(Starlette(routes=routes, exception_handlers=_handlers(context)), door)
 
 

@@ -7,16 +7,21 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from http import HTTPStatus
 from itertools import islice
 from typing import Final
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from reference_impl.audit.parsing import UnreadableMessageError, read
+from reference_impl.audit.repository.fhir import audit_event
 from reference_impl.audit.repository.query import Query, Row
 from reference_impl.audit.repository.web.context import Context
 from reference_impl.audit.repository.web.filters import read_filter
 from reference_impl.audit.repository.web.shown import event_of
+from reference_impl.audit.syslog.messages import parse
 
 MOST_ROWS: Final = 100_000
 _AT_ONCE: Final = 500
@@ -38,10 +43,15 @@ class Exports:
         context = self._context
         context.look(request)
         asked = read_filter(request.query_params, context.zone)
-        writers = {"csv": (self._csv, "text/csv; charset=utf-8"), "jsonl": (self._lines, "application/x-ndjson")}
-        wanted = request.query_params.get("format", "csv")
-        write, kind = writers.get(wanted, writers["csv"])
-        ending = wanted if wanted in writers else "csv"
+        writers = {
+            "csv": (self._csv, "text/csv; charset=utf-8", "csv"),
+            "jsonl": (self._lines, "application/x-ndjson", "jsonl"),
+            "fhir": (self._events, "application/fhir+ndjson", "fhir.ndjson"),
+        }
+        wanted = writers.get(request.query_params.get("format", "csv"))
+        if wanted is None:
+            raise HTTPException(HTTPStatus.BAD_REQUEST, "There are the formats csv, jsonl and fhir.")
+        write, kind, ending = wanted
         name = f"audit-trail-{datetime.now(UTC):%Y%m%d-%H%M%S}.{ending}"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return StreamingResponse(write(asked.query), media_type=kind, headers=headers)
@@ -58,6 +68,18 @@ class Exports:
     def _lines(self, query: Query) -> Iterator[str]:
         for rows in _batches(self._rows(query)):
             yield "".join(json.dumps(_values(row), ensure_ascii=False) + "\n" for row in rows)
+
+    def _events(self, query: Query) -> Iterator[str]:
+        """AuditEvents, one a line; what is no audit message is left out."""
+        for rows in _batches(self._rows(query)):
+            octets = self._context.search.octets([row.number for row in rows])
+            for row in rows:
+                try:
+                    message = read(parse(octets.get(row.number, b"")).body)
+                except UnreadableMessageError:
+                    continue
+                event = audit_event(message, number=str(row.number), arrived=row.arrived)
+                yield json.dumps(event, ensure_ascii=False) + "\n"
 
 
 def guarded(text: str) -> str:

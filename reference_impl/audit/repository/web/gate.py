@@ -112,7 +112,7 @@ class Gate:
         identity = self._door.identify(request, touch=path != LIVE)
         if identity is not None:
             return identity
-        if path.startswith(PROGRAMS):
+        if path == PROGRAMS or path.startswith(f"{PROGRAMS}/"):
             return await self._program(request)
         if path == LIVE or request.method == "POST":
             return _plain(HTTPStatus.UNAUTHORIZED, "You are logged out; log in again.")

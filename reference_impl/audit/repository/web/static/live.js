@@ -15,8 +15,9 @@
   let left = 0;
 
   const pill = (element, value) => {
-    element.hidden = !value;
-    if (value) { element.textContent = value.text; element.classList.add(value.kind); }
+    if (!value) { element.remove(); return; }
+    element.textContent = value.text;
+    element.classList.add(value.kind);
   };
 
   const make = (values) => {
@@ -29,7 +30,7 @@
     time.title = values.full_time;
     for (const field of row.querySelectorAll("[data-field]")) {
       field.textContent = values[field.dataset.field];
-      if (field.tagName === "SPAN") field.hidden = !field.textContent;
+      if (field.tagName === "SPAN" && !field.textContent) field.remove();
     }
     row.querySelector("a").href = "/message/" + Number(values.number);
     for (const each of row.querySelectorAll("[data-pill]")) pill(each, values[each.dataset.pill]);
