@@ -1,4 +1,4 @@
-"""Real syslog receivers that nobody here wrote get the verdicts of A.6 and A.7 that their documentation lets one expect."""
+"""Real syslog receivers that nobody here wrote get the verdicts of A.6 and A.7 that their configuration lets expect."""
 
 from __future__ import annotations
 
