@@ -19,7 +19,7 @@ def user(
     *,
     users: Annotated[
         Path, typer.Option("--users", metavar="FILE", help="The file of users, as `ps315 audit serve` is given it.")
-    ] = Path("audit-users"),
+    ] = Path("ps315-audit/users"),
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input, not from the terminal.")
     ] = False,
@@ -37,9 +37,13 @@ def user(
             sys.stdout.write("".join(f"{each}\n" for each in names_in(users)))
             return 0
         password = _password(stdin=password_stdin) if action == "add" else None
+        if action == "add":
+            users.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         before = write_user(users, name, password)
     except UsersFileError as problem:
         raise UsageProblem(str(problem)) from None
+    except OSError as problem:
+        raise UsageProblem(f"{users.parent}: cannot be made: {problem.strerror}; name another file") from None
     except ValueError as problem:
         raise UsageProblem(f"{name}: {problem}") from None
     if action == "remove" and not before:
