@@ -244,11 +244,14 @@ def load_sut(path: Path) -> Sut:
         raise UsageProblem(f"{path}: cannot be read: {reason}; `ps315 init` writes a SUT file") from None
     sut = parse_sut(text, source=str(path), folder=path.parent)
     for name, endpoint in sut.file.endpoints.items():
-        if sut.driver_name(name) == EMBEDDED:
-            table = "objects" if endpoint.listen is None else "listen"
+        table = "objects" if endpoint.listen is None else "listen"
+        where = f"{table}.driver" if sut.driver_name(name) == EMBEDDED else ""
+        if EMBEDDED in sut.audit(name).named_drivers:
+            where = "audit"
+        if where:
             raise UsageProblem(
-                f"{path}: endpoints.{name}.{table}.driver: {EMBEDDED!r} is for a SUT within this program; name a table "
-                "of [drivers]"
+                f"{path}: endpoints.{name}.{where}: {EMBEDDED!r} is for a SUT within this program; name a table of "
+                "[drivers]"
             )
     return sut
 
