@@ -130,6 +130,7 @@ def test_no_arguments_show_the_commands(capsys: pytest.CaptureFixture[str]) -> N
         "faults",
         "sign",
         "verify",
+        "audit",
         "verify-report",
     ):
         assert command in shown
@@ -137,7 +138,20 @@ def test_no_arguments_show_the_commands(capsys: pytest.CaptureFixture[str]) -> N
 
 @pytest.mark.parametrize(
     "command",
-    ["demo", "probe", "run", "judge", "init", "serve", "requirements", "faults", "sign", "verify", "verify-report"],
+    [
+        "demo",
+        "probe",
+        "run",
+        "judge",
+        "init",
+        "serve",
+        "requirements",
+        "faults",
+        "sign",
+        "verify",
+        "audit",
+        "verify-report",
+    ],
 )
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run([command, "--help"]) == 0
