@@ -309,7 +309,7 @@ def _in_time(call: Callable[[], bytes], seconds: float, what: str) -> bytes:
     if problems:
         raise problems[0]
     if not found:
-        raise ReadingError(f"{what} had not answered after {seconds:.0f} s")
+        raise ReadingError(f"{what} had not answered after {seconds:g} s")
     return found[0]
 
 
