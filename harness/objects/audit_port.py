@@ -24,7 +24,7 @@ class LenientTls(ServerTls):
     def context(self) -> ssl.SSLContext:
         """A context. Raises what `ServerTls.context` raises."""
         context = super().context()
-        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
         context.set_ciphers("ALL:!aNULL:!eNULL:@SECLEVEL=0")
         if self.trust.by_path:
             context.verify_mode = ssl.CERT_OPTIONAL
