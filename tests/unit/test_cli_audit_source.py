@@ -1,0 +1,191 @@
+"""Audit sources on the command line: captured messages run, judged again, hostile ones; a command that reports."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from harness.record.journal import read_record
+from harness.schemas import load
+from reference_impl.audit.source_node import AuditSource
+from reference_impl.audit.syslog.messages import audit_message, write
+from reference_impl.syslog_frames import frame
+from tests.unit.audit_source_judging import NOW, body, syslog
+from tests.unit.cli_bench import document, ps315
+from tests.unit.object_bench import python
+
+CAPTURED = """
+schema = 1
+[identity]
+id = "captured"
+[endpoints.captured]
+protocol = "files"
+[endpoints.captured.audit]
+folder = "captured"
+[[claims]]
+profile = "A.5"
+role = "audit-source"
+endpoint = "captured"
+"""
+SCRIPT = "<script>alert('here')</script>"
+EVENTS = ("application-start", "login", "query", "export")
+
+
+def by_id(folder: Path) -> dict[str, dict[str, Any]]:
+    return {each["requirement"]: each for each in document(folder)["verdicts"]}
+
+
+def endings(folder: Path, judged: str = "automatically") -> Counter[str]:
+    return Counter(each["verdict"] for each in document(folder)["verdicts"] if each["judged"] == judged)
+
+
+def run(folder: Path, text: str, *options: str) -> int:
+    (folder / "sut.toml").write_text(text, encoding="utf-8")
+    ended = ps315("run", "sut.toml", "--out", "report", "--non-interactive", *options, cwd=folder)
+    assert "Traceback" not in ended.err
+    return ended.status
+
+
+def test_captured_files_are_judged_and_judged_again(tmp_path: Path) -> None:
+    source = AuditSource(clock=lambda: NOW)
+    source.capture(EVENTS, tmp_path / "captured")
+    assert run(tmp_path, CAPTURED) == 3  # nobody answered for the conformance statement
+    report = tmp_path / "report"
+    assert set(endings(report)) == {"pass", "not_applicable"}
+    assert by_id(report)["A.5.3.12-event-id"]["verdict"] == "pass"
+    assert by_id(report)["A.5.3.9-event-id"]["verdict"] == "not_applicable"
+    jsonschema.validate(document(report), load("report.schema.json"))
+    again = ps315("judge", "report", "--profile", "A.7", "--allow-inconclusive", cwd=tmp_path)
+    assert again.status == 0, again.err
+    assert {each["profile"] for each in document(report)["verdicts"]} == {"A.7"}
+    assert by_id(report)["A.5.1-schema-valid"]["verdict"] == "pass"
+    facility = by_id(report)["A.7-source-facility"]
+    assert facility["verdict"] == "inconclusive"
+    assert "XML files without syslog headers" in facility["reason"]
+
+
+def test_one_wrong_message_fails_and_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "captured"
+    AuditSource(clock=lambda: NOW).capture(EVENTS, folder)
+    wrong = body("login").replace(b'UserIsRequestor="true"', b'UserIsRequestor="perhaps"')
+    assert wrong != body("login")
+    (folder / "wrong.xml").write_bytes(wrong)
+    assert run(tmp_path, CAPTURED) == 1
+    verdict = by_id(tmp_path / "report")["A.5.1-schema-valid"]
+    assert verdict["verdict"] == "fail"
+    assert "wrong.xml line 1" in json.dumps(verdict["observed"])
+    assert verdict["evidence"] or verdict["observed"]
+
+
+@pytest.mark.parametrize("framed", [True, False])
+def test_captured_syslog_is_judged_with_its_headers(tmp_path: Path, framed: bool) -> None:
+    folder = tmp_path / "captured"
+    folder.mkdir()
+    messages = [syslog(body(name)) for name in EVENTS]
+    whole = b"".join(map(frame, messages)) if framed else b"\n".join(messages) + b"\n"
+    (folder / "trail.log").write_bytes(whole)
+    assert run(tmp_path, CAPTURED.replace("A.5", "A.7"), "--allow-inconclusive") == 0
+    verdicts = by_id(tmp_path / "report")
+    assert verdicts["A.7-source-facility"]["verdict"] == "pass"
+    assert verdicts["RFC5424-6-source-grammar"]["verdict"] == "pass"
+    assert verdicts["RFC5424-6-source-grammar"]["imported"]
+    assert verdicts["RFC5426-3.1-source-one-message"]["verdict"] == "inconclusive"
+
+
+def test_nothing_to_look_at_is_told(tmp_path: Path) -> None:
+    assert run(tmp_path, CAPTURED) == 2
+    (tmp_path / "captured").mkdir()
+    (tmp_path / "captured" / "notes.txt").write_text("nothing of interest\n", encoding="utf-8")
+    assert run(tmp_path, CAPTURED, "--force") == 2
+    verdict = by_id(tmp_path / "report")["A.5.1-schema-valid"]
+    assert verdict["verdict"] == "inconclusive"
+    assert "holds no audit message" in verdict["reason"]
+
+
+def test_hostile_messages_are_judged_and_shown_as_text(tmp_path: Path) -> None:
+    folder = tmp_path / "captured"
+    folder.mkdir()
+    bomb = b'<!DOCTYPE a [<!ENTITY x "xxxxxxxx">]><AuditMessage>&x;</AuditMessage>'
+    deep = b"<AuditMessage>" + b"<a>" * 5000 + b"</a>" * 5000 + b"</AuditMessage>"
+    script = SCRIPT.replace("<", "&lt;").encode()
+    hostile = {
+        "bomb.xml": bomb,
+        "deep.xml": deep,
+        "invalid.xml": b"<AuditMessage>\xff\xfe\x00</AuditMessage>",
+        "script.xml": body("login").replace(b'csd-code="110114"', b'csd-code="' + script + b'"'),
+        "<b>name.xml": body("login").replace(b"UserID", b"UserI" + b"X" * 3000),
+        "endless.log": b"<85>1 " + b"9" * 300_000 + b" RFC-3881\n",
+        "good.xml": body("logout"),
+    }
+    for name, octets in hostile.items():
+        (folder / name).write_bytes(octets)
+    assert run(tmp_path, CAPTURED) == 1
+    report = tmp_path / "report"
+    assert endings(report)["error"] == 0
+    page = (report / "report.html").read_text(encoding="utf-8")
+    assert SCRIPT not in page
+    assert "<b>name.xml" not in page
+    verdict = by_id(report)["A.5.1-schema-valid"]
+    assert verdict["verdict"] == "fail"
+    assert len(json.dumps(verdict)) < 20_000
+    assert "bomb.xml" in json.dumps(verdict["observed"])
+
+
+SENDER = """
+import socket, ssl, sys
+host, port, anchors, path = sys.argv[1:5]
+context = ssl.create_default_context(cafile=anchors)
+with context.wrap_socket(socket.create_connection((host, int(port)), 5), server_hostname=host) as channel:
+    channel.sendall(open(path, 'rb').read())
+    channel.unwrap()
+"""
+
+
+def test_a_source_that_reports_by_a_command_is_judged_and_a_run_resumed(tmp_path: Path) -> None:
+    for name in ("login", "logout"):
+        message = audit_message(body(name), NOW, hostname="node.example.org", app_name="archive")
+        (tmp_path / f"{name}.frame").write_bytes(frame(write(message)))
+    command = python(SENDER, "{host} {port} {trust_anchors}", "{event}.frame")
+    text = f"""
+schema = 1
+[identity]
+id = "source"
+[endpoints.trail]
+protocol = "syslog-tls"
+host = "127.0.0.1"
+[endpoints.trail.listen]
+port = 0
+driver = "report"
+[endpoints.trail.audit]
+events = ["login", "logout"]
+settle = 0.2
+[drivers.report]
+command = '''{command}'''
+[[claims]]
+profile = "A.6"
+role = "audit-source"
+endpoint = "trail"
+"""
+    assert run(tmp_path, text) == 3
+    report = tmp_path / "report"
+    open_yet = {name for name, each in by_id(report).items() if each["verdict"] == "inconclusive"}
+    assert {name for name in open_yet if by_id(report)[name]["judged"] == "automatically"} == {
+        "A.6-source-32768-octets"
+    }
+    assert by_id(report)["A.6-source-over-tls"]["verdict"] == "pass"
+    assert by_id(report)["A.5-events-claimed"]["verdict"] == "pass"
+    record = report / "run.jsonl"
+    lines = record.read_bytes().splitlines(keepends=True)
+    first = next(number for number, line in enumerate(lines) if b'"step":"trail/audit.messages/logout"' in line)
+    record.write_bytes(b"".join(lines[:first]))
+    ended = ps315("run", "sut.toml", "--out", "report", "--non-interactive", "--resume", cwd=tmp_path)
+    assert ended.status == 3, ended.err
+    resumed = read_record(record)
+    steps = [event.step for event in resumed.observations]
+    assert steps == ["trail/audit.messages/login", "trail/audit.messages/logout"]
+    assert by_id(report)["A.5-events-claimed"]["verdict"] == "pass"
