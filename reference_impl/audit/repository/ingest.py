@@ -22,6 +22,7 @@ from reference_impl.audit.repository.examining import (
     Arrival,
     examine,
     examine_chunk,
+    facts_from,
     prepare_process,
     unexamined,
 )
@@ -61,7 +62,7 @@ class _Chunk:
     """Messages that are examined together, or something else to be written between messages."""
 
     arrivals: list[Arrival]
-    future: Future[list[Facts]] | None = None
+    future: Future[bytes] | None = None
     job: Callable[[], object] | None = None
     octets: int = 0
 
@@ -161,7 +162,7 @@ class Ingest:
                 chunk.future.add_done_callback(self._one_examined)
         self._lock.notify_all()
 
-    def _submit(self, arrivals: Sequence[Arrival]) -> Future[list[Facts]] | None:
+    def _submit(self, arrivals: Sequence[Arrival]) -> Future[bytes] | None:
         if self._pool is None:
             return None
         try:
@@ -169,7 +170,7 @@ class Ingest:
         except (BrokenExecutor, RuntimeError):
             return None  # examined again where its turn comes
 
-    def _one_examined(self, _: Future[list[Facts]] | None = None) -> None:
+    def _one_examined(self, _: Future[bytes] | None = None) -> None:
         with self._lock:
             self._examined -= 1
             self._dispatch(everything=False)
@@ -220,9 +221,9 @@ class Ingest:
             facts = self._examine_again(chunk.arrivals)
         return [Received(*arrival, each) for arrival, each in zip(chunk.arrivals, facts, strict=True)]
 
-    def _result(self, future: Future[list[Facts]]) -> list[Facts] | None:
+    def _result(self, future: Future[bytes]) -> list[Facts] | None:
         try:
-            return future.result()
+            return facts_from(future.result())
         except Exception as problem:  # a process that died, or a mistake of ours: neither loses a message
             LOG.warning("messages could not be examined together: %s: %s", type(problem).__name__, problem)
             return None
@@ -238,7 +239,7 @@ class Ingest:
             facts += found if found is not None else [unexamined(each.octets, each.transport, each.peer)]
         return facts
 
-    def _fresh(self, arrivals: Sequence[Arrival]) -> Future[list[Facts]] | None:
+    def _fresh(self, arrivals: Sequence[Arrival]) -> Future[bytes] | None:
         """Submit to a pool that is not broken."""
         with self._lock:
             future = self._submit(arrivals)

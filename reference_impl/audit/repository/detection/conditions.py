@@ -80,6 +80,15 @@ def condition(table: object, where: str, depth: int = 0) -> Test:
     return lambda message: all(test(message) for test in tests)
 
 
+def events_of(table: Mapping[str, Any]) -> frozenset[str] | None:
+    """The events of which a message has to be one that a condition holds of; None: it may be any."""
+    value = table.get("event")
+    wanted: list[Any] = value if isinstance(value, list) else [value]
+    if not all(isinstance(each, str) and not each.endswith("*") for each in wanted):
+        return None
+    return frozenset(each.casefold() for each in wanted)
+
+
 def _test(key: str, value: object, where: str, zone: tzinfo, depth: int) -> Test:
     if key in _NESTED:
         return _nested(key, value, where, depth)

@@ -67,11 +67,17 @@ class Engine:
         self._due: list[tuple[int, int, str, Group, int]] = []
         self._by_id = {rule.id: rule for rule in rules}
         self._awaited = 0
+        events = {rule.id: rule.events for rule in rules}
+        named = {event for of_rule in events.values() for event in of_rule or ()}
+        self._of_any_event = tuple(rule for rule in rules if events[rule.id] is None)
+        self._of_event = {
+            event: tuple(rule for rule in rules if (of := events[rule.id]) is None or event in of) for event in named
+        }
 
     def take(self, message: Seen) -> list[Raised]:
         """What is raised because of a message."""
         raised: list[Raised] = []
-        for rule in self.rules:
+        for rule in self._of_event.get(message.first("event").casefold(), self._of_any_event):
             steps = [number for number, step in enumerate(rule.steps) if step.test(message)]
             ends = rule.absent is not None and rule.absent(message)
             if steps or ends:

@@ -15,7 +15,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from reference_impl.audit.repository.detection.conditions import FIELDS, RulesError, Test, condition, duration
+from reference_impl.audit.repository.detection.conditions import (
+    FIELDS,
+    RulesError,
+    Test,
+    condition,
+    duration,
+    events_of,
+)
 
 Severity = Literal["note", "warning", "critical"]
 DEFAULT_RULES: Final = Path(__file__).with_name("default.toml")
@@ -54,6 +61,16 @@ class Rule:
     quiet: timedelta  # the same is not said again for so long
     send: bool  # a Security Alert message is written into the trail, too
     definition: Mapping[str, Any]
+
+    @property
+    def events(self) -> frozenset[str] | None:
+        """The events of which a message has to be one to matter at all; None: any may."""
+        tables = [self.definition] if "when" in self.definition else self.definition["step"]
+        found = [events_of(each["when"]) for each in tables]
+        if self.absent is not None:
+            found.append(events_of(self.definition["absent"]))
+        known = [each for each in found if each is not None]
+        return frozenset().union(*known) if len(known) == len(found) else None
 
 
 def load_rules(path: Path | None = None) -> tuple[Rule, ...]:
