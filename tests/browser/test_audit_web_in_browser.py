@@ -26,7 +26,7 @@ SECONDS = 20
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory, pki: Pki) -> Iterator[Bench]:
     with running(tmp_path_factory.mktemp("trail"), pki) as started:
-        started.add(list(afternoon(datetime.now(UTC), 30)))
+        started.add(list(afternoon(datetime.now(UTC), 60)))
         yield started
 
 

@@ -57,7 +57,7 @@ def pki() -> Pki:
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory, pki: Pki) -> Iterator[Bench]:
     with running(tmp_path_factory.mktemp("trail"), pki) as started:
-        started.add(list(afternoon(datetime.now(UTC), 30)))
+        started.add(list(afternoon(datetime.now(UTC), 60)))
         yield started
 
 
@@ -278,6 +278,14 @@ def test_the_time_line_shows_all_nodes_and_filters(bench: Bench, officer: Visito
     assert "No message is like that" in officer.get("/?patient=nobody").text
     assert "makes no" not in officer.get("/?since=soon").text
     assert "is no time" in officer.get("/?since=soon").text
+
+
+def test_looks_at_the_trail_are_left_out_where_that_is_wanted(officer: Visitor) -> None:
+    assert "Audit Log Used" in re.sub(r"<option.*", "", officer.get("/").text)
+    text = re.sub(r"<option.*", "", officer.get("/?looks=0").text)
+    assert "Audit Log Used" not in text
+    assert "User Authentication" in text
+    assert "Audit Log Used" not in officer.get("/export?format=csv&looks=0").text
 
 
 def test_pages_follow_one_another_without_gap(bench: Bench, officer: Visitor) -> None:

@@ -17,9 +17,9 @@ from starlette.responses import Response, StreamingResponse
 
 from reference_impl.audit.parsing import UnreadableMessageError, read
 from reference_impl.audit.repository.fhir import audit_event
-from reference_impl.audit.repository.query import Query, Row
+from reference_impl.audit.repository.query import Row
 from reference_impl.audit.repository.web.context import Context
-from reference_impl.audit.repository.web.filters import read_filter
+from reference_impl.audit.repository.web.filters import Filter, read_filter
 from reference_impl.audit.repository.web.shown import event_of
 from reference_impl.audit.syslog.messages import parse
 
@@ -54,24 +54,24 @@ class Exports:
         write, kind, ending = wanted
         name = f"audit-trail-{datetime.now(UTC):%Y%m%d-%H%M%S}.{ending}"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return StreamingResponse(write(asked.query), media_type=kind, headers=headers)
+        return StreamingResponse(write(asked), media_type=kind, headers=headers)
 
-    def _rows(self, query: Query) -> Iterator[Row]:
-        return islice(self._context.search.all(query), MOST_ROWS)
+    def _rows(self, asked: Filter) -> Iterator[Row]:
+        return islice(filter(asked.shows, self._context.search.all(asked.query)), MOST_ROWS)
 
-    def _csv(self, query: Query) -> Iterator[str]:
+    def _csv(self, asked: Filter) -> Iterator[str]:
         yield "\ufeff"  # spreadsheets take it as UTF-8
         yield _csv_lines([_COLUMNS])
-        for rows in _batches(self._rows(query)):
+        for rows in _batches(self._rows(asked)):
             yield _csv_lines([[guarded(str(value)) for value in _values(row).values()] for row in rows])
 
-    def _lines(self, query: Query) -> Iterator[str]:
-        for rows in _batches(self._rows(query)):
+    def _lines(self, asked: Filter) -> Iterator[str]:
+        for rows in _batches(self._rows(asked)):
             yield "".join(json.dumps(_values(row), ensure_ascii=False) + "\n" for row in rows)
 
-    def _events(self, query: Query) -> Iterator[str]:
+    def _events(self, asked: Filter) -> Iterator[str]:
         """AuditEvents, one a line; what is no audit message is left out."""
-        for rows in _batches(self._rows(query)):
+        for rows in _batches(self._rows(asked)):
             octets = self._context.search.octets([row.number for row in rows])
             for row in rows:
                 try:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from reference_impl.audit.codes import groups, value_sets
 from reference_impl.audit.repository.facts import MARKS
-from reference_impl.audit.repository.query import Query
+from reference_impl.audit.repository.query import Condition, Query, Row
 
 _MOST_CHARACTERS: Final = 256
 WORDS: Final = {
@@ -27,10 +27,12 @@ WORDS: Final = {
     "mark": "Marked as",
     "text": "Any text",
     "findings": "Findings",
+    "looks": "Looks at the trail",
 }
 """The fields by name, and what they are called."""
 _TEXTS: Final = ("patient", "user", "node", "event", "event_type", "study", "rule", "mark", "text")
 _OUTCOMES: Final = {"failure": "Any failure"}
+_LOOK: Final = "110101"
 FAILURES: Final = ("4", "8", "12")
 
 
@@ -50,6 +52,10 @@ class Filter:
         wanted = {name: value for name, value in {**self.given, **changes}.items() if value}
         return f"{path}?{urlencode(wanted)}" if wanted else path
 
+    def shows(self, row: Row) -> bool:
+        """Whether a message that the query found is shown: looks at the trail, which it records itself, may be not."""
+        return "looks" not in self.given or "own" not in row.marks or row.event != _LOOK
+
     @property
     def chosen(self) -> list[tuple[str, str, str]]:
         """Each field that is set: its words, its value in words, and the address without it."""
@@ -68,6 +74,8 @@ def in_words(name: str, value: str) -> str:
         return MARKS.get(value, value)
     if name == "findings":
         return "only messages with findings"
+    if name == "looks":
+        return "not shown"
     return value.replace("T", " ") if name in {"since", "until"} else value
 
 
@@ -102,12 +110,12 @@ def read_filter(asked: Mapping[str, str], zone: tzinfo) -> Filter:
         given["outcome"] = outcome
     if asked.get("findings") == "1":
         given["findings"] = "1"
+    if asked.get("looks") == "0":
+        given["looks"] = "0"
     return Filter(given, _query(given, moments), tuple(problems))
 
 
 def _query(given: Mapping[str, str], moments: Mapping[str, datetime]) -> Query:
-    from reference_impl.audit.repository.query import Condition
-
     outcome = given.get("outcome", "")
     also = (Condition(("outcome",), FAILURES),) if outcome == "failure" else ()
     texts = {name: given[name] for name in _TEXTS if name in given}

@@ -95,7 +95,8 @@ class LiveView:
         if more:  # the newest are shown, of the others is told
             newest = self._context.search.page(asked.query, size=_AT_ONCE).rows
             newest = tuple(row for row in newest if row.number > number)
-        if not rows:
+        newest = tuple(row for row in newest if asked.shows(row))
+        if not newest and not more:
             return "", last
         values = {"rows": [shown(row, self._context.zone).json for row in newest], "more": more}
         reached = max(last, rows[-1].number)

@@ -12,13 +12,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from reference_impl.audit.codes import groups
-from reference_impl.audit.repository.query import Message, Page, Query
+from reference_impl.audit.repository.query import Message, Page, Query, Row
 from reference_impl.audit.repository.web import shown
 from reference_impl.audit.repository.web.context import Context
 from reference_impl.audit.repository.web.decoded import decode, header, raw_text
-from reference_impl.audit.repository.web.filters import bounds, outcomes, read_day, read_filter
+from reference_impl.audit.repository.web.filters import Filter, bounds, outcomes, read_day, read_filter
 
 ROWS = 100
+_MOST_TRIED = 20
 _STORY_ROWS = 200
 _COUNTED = 10_000
 _NAMES = 200
@@ -52,16 +53,17 @@ class Pages:
         asked = read_filter(request.query_params, context.zone)
         after = request.query_params.get("after", "")
         last = context.search.last()
-        page = self._page(asked.query, after=after, size=ROWS, oldest_first=False)
-        count = context.search.count(asked.query, at_most=_COUNTED) if not asked.problems else None
+        rows, cursor = self._rows(asked, after)
+        counted = not asked.problems and "looks" not in asked.given
+        count = context.search.count(asked.query, at_most=_COUNTED) if counted else None
         return context.page(
             request,
             "time_line.html.j2",
             asked=asked,
-            rows=[shown.shown(row, context.zone) for row in page.rows],
-            lanes=shown.lanes_of(page.rows, context.zone),
+            rows=[shown.shown(row, context.zone) for row in rows],
+            lanes=shown.lanes_of(rows, context.zone),
             count=count,
-            following=asked.address(after=page.following) if page.following else "",
+            following=asked.address(after=cursor) if cursor else "",
             live=asked.address("/live", **{"from": str(last)}) if not after and "until" not in asked.given else "",
             after=after,
             choices=self._choices(),
@@ -153,6 +155,17 @@ class Pages:
             nodes=len({row.node for row in rows}),
             **values,
         )
+
+    def _rows(self, asked: Filter, after: str) -> tuple[list[Row], str]:
+        """About a page of what is shown, and the cursor that goes on."""
+        rows: list[Row] = []
+        for _ in range(_MOST_TRIED):
+            page = self._page(asked.query, after=after, size=ROWS, oldest_first=False)
+            rows += [row for row in page.rows if asked.shows(row)]
+            after = page.following
+            if not after or len(rows) >= ROWS // 2:
+                break
+        return rows, after
 
     def _page(self, query: Query, *, after: str, size: int, oldest_first: bool) -> Page:
         if after and not _CURSOR.fullmatch(after):

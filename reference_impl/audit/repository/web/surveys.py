@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -24,6 +25,8 @@ _ASTRAY = timedelta(seconds=5)  # a difference of clocks that is worth a look
 _ALERTS = 50
 _LAST = 20
 _MOST_NUMBER = 1 << 62
+_PLACE = re.compile(r"\{([a-z_]+)[^{}]*\}")
+_ONE = {"user": "a user", "node": "a node", "study": "a study", "patient": "a patient", "peer": "a sender"}
 _BAR, _GAP, _HEIGHT = 10, 4, 60
 
 
@@ -60,8 +63,8 @@ class Surveys:
         """Every node: when it was heard last, how much came, how its clock goes, what was found."""
         self._context.look(request)
         search = self._context.search
-        found = summaries.nodes(search)
         counts = summaries.days(search)
+        found = summaries.nodes(search)
         nodes = [self._node(node, [each for each in counts if each.node == node.node]) for node in found]
         return self._context.page(request, "nodes.html.j2", nodes=nodes, width=_DAYS * (_BAR + _GAP), height=_HEIGHT)
 
@@ -129,8 +132,12 @@ class Surveys:
 
 
 def _told(rule: Rule) -> dict[str, str]:
-    """A rule as it is shown: its title with the names of what stands in its places."""
-    title = rule.title.replace("{within}", shown.duration(rule.within.total_seconds()))
+    """A rule as it is shown: its title in general words."""
+    words = {
+        "count": str(max(step.count for step in rule.steps)),
+        "within": shown.duration(rule.within.total_seconds()),
+    }
+    title = _PLACE.sub(lambda place: words.get(place[1]) or _ONE.get(place[1]) or f"one {place[1]}", rule.title)
     return {"id": rule.id, "title": title, "text": rule.text, "severity": rule.severity}
 
 
