@@ -195,7 +195,8 @@ class Delivering:
             if tried.seen.whole:
                 self._arrived = True
                 return
-        why = tried.sent.refused or tried.seen.problem or f"what is read ({self._arrivals.told_by}) has not its mark"
+        refused = self._sender.why_refused() or tried.sent.refused
+        why = refused or tried.seen.problem or f"what is read ({self._arrivals.told_by}) has not its mark"
         self._gone = f"No plain message arrived, so that others tell nothing: {why.rstrip('.')}."
 
     def _followed(self, last: _Try) -> tuple[Arrival, tuple[Arrival, ...]]:

@@ -23,7 +23,7 @@ QUESTION = (
     "of several the worst."
 )
 _LOOKS_AT_ONCE = 5.0  # seconds that one look may take at least
-_SETTLES = 1.0  # seconds for the rest of what has begun to arrive
+_SETTLES, _CHANGED = 1.0, 0.2  # seconds for the rest of what has begun to arrive, and for what has its end already
 _GENTLY = 1.0  # seconds between looks with --gentle
 
 
@@ -102,8 +102,8 @@ class ByLooking:
                 problem = str(wrong)
             now = time.monotonic()
             if not problem and "absent" not in seen:
-                ends = min(ends, now + _SETTLES) if settled is None else settled
-                settled = ends
+                settled = settled or now + (_SETTLES if "cut" in seen else _CHANGED)
+                ends = min(ends, settled)
             if (not problem and all(one == "whole" for one in seen)) or now >= ends:
                 untold = all_of("", len(seen))
                 return Seen(untold if problem else seen, now - began, problem)

@@ -19,6 +19,7 @@ _LINGER_NOT = struct.pack("ii", 1, 0)
 _BETWEEN_DATAGRAMS, _GENTLY = 0.002, 0.2
 """Seconds between two datagrams, so that an ordinary receive buffer holds them."""
 _RATE = 2_000_000.0  # octets a second that a receiver is given for at least
+_SAYS = 1.0  # seconds in which who refuses a client certificate says so
 _NOTICED = 0.05  # seconds in which an ICMP message that a port is closed may come
 
 
@@ -75,6 +76,21 @@ class Sender:
             stream = stack.enter_context(self._connected())
             for octets in line.writes:
                 stream.sendall(octets)
+
+    def why_refused(self) -> str:
+        """What the SUT says to a connection over which nothing is sent; empty where it says nothing (or is UDP)."""
+        if self._transport == "udp":
+            return ""
+        with self._work.budget.connection():
+            try:
+                with self._connected() as stream:
+                    stream.settimeout(_SAYS)
+                    stream.recv(1)
+            except TimeoutError:
+                return ""
+            except OSError as problem:
+                return _words(problem)
+        return "the connection was closed"
 
     # -- TLS -----------------------------------------------------------------------------------------------------
 
@@ -184,6 +200,8 @@ def _words(problem: OSError | UnicodeError) -> str:
     """What went wrong, in a few words."""
     if isinstance(problem, TimeoutError):
         return "nothing came back in time"
+    if isinstance(problem, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return "the connection was closed"
     if isinstance(problem, ssl.SSLError):
         return (problem.reason or str(problem)).replace("_", " ").lower()
     return getattr(problem, "strerror", None) or str(problem)

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -323,8 +324,9 @@ class _Answers(BaseHTTPRequestHandler):
             case "/endless":
                 self.send_response(200)
                 self.end_headers()
-                while True:
-                    self.wfile.write(b"x" * 65536)
+                with suppress(OSError):
+                    while True:
+                        self.wfile.write(b"x" * 65536)
             case "/silent":
                 threading.Event().wait(5)
             case _:
