@@ -12,6 +12,7 @@ from reference_impl.audit.findings import Finding, MessageResult
 from reference_impl.audit.forms import forms_of
 from reference_impl.audit.limits import Limits
 from reference_impl.audit.parsing import UnreadableMessageError, parse_xml
+from reference_impl.audit.quick import Known, fingerprint, is_plain
 from reference_impl.audit.rules.collecting import Findings, local_name, shortened
 from reference_impl.audit.rules.conventions import check_conventions
 from reference_impl.audit.rules.events import check_event, table_of
@@ -20,9 +21,13 @@ from reference_impl.audit.rules.objects import check_objects
 from reference_impl.audit.rules.participants import check_participants
 from reference_impl.audit.rules.plausibility import check_plausibility
 from reference_impl.audit.rules.structure import RULE as SCHEMA_RULE
-from reference_impl.audit.rules.structure import check_schema
+from reference_impl.audit.rules.structure import SCHEMA_RULES, explain
+from reference_impl.audit.schema import follows_schema
+from reference_impl.audit.skeletons import Skeletons
 
 _USUAL = Limits()
+_KNOWN = Known()
+_SKELETONS = Skeletons()
 
 
 def validate(octets: bytes, *, want_checked: bool = False, limits: Limits = _USUAL) -> MessageResult:
@@ -30,17 +35,33 @@ def validate(octets: bytes, *, want_checked: bool = False, limits: Limits = _USU
 
     `checked` of the result is filled where `want_checked`. Raises nothing, whatever the octets are.
     """
+    usual = not want_checked and (limits is _USUAL or limits == _USUAL)
+    if usual and (known := _SKELETONS.find(octets)) is not None:
+        return known
     try:
         root = parse_xml(octets, limits)
     except UnreadableMessageError as problem:
         return _unreadable(problem, want_checked, limits)
-    return examine(root, want_checked=want_checked, limits=limits)
+    valid = follows_schema(root)
+    marks = fingerprint(root) if usual and valid and is_plain(octets) else None
+    if marks is None:
+        return examine(root, valid=valid, want_checked=want_checked, limits=limits)
+    result = _KNOWN.get(marks)
+    if result is not None:
+        _SKELETONS.keep(octets, root, result)
+        return result
+    result = examine(root, valid=valid, limits=limits)
+    if not result.findings:
+        _KNOWN.keep(marks, result)
+    return result
 
 
-def examine(root: etree._Element, *, want_checked: bool = False, limits: Limits = _USUAL) -> MessageResult:
-    """What is to be said about a message that was parsed, by `parse_xml`."""
+def examine(root: etree._Element, *, valid: bool, want_checked: bool = False, limits: Limits = _USUAL) -> MessageResult:
+    """What is to be said about a message that was parsed by `parse_xml`, and just held against the schema."""
     findings = Findings(limits)
-    valid = check_schema(root, findings)
+    findings.told(*SCHEMA_RULES)
+    if not valid:
+        explain(root, findings)
     forms = () if valid else forms_of(root, limits)
     section = event = ""
     if local_name(root) == "AuditMessage":

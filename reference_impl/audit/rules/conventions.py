@@ -9,7 +9,7 @@ from lxml import etree
 
 from reference_impl.audit.codes import groups
 from reference_impl.audit.rules.collecting import Findings, local_name
-from reference_impl.audit.rules.facts import AuditObject, Coded, Facts, Participant
+from reference_impl.audit.rules.facts import XML_SPACE, AuditObject, Coded, Facts, Participant
 
 _DATE_TIME = re.compile(r"-?\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?P<zone>Z|[+-]\d\d:\d\d)?\Z")
 _OUTCOMES = frozenset({"0", "4", "8", "12"})
@@ -41,9 +41,9 @@ def _nothing_empty(facts: Facts, findings: Findings) -> None:
     findings.told(rule)
     for element in facts.root.iter():
         for name, value in element.items():
-            if not value.strip():
+            if not str(value).strip(XML_SPACE):
                 _empty(findings, rule, element, str(name), str(value))
-        if len(element) == 0 and not element.attrib and not (element.text or "").strip():
+        if len(element) == 0 and not element.attrib and not (element.text or "").strip(XML_SPACE):
             _empty(findings, rule, element, "", element.text or "")
 
 
@@ -221,7 +221,7 @@ def _titles(facts: Facts, participant: Participant, findings: Findings) -> None:
     application = facts.event_id is not None and facts.event_id.code == "110100" and participant.plays("110150")
     findings.add(
         rule,
-        "open" if bare and not application else "shall",  # elsewhere it may be another identifier
+        "note" if bare and not application else "shall",  # elsewhere it may be another identifier
         participant.element,
         "AlternativeUserID",
         expected="AETITLES=FIRST;SECOND with AE titles of 1 to 16 characters",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -18,6 +19,9 @@ from reference_impl.audit.rules.collecting import local_name
 DCM_NAMES = frozenset({"DCM", "1.2.840.10008.2.16.4"})
 """How codeSystemName names the scheme of PS3.16 Annex D: its designator, or its OID (the schema allows both)."""
 
+XML_SPACE = " \t\r\n"
+"""What is white space in XML, and nothing else."""
+_SPACES = re.compile("[ \t\r\n]+")
 _TRUE = frozenset({"true", "1"})
 _FALSE = frozenset({"false", "0"})
 
@@ -138,7 +142,12 @@ def facts_of(root: etree._Element) -> Facts:
 def value_of(element: etree._Element, attribute: str) -> str | None:
     """An attribute with white space collapsed, as the schema's token; None where it is absent."""
     value = element.get(attribute)
-    return None if value is None else " ".join(value.split())
+    return None if value is None else collapsed(value)
+
+
+def collapsed(value: str) -> str:
+    """A value as the data type token has it: white space between words alone, one blank each."""
+    return _SPACES.sub(" ", value).strip(XML_SPACE)
 
 
 def coded(element: etree._Element) -> Coded:
@@ -153,14 +162,14 @@ def coded(element: etree._Element) -> Coded:
 def decoded(value: str) -> bytes | None:
     """What base64 holds, None where it is no base64."""
     try:
-        return base64.b64decode("".join(value.split()), validate=True)
+        return base64.b64decode(_SPACES.sub("", value), validate=True)
     except (ValueError, binascii.Error):
         return None
 
 
 def text_of(element: etree._Element | None) -> str:
     """The text of an element with white space collapsed."""
-    return "" if element is None else " ".join((element.text or "").split())
+    return "" if element is None else collapsed(element.text or "")
 
 
 def _read_event(facts: Facts, element: etree._Element) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 
 from lxml import etree
 
@@ -16,6 +17,7 @@ _VALUES = "A.5.2-plausible-values"
 _UID = re.compile(r"(?=.{1,64}\Z)(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))+\Z")
 """A UID as PS3.5 9.1 has it."""
 _WITH_UID = frozenset({"MPPS", "SOPClass", "Instance", "StudyIDs"})
+_LONGEST = 64
 _COUNT = re.compile(r"\s*\+?[0-9]{1,9}\s*\Z")
 
 
@@ -42,18 +44,26 @@ def _access_point(participant: Participant, findings: Findings) -> None:
             said = ("both, or neither", "", "NetworkAccessPointID and NetworkAccessPointTypeCode do not come together")
             _note(findings, _VALUES, element, "", said)
         return
-    try:
-        ipaddress.ip_address(point.strip("[]").partition("%")[0])
-        address = True
-    except ValueError:
-        address = False
-    if kind == "2" and not address:
-        _note(
-            findings, _VALUES, element, "NetworkAccessPointID", ("an IP address", point, "is said to be an IP address")
-        )
-    elif kind == "1" and address:
+    if fits_its_type(point, kind):
+        return
+    if kind == "2":
+        said = ("an IP address", point, "something else is said to be an IP address")
+        _note(findings, _VALUES, element, "NetworkAccessPointID", said)
+    else:
         said = ("type 2 (IP address)", point, "an IP address is said to be a machine name")
         _note(findings, _VALUES, element, "NetworkAccessPointTypeCode", said)
+
+
+@lru_cache(maxsize=4096)
+def fits_its_type(point: str, kind: str) -> bool:
+    """Whether a network access point is an IP address where its type says so, and none where it is a machine name."""
+    if kind not in {"1", "2"}:
+        return True
+    try:
+        ipaddress.ip_address(point[:_LONGEST].strip("[]").partition("%")[0])
+    except ValueError:
+        return kind == "1"
+    return kind == "2"
 
 
 def _likely_type(each: AuditObject, findings: Findings) -> None:

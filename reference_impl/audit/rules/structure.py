@@ -14,6 +14,7 @@ from reference_impl.audit.shapes import AttributeShape, Shape, Slot, shapes
 
 RULE = "A.5.1-schema-valid"
 SPELLING = "A.5.1-older-spelling"
+SCHEMA_RULES = (RULE, SPELLING)
 _OLDER_SPELLING = {"ParticipantObjectSensistity": "ParticipantObjectSensitivity"}
 _OLDER_NAMES = {
     "code": "csd-code, which RFC 3881 and older editions called code",
@@ -41,14 +42,11 @@ _LEXICAL: dict[str, tuple[Callable[[str], object], str]] = {
 }
 
 
-def check_schema(root: etree._Element, findings: Findings) -> bool:
-    """Whether a message follows the schema; where it does not, why.
+def explain(root: etree._Element, findings: Findings) -> None:
+    """Tell why a message does not follow the schema, against which this thread has just held it.
 
     A name that older editions misspelt is a warning, where nothing else is wrong.
     """
-    findings.told(RULE, SPELLING)
-    if follows_schema(root):
-        return True
     said = complaints(_SOME)
     slips = _respelt(root, findings)
     before = findings.count(RULE)
@@ -56,7 +54,6 @@ def check_schema(root: etree._Element, findings: Findings) -> bool:
     if findings.count(RULE) == before and not (slips and _follows_when_respelt(root)):
         for line, sentence in said[:1] or ((0, "the message does not follow the schema"),):
             _say(findings, root, "", "a message that follows the schema", f"line {line}" if line else "", sentence)
-    return False
 
 
 def _respelt(root: etree._Element, findings: Findings) -> bool:

@@ -1,0 +1,203 @@
+"""The short way for messages like others that were found to be in order.
+
+Most of what decides about a message are its codes, its roles and which fields it has; a source sends the same
+combination over and over. `fingerprint` reads just that, and checks by itself the values that differ from message to
+message. Where the rules had nothing to say about one message, they have nothing to say about any other that follows the
+schema and has the same fingerprint. What is unusual has none, and takes the long way.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from reference_impl.audit.rules.facts import decoded
+from reference_impl.audit.rules.plausibility import fits_its_type
+
+if TYPE_CHECKING:
+    from lxml import etree
+
+    from reference_impl.audit.findings import MessageResult
+
+_MOST = 2048
+_LARGEST = 4096
+_LONGEST = 64
+_START = re.compile(
+    rb"""(?:\xef\xbb\xbf)?(?:<\?xml\s+version\s*=\s*["']1\.0["'](?:\s+encoding\s*=\s*["'](?i:utf-8|us-ascii)["'])?"""
+    rb"""(?:\s+standalone\s*=\s*["'](?:yes|no)["'])?\s*\?>)?\s*(?=<AuditMessage[\s>])"""
+).match
+_ROOT = b"<AuditMessage>"
+_SUSPECT = re.compile(rb"""=(?=["'\s])(?:"["\s]|'['\s]|\s)""").search
+_BLANK = re.compile(rb"""\s[\w:.-]+\s*=\s*(?:"\s*"|'\s*')""").search
+_UID_FORM = r"(?=.{1,64}\Z)(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))+\Z"
+_UID = re.compile(_UID_FORM).match
+_ZONED = re.compile(r"-?\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)\Z", re.ASCII).match
+is_uid = re.compile(_UID_FORM.encode()).match
+"""Whether octets are a UID as PS3.5 9.1 has it."""
+is_titles = re.compile(rb"AETITLES= ?[!-:<-\[\]-~]{1,16}(?:;[!-:<-\[\]-~]{1,16})*\Z").match
+"""Whether octets are AE titles as A.5.2.2 has them, without blanks inside."""
+TITLE_LIKE = frozenset({b"AE", b"ae", b"Ae", b"aE"})
+"""How something begins that may be meant as AE titles."""
+_TITLE_LIKE = frozenset(each.decode() for each in TITLE_LIKE)
+_UID_CODES = frozenset({"110180", "110181"})
+_PATIENT_NUMBER, _URI = "2", "12"
+
+Fingerprint = tuple[object, ...]
+
+
+class Known:
+    """Fingerprints of messages in order, with what was said about them; a bounded number."""
+
+    def __init__(self) -> None:
+        self._results: dict[Fingerprint, MessageResult] = {}
+        self.get = self._results.get
+
+    def keep(self, fingerprint: Fingerprint, result: MessageResult) -> None:
+        """Remember a result without findings. When there are too many, all are forgotten."""
+        if len(repr(fingerprint)) > _LARGEST:
+            return
+        if len(self._results) >= _MOST:
+            self._results.clear()
+        self._results[fingerprint] = result
+
+
+def names_root(octets: bytes) -> int:
+    """Where the root element begins in a message of UTF-8 with nothing but an XML declaration before; else -1."""
+    if octets.startswith(_ROOT):
+        return 0
+    start = _START(octets)
+    return -1 if start is None else start.end()
+
+
+def is_plain(octets: bytes) -> bool:
+    """Whether a message is written so plainly that no attribute can be empty, or hold white space alone."""
+    if names_root(octets) < 0 or b"&#" in octets or b"\0" in octets:
+        return False
+    return _SUSPECT(octets) is None or _BLANK(octets) is None
+
+
+def fingerprint(root: etree._Element) -> Fingerprint | None:
+    """What decides about a plain message that follows the schema; None where something has to be looked at."""
+    found: list[object] = []
+    for child in root:
+        one = _READERS[child.tag](child)
+        if one is None:
+            return None
+        found.append(one)
+    return tuple(found)
+
+
+def _event(element: etree._Element) -> Fingerprint | None:
+    if not _ZONED(element.get("EventDateTime", "")):
+        return None
+    found: list[object] = [element.get("EventActionCode")]
+    for child in element:
+        tag = child.tag
+        if tag == "EventOutcomeDescription":
+            if not (child.text or "").strip():
+                return None
+        else:
+            get = child.get
+            found += tag, get("csd-code"), get("codeSystemName"), get("originalText")
+    return tuple(found)
+
+
+def _participant(element: etree._Element) -> Fingerprint | None:
+    get = element.get
+    point, kind, titles = get("NetworkAccessPointID"), get("NetworkAccessPointTypeCode"), get("AlternativeUserID", "")
+    if point is None or kind is None:
+        if point is not kind:
+            return None
+    elif not fits_its_type(point, kind):
+        return None
+    if (titles[:2] in _TITLE_LIKE or ";" in titles) and not is_titles(titles.encode()):
+        return None
+    found: list[object] = [get("UserIsRequestor"), titles[:9] == "AETITLES=", kind]
+    for child in element:
+        tag = child.tag
+        get = (child[0] if tag == "MediaIdentifier" else child).get
+        found += tag, get("csd-code"), get("codeSystemName"), get("originalText")
+    return tuple(found)
+
+
+def _source(element: etree._Element) -> Fingerprint:
+    return tuple([(child.get("csd-code"), child.get("codeSystemName")) for child in element])
+
+
+def _object(element: etree._Element) -> Fingerprint | None:
+    get = element.get
+    found: list[object] = [get("ParticipantObjectTypeCode"), get("ParticipantObjectTypeCodeRole")]
+    code = ""
+    for child in element:
+        tag = child.tag
+        if tag == "ParticipantObjectIDTypeCode":
+            code = child.get("csd-code", "")
+            identified = _identifier(code, get("ParticipantObjectID", ""))
+            if identified is None:
+                return None
+            found += identified, code, child.get("codeSystemName"), child.get("originalText")
+        elif tag == "ParticipantObjectName":
+            text = child.text
+            if not text or text.isspace():
+                return None
+            found.append(text if code == _URI else tag)
+        elif tag == "ParticipantObjectQuery":
+            if not (child.text or "").strip():
+                return None
+            found.append(tag)
+        else:
+            one = _detail(child) if tag == "ParticipantObjectDetail" else _description(child)
+            if one is None:
+                return None
+            found.append(one)
+    return tuple(found)
+
+
+def _identifier(code: str, value: str) -> str | None:
+    """What decides of an identifier: a UID is one, any patient number will do, others as they stand."""
+    if code in _UID_CODES:
+        return "" if _UID(value) else None
+    if code == _PATIENT_NUMBER:
+        return ""
+    return value if len(value) <= _LONGEST else None
+
+
+def _detail(element: etree._Element) -> Fingerprint | None:
+    kind, value = element.get("type", ""), element.get("value", "")
+    if kind == "TransferSyntax":
+        return (kind, value) if len(value) <= _LONGEST else None
+    if kind == "Alert Description" and not (decoded(value) or b"").strip():
+        return None
+    return (kind,)
+
+
+def _description(element: etree._Element) -> Fingerprint | None:
+    tags = []
+    for child in element:
+        tag = child.tag
+        if tag not in tags:
+            tags.append(tag)
+        uid = child.get("UID")
+        if uid is not None and not _UID(uid):
+            return None
+        if len(child):
+            if tag == "SOPClass" and not _enough(child.get("NumberOfInstances", ""), len(child)):
+                return None
+            for each in child:
+                if not _UID(each.get("UID", "")):
+                    return None
+        elif tag == "ParticipantObjectContainsStudy":
+            return None
+    return tuple(tags) or None
+
+
+def _enough(said: str, listed: int) -> bool:
+    return len(said) <= 9 and said.isdecimal() and int(said) >= listed
+
+
+_READERS = {
+    "EventIdentification": _event,
+    "ActiveParticipant": _participant,
+    "AuditSourceIdentification": _source,
+    "ParticipantObjectIdentification": _object,
+}

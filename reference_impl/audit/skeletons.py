@@ -1,0 +1,238 @@
+"""The shortest way for messages that differ from one in order by nothing but names, identifiers, times and the like.
+
+A source writes the same kind of event the same way each time. The octets of a plain message without its attribute
+values and texts are its skeleton; of the values, most have to be exactly those of the message that was examined, and
+the others are held against what the schema and the rules ask of them. Only then is the result of that message given
+again, without parsing. Whatever is written less plainly (references, apostrophes as quotes, another encoding) is
+parsed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING
+
+from reference_impl.audit.quick import TITLE_LIKE, is_titles, is_uid, names_root
+from reference_impl.audit.rules.facts import decoded
+from reference_impl.audit.rules.plausibility import fits_its_type
+
+if TYPE_CHECKING:
+    from lxml import etree
+
+    from reference_impl.audit.findings import MessageResult
+
+_LARGEST = 16 * 1024
+_MOST = 512
+_COMBINATIONS = 64
+_LONG = 18
+_TEXT = re.compile(rb">([^<]+)<")
+_NAME = re.compile(rb"\s([A-Za-z][A-Za-z-]*)=\Z")
+_CONTROLS = bytes(each for each in range(0x20) if each not in b"\t\n\r")
+_NONCHARACTERS = (b"\xef\xbf\xbe", b"\xef\xbf\xbf")
+_BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\Z").match
+_CANONICAL = re.compile(rb".*(?:[AQgw]==|[AEIMQUYcgkosw048]=|[^=])\Z", re.DOTALL).match
+_TIME = re.compile(
+    rb"(\d{4}-\d\d-\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:Z|[+-](?:0\d|1[0-3]):[0-5]\d)\Z"
+).match
+_ANYTHING = frozenset(
+    {
+        "UserID",
+        "UserName",
+        "AuditEnterpriseSiteID",
+        "AuditSourceID",
+        "Number",
+        "ParticipantObjectSensitivity",
+        "displayName",
+    }
+)
+_UID_CODES = frozenset({"110180", "110181"})
+
+Check = Callable[[bytes], object]
+_Node = tuple["etree._Element", str]
+
+
+def split(octets: bytes) -> tuple[bytes, list[bytes], list[bytes]] | None:
+    """Skeleton, attribute values and texts of a plain message; None where it is not plain."""
+    if len(octets) > _LARGEST or b"&" in octets or b"]]>" in octets:
+        return None
+    start = names_root(octets)
+    if start < 0 or len(octets.translate(None, _CONTROLS)) != len(octets):
+        return None
+    if not octets.isascii():
+        try:
+            octets.decode()
+        except UnicodeDecodeError:
+            return None
+        if any(each in octets for each in _NONCHARACTERS):
+            return None
+    pieces = (octets[start:] if start else octets).split(b'"')
+    markup = b'"'.join(pieces[::2])
+    values = pieces[1::2]
+    if octets.count(b"<", start) != markup.count(b"<"):
+        return None
+    return _TEXT.sub(b"><", markup), values, _TEXT.findall(markup)
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What has to be looked at in messages with one skeleton: places of values, and of texts behind them."""
+
+    count: int
+    fixed: tuple[int, ...]
+    checked: tuple[tuple[int, Check], ...]
+    results: dict[tuple[bytes, ...], MessageResult]
+
+
+class Skeletons:
+    """Messages in order by their skeletons; a bounded number."""
+
+    def __init__(self) -> None:
+        self._plans: dict[bytes, _Plan] = {}
+
+    def find(self, octets: bytes) -> MessageResult | None:
+        """What was said about a message that differs from this one in nothing that matters; None: it is not known."""
+        parts = split(octets)
+        if parts is None:
+            return None
+        plan = self._plans.get(parts[0])
+        if plan is None:
+            return None
+        values = parts[1] + parts[2]
+        if len(values) != plan.count:
+            return None
+        result = plan.results.get(tuple([values[place] for place in plan.fixed]))
+        if result is None:
+            return None
+        for place, check in plan.checked:
+            if not check(values[place]):
+                return None
+        return result
+
+    def keep(self, octets: bytes, root: etree._Element, result: MessageResult) -> None:
+        """Remember a message without findings, if it can be told what its skeleton leaves open."""
+        parts = split(octets)
+        if parts is None:
+            return
+        skeleton, values, texts = parts
+        plan = self._plans.get(skeleton)
+        if plan is None:
+            plan = _plan(root, skeleton, values, texts)
+            if plan is None:
+                return
+            if len(self._plans) >= _MOST:
+                self._plans.clear()
+            self._plans[skeleton] = plan
+        both = values + texts
+        if len(both) == plan.count and all(check(both[place]) for place, check in plan.checked):
+            if len(plan.results) >= _COMBINATIONS:
+                plan.results.clear()
+            plan.results[tuple([both[place] for place in plan.fixed])] = result
+
+
+def _plan(root: etree._Element, skeleton: bytes, values: list[bytes], texts: list[bytes]) -> _Plan | None:
+    """How messages with a skeleton are looked at, by a message that has it; None where the two do not match."""
+    named = [match and match[1].decode() for match in map(_NAME.search, skeleton.split(b'"')[:-1])]
+    attributes = [(element, str(name)) for element in root.iter() for name in element.attrib]
+    if named != [name for _, name in attributes] or len(named) != len(values):
+        return None
+    held = [(element, text) for element, text in _texts(root) if text]
+    if [text.encode() for _, text in held] != texts:
+        return None
+    if any(str(element.get(name)).encode() != value for (element, name), value in zip(attributes, values, strict=True)):
+        return None
+    checks = [_of_attribute(element, name) for element, name in attributes]
+    checks += [_of_text(element) for element, _ in held]
+    return _Plan(
+        len(checks),
+        tuple(place for place, check in enumerate(checks) if check is None),
+        tuple((place, check) for place, check in enumerate(checks) if check is not None),
+        {},
+    )
+
+
+def _texts(element: etree._Element) -> Iterator[tuple[etree._Element, str]]:
+    """Texts in the order of the document, with the elements that hold them."""
+    yield element, element.text or ""
+    for child in element:
+        yield from _texts(child)
+        yield element, child.tail or ""
+
+
+def _of_text(element: etree._Element) -> Check | None:
+    """What a text has to be, None: exactly what it is."""
+    if element.tag == "EventOutcomeDescription":
+        return bytes.strip
+    if element.tag == "ParticipantObjectQuery":
+        return _is_base64
+    parent = element.getparent()
+    if element.tag == "ParticipantObjectName" and parent is not None and _id_code(parent) != "12":
+        return bytes.strip
+    return None
+
+
+def _of_attribute(element: etree._Element, name: str) -> Check | None:
+    """What the value of an attribute has to be, None: exactly what it is."""
+    if name in _ANYTHING:
+        return bytes.strip
+    value = str(element.get(name))
+    match name:
+        case "EventDateTime":
+            return _is_time
+        case "UID":
+            return is_uid
+        case "NumberOfInstances":
+            return None if len(element) else _is_number
+        case "AlternativeUserID":
+            return is_titles if value.startswith("AETITLES=") else _is_no_title
+        case "NetworkAccessPointID":
+            return partial(_is_point, kind=str(element.get("NetworkAccessPointTypeCode")))
+        case "ParticipantObjectID":
+            code = _id_code(element)
+            return is_uid if code in _UID_CODES else bytes.strip if code == "2" else None
+        case "value":
+            kind = element.get("type")
+            return None if kind == "TransferSyntax" else _says_something if kind == "Alert Description" else _is_base64
+    return None
+
+
+def _id_code(element: etree._Element) -> str:
+    found = element.find("ParticipantObjectIDTypeCode")
+    return "" if found is None else found.get("csd-code", "")
+
+
+def _is_number(value: bytes) -> bool:
+    return value.isdigit() and len(value) < _LONG
+
+
+def _is_base64(value: bytes) -> bool:
+    return bool(value and _BASE64(value) and _CANONICAL(value))
+
+
+def _says_something(value: bytes) -> bool:
+    return _is_base64(value) and bool((decoded(value.decode()) or b"").strip())
+
+
+def _is_no_title(value: bytes) -> bool:
+    return bool(value.strip()) and value[:2] not in TITLE_LIKE and b";" not in value
+
+
+def _is_point(value: bytes, kind: str) -> bool:
+    return bool(value.strip()) and fits_its_type(value.decode(), kind)
+
+
+def _is_time(value: bytes) -> bool:
+    read = _TIME(value)
+    return read is not None and _is_date(read[1])
+
+
+@lru_cache(maxsize=1024)
+def _is_date(value: bytes) -> bool:
+    try:
+        datetime.fromisoformat(value.decode())
+    except ValueError:
+        return False
+    return True
