@@ -138,6 +138,14 @@ def test_long_messages_wait_for_room_and_short_ones_do_not(pki: Pki, context: ss
         writing.join(SOON)
 
 
+def test_a_message_longer_than_all_room_gets_all_of_it(pki: Pki, context: ssl.SSLContext) -> None:
+    limits = ReceiverLimits(unfinished=100_000)
+    with ReceiverThread(tls=server_tls(pki), tcp=LOOPBACK, limits=limits) as receiver, to(receiver, context) as sender:
+        for _ in range(3):
+            sender.sendall(frames(b"b" * 700_000))
+        assert len(receiver.await_messages(3, SOON)) == 3
+
+
 class Reader:
     def __init__(self) -> None:
         self.told = 0

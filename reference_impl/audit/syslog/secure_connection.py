@@ -131,7 +131,7 @@ class SecureConnection(asyncio.BufferedProtocol):
         elif not self._secured:
             if now - self._began > limits.handshake:
                 self._refuse(f"the handshake took more than {limits.handshake:g} s")
-        elif self._busy or self._flow.stopped:
+        elif self._busy or self._waits or self._flow.stopped:  # it is not the sender who takes so long
             self._heard = now
             self._frame_since = self._frame_since and now
         elif self._frame_since and now - self._frame_since > limits.frame:
@@ -227,7 +227,7 @@ class SecureConnection(asyncio.BufferedProtocol):
             self._flow.release(self._reserved)
             self._reserved = 0
         if self._frames.announced > _SMALL and not self._reserved:
-            self._reserved = self._frames.announced
+            self._reserved = min(self._frames.announced, self._limits.unfinished)
             self._waits = not self._flow.reserve(self, self._reserved)
 
     def _hand_over(self, messages: list[bytes]) -> None:
