@@ -121,6 +121,6 @@ def received(number: int, *, at: int = NOW, octets: bytes = b"", **terms: str | 
         users=first.get("user", ""),
         patients=first.get("patient", ""),
         shall=int("shall" in [value for kind, value in listed if kind == "level"]),
-        terms=tuple(listed),
+        terms=tuple(dict.fromkeys(listed)),
     )
     return Received(octets or b"message %d" % number, at, "tls", "192.0.2.1", None, facts)

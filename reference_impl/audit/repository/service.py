@@ -8,8 +8,10 @@ import socket
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
+from urllib.parse import quote
 
 from reference_impl.audit import builders
 from reference_impl.audit.model import AuditMessage, AuditSource, Code
@@ -176,8 +178,17 @@ class Repository:
     def _security_alert(self, text: str, node: str, kind: str | Code) -> AuditMessage:
         text = "".join(each if each.isprintable() else "\ufffd" for each in text)
         occasion = builders.Occasion(when=datetime.now(UTC), source=self.source, outcome="4", description=text)
-        subject = alert_subject(node or self.settings.name, kind="node", name=node or "several nodes", description=text)
+        identified, where = _identified(node or self.settings.name)
+        subject = alert_subject(where, kind=identified, name=node or "several nodes", description=text)
         return builders.security_alert(occasion, alert=kind, person=None, process=self.process, subjects=[subject])
+
+
+def _identified(node: str) -> tuple[Literal["uri", "node"], str]:
+    """How a security alert names a node: by its address; else by a URI, as no domain of it is known (A.5.3.11)."""
+    try:
+        return "node", str(ip_address(node))
+    except ValueError:
+        return "uri", f"urn:ps315:node:{quote(node, safe='')}"
 
 
 def _now() -> int:
