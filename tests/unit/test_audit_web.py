@@ -97,18 +97,28 @@ def test_nothing_of_the_trail_is_had_without_a_name(bench: Bench, path: str) -> 
         assert answer.headers["location"].startswith("/log-in?next=") or answer.headers["location"] == "/log-in"
 
 
-@pytest.mark.parametrize("path", ["/log-in", "/", "/static/style.css", "/nowhere", "/live", "/static/../app.py"])
+@pytest.mark.parametrize(
+    "path", ["/log-in", "/log-in/x", "/", "/static/style.css", "/nowhere", "/live", "/static/../app.py"]
+)
 def test_every_answer_has_the_headers_that_protect(bench: Bench, path: str) -> None:
     headers = bench.visitor().get(path).headers
     policy = headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
-    assert headers["strict-transport-security"].startswith("max-age=")
+    assert "strict-transport-security" not in headers  # of localhost it would hold for every program there
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "same-origin"
     assert headers["cache-control"] == "no-store"
     assert "server" not in headers
+
+
+def test_a_host_with_a_name_is_reached_over_tls_only(tmp_path: Path, pki: Pki) -> None:
+    write_user(tmp_path / "users", USER, PASSWORD)
+    with running(tmp_path, pki, Access(users=tmp_path / "users", hosts=("trail.ps315.test",))) as bench:
+        headers = bench.visitor().get("/log-in", Host="trail.ps315.test").headers
+        assert headers["strict-transport-security"].startswith("max-age=")
+        assert bench.visitor().get("/log-in").status == 421
 
 
 def test_the_cookie_of_a_session_is_for_this_host_over_tls_alone(bench: Bench) -> None:
@@ -588,3 +598,20 @@ def test_plain_text_is_not_answered(bench: Bench) -> None:
         plain.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         with contextlib.suppress(ConnectionError):
             assert b"HTTP/1.1 200" not in plain.recv(1000)
+
+
+def test_one_address_cannot_take_every_connection(bench: Bench, officer: Visitor) -> None:
+    with contextlib.ExitStack() as stack:
+        refused = 0
+        for _ in range(80):
+            plain = stack.enter_context(socket.create_connection(("localhost", bench.port), SECONDS))
+            plain.settimeout(SECONDS)
+            try:
+                held = stack.enter_context(officer.context.wrap_socket(plain, server_hostname="localhost"))
+                held.sendall(b"GET /log-in HTTP/1.1\r\nHost: localhost\r\n")
+            except (ConnectionError, ssl.SSLError):
+                refused += 1
+        held.settimeout(SECONDS)
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            assert held.recv(1) == b""  # the last was closed again
+    assert officer.get("/").status == 200

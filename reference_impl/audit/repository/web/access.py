@@ -206,7 +206,7 @@ def name_in(certificate: bytes) -> str:
         text = str(names[0].value) if names else subject.rfc4514_string()
     except ValueError:
         return ""
-    return "".join(each for each in text if each.isprintable())[:_MOST_NAME]
+    return "".join(each for each in text if each.isprintable())[:_MOST_NAME].strip()
 
 
 def server_context(certificate: Path, key: Path, access: Access, password: str | None = None) -> ssl.SSLContext:

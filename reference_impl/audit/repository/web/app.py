@@ -20,7 +20,7 @@ from reference_impl.audit.repository.web.access import Access, Door
 from reference_impl.audit.repository.web.context import STATIC, Context, Trail
 from reference_impl.audit.repository.web.entrance import Entrance
 from reference_impl.audit.repository.web.exports import Exports
-from reference_impl.audit.repository.web.gate import LIVE, PROGRAMS, Gate
+from reference_impl.audit.repository.web.gate import EXPORT, LIVE, LOG_IN, PROGRAMS, Gate
 from reference_impl.audit.repository.web.live import LiveView
 from reference_impl.audit.repository.web.pages import Pages
 from reference_impl.audit.repository.web.recording import Recording
@@ -53,15 +53,17 @@ def make_app(repository: Trail, access: Access, *, programs: ASGIApp | None = No
         Route("/node", surveys.node),
         Route("/alerts", surveys.alerts),
         Route("/alerts/{number:int}", surveys.acknowledge, methods=["POST"]),
-        Route("/export", Exports(context).give),
+        Route(EXPORT, Exports(context).give),
         Route(LIVE, LiveView(context).stream),
-        Route("/log-in", entrance.form),
-        Route("/log-in", entrance.enter, methods=["POST"]),
+        Route(LOG_IN, entrance.form),
+        Route(LOG_IN, entrance.enter, methods=["POST"]),
         Route("/log-out", entrance.leave, methods=["POST"]),
         Mount("/static", StaticFiles(directory=STATIC)),
         Mount(PROGRAMS, programs or make_api(context.search, context.look)),
     ]
-    return Gate(Starlette(routes=routes, exception_handlers=_handlers(context)), door)
+    app = Starlette(routes=routes, exception_handlers=_handlers(context))
+    app.router.redirect_slashes = False
+    return Gate(app, door)
 
 
 def _handlers(context: Context) -> dict[Any, Any]:

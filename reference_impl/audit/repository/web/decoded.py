@@ -15,6 +15,7 @@ from reference_impl.audit.syslog.messages import Parsed, SyslogMessage
 
 _MOST_PARTS = 50
 _MOST_VALUES = 100
+_MOST_LINES = 300
 _MOST_CHARACTERS = 2_000
 _MOST_RAW = 256 * 1024
 FACILITIES = {10: "security/authorization messages", 4: "security/authorization messages", 13: "log audit"}
@@ -130,7 +131,7 @@ def _participant(each: ActiveParticipant) -> Part:
     if each.media_type is not None:
         lines.append(_coded("Medium", each.media_type))
     title = _cut(each.user_name or each.user_id or each.access_point, 120) or "not named"
-    return Part(title, tuple(lines), "started it" if each.is_requestor else "", user=each.user_id[:256])
+    return Part(title, tuple(lines[:_MOST_LINES]), "started it" if each.is_requestor else "", user=each.user_id[:256])
 
 
 def _object(each: ParticipantObject) -> Part:
@@ -148,7 +149,7 @@ def _object(each: ParticipantObject) -> Part:
     for description in each.descriptions[:20]:
         lines += _description(description)
     title = "Study" if each.is_study else role or kind or "Object"
-    return Part(title, tuple(lines), patient=each.id[:256] if each.is_patient else "")
+    return Part(title, tuple(lines[:_MOST_LINES]), patient=each.id[:256] if each.is_patient else "")
 
 
 def _description(each: ObjectDescription) -> Iterator[Line]:

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from urllib.parse import parse_qs, quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -32,7 +32,6 @@ _POLICY = (
 )
 _HEADERS = {
     "Content-Security-Policy": _POLICY,
-    "Strict-Transport-Security": "max-age=31536000",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",  # with "no-referrer" browsers would tell no origin of forms either
@@ -40,17 +39,17 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
-_OPEN = ("/static/", "/log-in")
-"""What may be had without being known: the looks of the page, and the door."""
+_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})  # a browser would refuse plain HTTP of every other program there
 PROGRAMS = "/fhir"
 """Below it programs search (ITI-81, /fhir/AuditEvent): they may bring a password with each request."""
-LIVE = "/live"
+LIVE, EXPORT, LOG_IN = "/live", "/export", "/log-in"
+_SECONDS_OF = {LIVE: None, EXPORT: 900.0}
 
 
 class Gate:
-    """Middleware around the whole page: whatever `app` is asked comes from somebody known, except `_OPEN`.
+    """Middleware around the whole page: whatever `app` is asked comes from somebody known, except at the door.
 
-    A request that gets through has `state.identity` (None only at `_OPEN`) and, where it is a POST, `state.form`.
+    A request that gets through has `state.identity` (None only there) and, where it is a POST, `state.form`.
     """
 
     def __init__(self, app: ASGIApp, door: Door) -> None:
@@ -77,11 +76,13 @@ class Gate:
                 for name, value in _HEADERS.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
+                if _host(Headers(scope=scope).getlist("host")) not in _LOCAL:
+                    headers["Strict-Transport-Security"] = "max-age=31536000"
             await send(message)
 
         request = Request(scope, receive)
         try:
-            async with asyncio.timeout(None if scope["path"] == LIVE else SECONDS):
+            async with asyncio.timeout(_SECONDS_OF.get(scope["path"], SECONDS)):
                 refusal = await self._refusal(request)
                 await (refusal or self._app)(scope, receive, sending)
         except TimeoutError:
@@ -97,8 +98,8 @@ class Gate:
         if refusal is not None:
             return refusal
         request.state.identity = None
-        is_open = request.url.path.startswith(_OPEN)
-        if not is_open:
+        path = request.url.path
+        if path != LOG_IN and not path.startswith("/static/"):  # the door, and the looks of the page
             found = await self._identity(request)
             if isinstance(found, Response):
                 return found
@@ -117,7 +118,7 @@ class Gate:
         if path == LIVE or request.method == "POST":
             return _plain(HTTPStatus.UNAUTHORIZED, "You are logged out; log in again.")
         target = path + (f"?{request.url.query}" if request.url.query else "")
-        return RedirectResponse("/log-in" if target == "/" else f"/log-in?next={quote(target)}", HTTPStatus.SEE_OTHER)
+        return RedirectResponse(LOG_IN if target == "/" else f"{LOG_IN}?next={quote(target)}", HTTPStatus.SEE_OTHER)
 
     async def _program(self, request: Request) -> Identity | Response:
         authorization = request.headers.get("authorization")
