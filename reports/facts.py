@@ -10,12 +10,14 @@ from pydantic import BaseModel, ValidationError
 
 from harness.record import RunRecord
 from harness.record.facts import (
+    AuditMessages,
     CertificateChain,
     Certificates,
     CipherSuites,
     ClientCertificates,
     ClientTrial,
     CreatedObjects,
+    Delivered,
     Groups,
     Observation,
     Reachability,
@@ -50,6 +52,8 @@ class Endpoint:
     created: tuple[CreatedObjects, ...] = ()
     answers: tuple[VerifierAnswer, ...] = ()
     stored: tuple[StoredObject, ...] = ()
+    received: tuple[AuditMessages, ...] = ()
+    delivered: tuple[Delivered, ...] = ()
 
 
 def endpoints_of(record: RunRecord) -> list[Endpoint]:
@@ -98,6 +102,8 @@ def _endpoint(name: str, latest: dict[tuple[str, str, str], Observation]) -> End
         created=every("signatures.created", CreatedObjects),
         answers=every("signatures.verified", VerifierAnswer),
         stored=every("signatures.stored", StoredObject),
+        received=every("audit.messages", AuditMessages),
+        delivered=every("audit.delivered", Delivered),
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.record import RunRecord, VerdictKind
 from harness.record.names import group_name, scheme_name, version_name
+from reports.audit import trail_of
 from reports.document import summary_of
 from reports.evidence import EvidenceFiles
 from reports.exchanges import exchanges_of
@@ -155,6 +156,7 @@ def _context(record: RunRecord, endpoints: list[Endpoint], files: EvidenceFiles)
             at.name: shown_rows(at.client_certificates.trials, cited) for at in endpoints if at.client_certificates
         },
         "signatures": [told for at in endpoints if (told := signatures_of(at, cited)) is not None],
+        "trails": [trail for at in endpoints if (trail := trail_of(at, cited)) is not None],
         "without_tls": {at.name for at in sut.endpoints if at.protocol in WITHOUT_TLS},
         "transport": not sut.endpoints or any(at.protocol not in WITHOUT_TLS for at in sut.endpoints),
         "unexamined": unexamined_of(record.not_examined),
@@ -212,5 +214,16 @@ def _listed(names: list[str]) -> str:
 
 def prepare() -> None:
     """Compile the templates, so that a report is made faster later: to be called while a network is waited for."""
-    for name in ("report", "macros", "summary", "requirements", "separations", "facts", "trials", "signatures", "rest"):
+    for name in (
+        "report",
+        "macros",
+        "summary",
+        "requirements",
+        "separations",
+        "facts",
+        "trials",
+        "signatures",
+        "audit",
+        "rest",
+    ):
         _environment().get_template(f"{name}.html.j2")

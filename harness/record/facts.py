@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.observations import FACTS, facts_of
+from harness.observations.audit import AuditMessages, Delivered, ReceivedMessage, SyslogConnection
 from harness.observations.base import Exchange, Observation
 from harness.observations.clients import (
     CertificateTrial,
@@ -38,6 +39,7 @@ from reference_impl.signatures.results import (
 __all__ = [
     "FACTS",
     "AcceptedSuite",
+    "AuditMessages",
     "CertificateChain",
     "CertificateFacts",
     "CertificateResult",
@@ -49,6 +51,7 @@ __all__ = [
     "ClientHelloFacts",
     "ClientTrial",
     "CreatedObjects",
+    "Delivered",
     "Difference",
     "DriverOutcome",
     "Exchange",
@@ -57,6 +60,7 @@ __all__ = [
     "Observation",
     "Reachability",
     "Reason",
+    "ReceivedMessage",
     "SecondOpinion",
     "SignatureResult",
     "SignatureSchemes",
@@ -64,6 +68,7 @@ __all__ = [
     "Standing",
     "StoredObject",
     "SuitesOfVersion",
+    "SyslogConnection",
     "TimestampResult",
     "VerifierAnswer",
     "Versions",
