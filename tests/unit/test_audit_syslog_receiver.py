@@ -351,6 +351,28 @@ def test_datagrams_are_messages(receiver: ReceiverThread) -> None:
     assert (facts.transport, facts.peer, facts.messages, facts.octets) == ("udp", f"{host}:{port}", 4, 65518)
 
 
+def test_datagrams_of_one_sender_are_handed_over_together(pki: Pki) -> None:
+    batches: list[tuple[int, list[bytes]]] = []
+
+    def take(arrived: Sequence[Arrived]) -> None:
+        assert len({each.connection.number for each in arrived}) == 1
+        batches.append((arrived[0].connection.number, octets(arrived)))
+        if arrived[0].octets == b"bad":
+            raise RuntimeError("the store is gone")
+
+    receiver = ReceiverThread(take, udp=LOOPBACK)
+    with receiver, contextlib.ExitStack() as stack:
+        first, second = (stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(2))
+        first.sendto(b"bad", receiver.addresses["udp"])
+        for number in range(50):
+            for sender in (first, second):
+                sender.sendto(b"%d" % number, receiver.addresses["udp"])
+        assert awaited(lambda: sum(len(messages) for _, messages in batches) == 101)
+    for which in (1, 2):
+        found = [each for connection, messages in batches if connection == which for each in messages]
+        assert [each for each in found if each != b"bad"] == [b"%d" % number for number in range(50)]
+
+
 def test_peers_over_udp_are_forgotten_in_turn(pki: Pki) -> None:
     with ReceiverThread(udp=LOOPBACK, limits=ReceiverLimits(peers=2)) as receiver:
         for number in range(3):

@@ -70,9 +70,9 @@ class Datagrams:
         self._peers.clear()
 
     def _take(self) -> None:
-        arrived: list[Arrived] = []
+        arrived: dict[int, list[Arrived]] = {}  # by connection
         octets, at = 0, datetime.now(UTC)
-        while len(arrived) < _AT_ONCE and octets < self._limits.in_hand:
+        for _ in range(_AT_ONCE):
             try:
                 message, address = self._socket.recvfrom(_LARGEST)
             except OSError:  # nothing more has come
@@ -81,22 +81,24 @@ class Datagrams:
             connection.messages += 1
             connection.octets += len(message)
             octets += len(message)
-            arrived.append(Arrived(message, connection, at))
+            arrived.setdefault(connection.number, []).append(Arrived(message, connection, at))
+            if octets >= self._limits.in_hand:
+                break
         if arrived:
             self._busy = True
             self._flow.took(octets)
             self.update_reading()
-            self._begin(self._deliver(arrived, octets))
+            self._begin(self._deliver(list(arrived.values()), octets))
 
-    async def _deliver(self, arrived: list[Arrived], octets: int) -> None:
-        try:
-            await self._handler(arrived)
-        except Exception:
-            _log.exception("%d datagrams were not taken", len(arrived))
-        finally:
-            self._busy = False
-            self._flow.gave(octets)
-            self.update_reading()
+    async def _deliver(self, arrived: list[list[Arrived]], octets: int) -> None:
+        for each in arrived:
+            try:
+                await self._handler(each)
+            except Exception:
+                _log.exception("%d datagrams from %s were not taken", len(each), each[0].connection.peer)
+        self._busy = False
+        self._flow.gave(octets)
+        self.update_reading()
 
     def _peer(self, host: str, port: int) -> Connection:
         found = self._peers.get((host, port))
