@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 import ssl
 import threading
@@ -15,13 +16,16 @@ from typing import Any
 from fixtures.pki import Pki
 from reference_impl.audit.repository.facts import Facts, Received, microseconds
 from reference_impl.audit.repository.ingest import IngestLimits
+from reference_impl.audit.repository.query import FIELDS, Query
 from reference_impl.audit.repository.service import Repository
 from reference_impl.audit.repository.settings import Settings
+from reference_impl.audit.repository.store import Store
 from reference_impl.audit.syslog.messages import audit_message, write
 from reference_impl.syslog_frames import frame
 
 SECONDS = 30.0
 NOW = microseconds(datetime.now(UTC))
+HOUR = 3_600_000_000
 
 
 def settings(folder: Path, pki: Pki, **changes: Any) -> Settings:
@@ -98,8 +102,6 @@ def until_stored(repository: Repository, number: int) -> None:
 
 def own(repository: Repository) -> list[int]:
     """The numbers of the repository's own messages."""
-    from reference_impl.audit.repository.query import Query
-
     return [row.number for row in repository.search.all(Query(mark="own"))]
 
 
@@ -124,3 +126,43 @@ def received(number: int, *, at: int = NOW, octets: bytes = b"", **terms: str | 
         terms=tuple(dict.fromkeys(listed)),
     )
     return Received(octets or b"message %d" % number, at, "tls", "192.0.2.1", None, facts)
+
+
+def trail_of(store: Store, number: int = 400, seed: int = 3) -> list[Received]:
+    """Messages in which every field takes few values, so that any combination is found now and then."""
+    chance = random.Random(seed)  # noqa: S311 - test material
+    made = [
+        received(
+            place,
+            at=NOW - chance.randrange(100) * HOUR,
+            node=f"node-{chance.randrange(4)}",
+            user=[f"User-{chance.randrange(5)}" for _ in range(chance.randrange(3))] or "nobody",
+            patient=f"P{chance.randrange(20)}",
+            event=chance.choice(("110114", "110104", "110103")),
+            outcome=chance.choice(("0", "0", "8")),
+            level=chance.choice(((), ("shall",), ("should",), ("shall", "should"))),
+        )
+        for place in range(number)
+    ]
+    for start in range(0, number, 90):
+        store.add(made[start : start + 90])
+    return made
+
+
+def holds(message: Received, query: Query) -> bool:
+    """What a query means, told without any index."""
+    if query.since and message.arrived < microseconds(query.since):
+        return False
+    if query.until and message.arrived >= microseconds(query.until):
+        return False
+    terms = {(kind, value.casefold()) for kind, value in message.facts.terms}
+    for field, kinds in FIELDS.items():
+        wanted = getattr(query, field).casefold()
+        if not wanted:
+            continue
+        prefix = wanted[:-1] if wanted.endswith("*") else None
+        if not any(
+            kind in kinds and (value == wanted if prefix is None else value.startswith(prefix)) for kind, value in terms
+        ):
+            return False
+    return not query.only_findings or bool({("level", "shall"), ("level", "should")} & terms)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
 from collections import Counter
 from datetime import timedelta
@@ -15,60 +14,19 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from reference_impl.audit.repository import summaries
-from reference_impl.audit.repository.facts import Received, clean, microseconds, moment_of
-from reference_impl.audit.repository.query import FIELDS, Condition, Query
+from reference_impl.audit.repository.facts import clean, microseconds, moment_of
+from reference_impl.audit.repository.query import Condition, Query
 from reference_impl.audit.repository.search import Search
 from reference_impl.audit.repository.store import Store, StoreBusyError, StoreError
-from tests.unit.repository_bench import NOW, received
+from tests.unit.repository_bench import HOUR, NOW, holds, received, trail_of
 
 ROOT = Path(__file__).resolve().parents[2]
-HOUR = 3_600_000_000
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Any:
     with Store(tmp_path / "audit.sqlite") as opened:
         yield opened
-
-
-def _trail(store: Store, number: int = 400, seed: int = 3) -> list[Received]:
-    """Messages in which every field takes few values, so that any combination is found now and then."""
-    chance = random.Random(seed)  # noqa: S311 - test material
-    made = [
-        received(
-            place,
-            at=NOW - chance.randrange(100) * HOUR,
-            node=f"node-{chance.randrange(4)}",
-            user=[f"User-{chance.randrange(5)}" for _ in range(chance.randrange(3))] or "nobody",
-            patient=f"P{chance.randrange(20)}",
-            event=chance.choice(("110114", "110104", "110103")),
-            outcome=chance.choice(("0", "0", "8")),
-            level=chance.choice(((), ("shall",), ("should",), ("shall", "should"))),
-        )
-        for place in range(number)
-    ]
-    for start in range(0, number, 90):
-        store.add(made[start : start + 90])
-    return made
-
-
-def _holds(message: Received, query: Query) -> bool:
-    """What a query means, told without any index."""
-    if query.since and message.arrived < microseconds(query.since):
-        return False
-    if query.until and message.arrived >= microseconds(query.until):
-        return False
-    terms = {(kind, value.casefold()) for kind, value in message.facts.terms}
-    for field, kinds in FIELDS.items():
-        wanted = getattr(query, field).casefold()
-        if not wanted:
-            continue
-        prefix = wanted[:-1] if wanted.endswith("*") else None
-        if not any(
-            kind in kinds and (value == wanted if prefix is None else value.startswith(prefix)) for kind, value in terms
-        ):
-            return False
-    return not query.only_findings or bool({("level", "shall"), ("level", "should")} & terms)
 
 
 QUERIES = st.builds(
@@ -87,14 +45,14 @@ QUERIES = st.builds(
 @pytest.fixture(scope="module")
 def trail(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with Store(tmp_path_factory.mktemp("trail") / "audit.sqlite") as opened:
-        yield Search(opened), _trail(opened)
+        yield Search(opened), trail_of(opened)
 
 
 @given(query=QUERIES, oldest_first=st.booleans(), size=st.integers(1, 60))
 @examples(max_examples=120, deadline=None, derandomize=True)
 def test_searches_find_what_they_mean_page_by_page(trail: Any, query: Query, oldest_first: bool, size: int) -> None:
     search, messages = trail
-    wanted = [(message.arrived, number) for number, message in enumerate(messages, 1) if _holds(message, query)]
+    wanted = [(message.arrived, number) for number, message in enumerate(messages, 1) if holds(message, query)]
     wanted.sort(reverse=not oldest_first)
     found, after = [], ""
     while True:
@@ -131,7 +89,7 @@ def test_cursors_that_no_page_gave_are_refused(store: Store, cursor: str) -> Non
 
 
 def test_summaries_count_what_was_stored(store: Store) -> None:
-    messages = _trail(store)
+    messages = trail_of(store)
     search = Search(store)
     by_node = {each.node: each for each in summaries.nodes(search)}
     for node in {message.facts.node for message in messages}:
