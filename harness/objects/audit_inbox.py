@@ -67,6 +67,12 @@ class Inbox:
         with self._changed:
             return len(self._numbers)
 
+    @property
+    def has_messages(self) -> bool:
+        """Whether a message has come that was not taken yet."""
+        with self._changed:
+            return bool(self._held.messages)
+
     def number(self, connection: Connection) -> int:
         """The number of a connection over the whole run: a receiver that is opened again counts anew."""
         with self._changed:

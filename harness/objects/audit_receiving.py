@@ -26,7 +26,7 @@ from reference_impl.audit.syslog.arrivals import Connection
 
 _SLICE = 0.5
 _LINES = 8
-_AWAY = 0.5  # of the seconds of a step that nobody listens at most: the rest is for what comes back
+_AWAY = 0.5  # of the seconds that are left: how long nobody listens at most, how long something is waited for then
 
 
 class ReceivingMessages:
@@ -72,14 +72,18 @@ class ReceivingMessages:
         outcome = self._drive(step, step.subject, ends)
         if _can_bring(outcome):
             self._settle(ends)
-        return self._found(step, step.subject, self._inbox.take(), outcome, began)
+        return self._found(step, step.subject, outcome, began, int(_can_bring(outcome)))
 
     def _away(self, step: FileStep) -> Found:
-        """The same with the port closed while the event is provoked."""
+        """The same with the port closed while the event is provoked.
+
+        Where nothing comes when it is open again, the event is provoked once more: a source that kept nothing has no
+        reason to come back, and one that tries again after a long pause may be hurried by it.
+        """
         began = datetime.now(UTC)
         event = self._away_event()
         ends = time.monotonic() + step.seconds
-        before = self._inbox.take()
+        before, provoked = self._inbox.take(), 0
         self._port.stop()
         try:
             outcome = self._drive(step, event, time.monotonic() + step.seconds * _AWAY)
@@ -87,10 +91,13 @@ class ReceivingMessages:
             self._inbox.renumber()
             self._port = open_port(self._work, self._inbox, self._address)
         if _can_bring(outcome):
-            self._inbox.wait_for_any(ends, self._work.stopping)
+            provoked = 1
+            now = time.monotonic()
+            self._inbox.wait_for_any(now + (ends - now) * _AWAY, self._work.stopping)
+            if not self._inbox.has_messages:
+                provoked += _can_bring(self._drive(step, event, ends))
             self._settle(ends)
-        taken = self._inbox.take()
-        found = self._found(step, event, taken, outcome, began)
+        found = self._found(step, event, outcome, began, provoked)
         if before.messages:  # sent while we listened, after the last step had ended
             note = f"{len(before.messages)} messages came between two steps, and are not recorded. {found.note}".strip()
             return replace(found, note=note)
@@ -160,7 +167,8 @@ class ReceivingMessages:
             of=work.count,
         )
 
-    def _found(self, step: FileStep, event: str, taken: Taken, outcome: DriverOutcome, began: datetime) -> Found:
+    def _found(self, step: FileStep, event: str, outcome: DriverOutcome, began: datetime, provoked: int) -> Found:
+        taken = self._inbox.take()
         connections = tuple(self._recorded(step, each, taken, began) for each in taken.connections)
         facts = AuditMessages(
             text=step.text,
@@ -178,7 +186,7 @@ class ReceivingMessages:
             ),
             connections=connections,
             left_out=taken.left_out,
-            provoked=1 if _can_bring(outcome) and outcome.kind != "none" else 0,
+            provoked=provoked,
             away=step.subject == AWAY_AND_BACK,
             driver=outcome,
         )

@@ -10,13 +10,13 @@ from functools import lru_cache
 from reference_impl.audit.findings import Finding, MessageResult
 from reference_impl.audit.parsing import UnreadableMessageError, parse_xml
 from reference_impl.audit.syslog.messages import Parsed, parse
-from reference_impl.audit.syslog.model import DICOM_MSGID, IHE_MSGID
+from reference_impl.audit.syslog.model import DICOM_MSGID, IHE_MSGID, SECURITY
 from reference_impl.audit.syslog.profiles import Profile, profile_findings
 
 _REMEMBERED = 20_000  # messages
 _BOM = b"\xef\xbb\xbf"
 _AUDIT = frozenset({DICOM_MSGID, IHE_MSGID})
-_NAMED = re.compile(rb"AuditMessage|RFC-?3881", re.IGNORECASE)
+_NAMED = re.compile(rb"(?:<|&lt;)(?:[\w.-]+:)?(?:AuditMessage|IHEYr4)\b")
 _LOOKED_AT = 8192
 _XML = re.compile(rb"\s*<[?!A-Za-z_]")
 _PROFILES: tuple[Profile, ...] = ("A.6", "A.7", "IHE-ATX-TLS-Syslog", "IHE-ATX-UDP-Syslog")
@@ -50,11 +50,15 @@ class Examined:
 
     @property
     def is_of_audit(self) -> bool:
-        """Whether it is a message of the audit trail: XML, or something that says that it is one."""
-        if _XML.match(self.body) or _NAMED.search(self.body, 0, _LOOKED_AT):
+        """Whether it is a message of the audit trail: it says so, or is XML without a header or of facility 10."""
+        if _NAMED.search(self.body, 0, _LOOKED_AT):
             return True
-        message = self.parsed.message if self.parsed else None
-        return message is not None and message.msgid in _AUDIT
+        is_xml = _XML.match(self.body) is not None
+        if self.parsed is None:
+            return is_xml
+        if is_xml and self.parsed.pri is not None and self.parsed.pri // 8 == SECURITY:
+            return True
+        return self.parsed.message is not None and self.parsed.message.msgid in _AUDIT
 
     def syslog(self, profile: str) -> tuple[tuple[Finding, ...], frozenset[str]]:
         """What was found in the syslog message, by RFC 5424 and by `profile`."""

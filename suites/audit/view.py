@@ -175,9 +175,8 @@ class AuditSource:
 
         Raises `Missing` where none came, and where all that came were cut.
         """
-        if self.claim.profile not in UDP_PROFILES:
-            return self.messages
-        found = tuple(each for each in self.messages if not each.is_cut)
+        left_to_udp = self.claim.profile in UDP_PROFILES
+        found = tuple(each for each in self.messages if not (each.is_cut and (left_to_udp or each.over_udp)))
         if found:
             return found
         raise Missing(
@@ -191,7 +190,7 @@ class AuditSource:
         others = len(self.everything)
         if others:
             first = self.everything[0]
-            return f"{others} messages came, and none holds XML; the first begins {bounded(_text(first.facts.raw), 60)}"
+            return f"{others} messages came, and none is an audit message; the first begins {bounded(_text(first.facts.raw), 60)}"
         for connection in self.connections:
             if connection.refused:
                 return f"the TLS handshake with {connection.peer} failed: {bounded(connection.refused)}"

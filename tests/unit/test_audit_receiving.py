@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -234,6 +235,22 @@ def test_while_a_repository_is_away_nobody_listens_and_afterwards_what_comes_is_
     assert [each.raw for each in seen.messages] == [MESSAGE, MESSAGE]
     assert seen.connections[0].number == 2
     assert not facts(record).away
+
+
+def test_a_source_that_loses_what_it_could_not_send_is_asked_once_more(bench: ObjectBench) -> None:
+    asked: list[str] = []
+
+    def act(stimulus: Stimulus) -> None:
+        asked.append(stimulus.event)
+        with suppress(ConnectionError):
+            sends(frame(MESSAGE))(stimulus)
+
+    audit = 'events = ["login"]\naway = "embedded"\ndrivers = { login = "embedded" }'
+    (record,) = bench.examine(a_source(act, audit=audit, seconds=1.5))
+    seen = facts(record, "away-and-back")
+    assert asked == ["login"] * 3
+    assert seen.provoked == 2
+    assert len(seen.messages) == 1
 
 
 def test_strangers_are_told_and_their_messages_are_not_taken(bench: ObjectBench) -> None:
