@@ -68,6 +68,7 @@ def connections_of(steps: Sequence[AuditMessages]) -> dict[int, SyslogConnection
 
 
 def connection_row(one: SyslogConnection, cited: Mapping[str, str]) -> ConnectionRow:
+    """One connection; `cited`: see `reports.trials.cited_by`."""
     secured = f"{one.version} {one.suite}".strip() if one.transport == "tls" else _TRANSPORTS[one.transport]
     problem = [
         f"handshake failed: {one.refused}" if one.refused else "",
@@ -88,6 +89,7 @@ def connection_row(one: SyslogConnection, cited: Mapping[str, str]) -> Connectio
 
 
 def delivery_row(one: Delivered, cited: Mapping[str, str]) -> DeliveryRow:
+    """One delivery; `cited`: see `reports.trials.cited_by`."""
     driver = driver_of(one.driver) if one.driver is not None and not any(one.arrivals) else ""
     lost = {"absent", "altered", *(() if one.wanted == "whole-or-cut" else ("cut",))}
     unwanted = one.wanted != "either" and bool(set(one.arrivals) & lost)
