@@ -189,8 +189,8 @@ class AuditSource:
         """Why no message came, as far as that is known."""
         others = len(self.everything)
         if others:
-            first = self.everything[0]
-            return f"{others} messages came, and none is an audit message; the first begins {bounded(_text(first.facts.raw), 60)}"
+            begins = bounded(_text(self.everything[0].facts.raw), 60)
+            return f"{others} messages came, and none is an audit message; the first begins {begins}"
         for connection in self.connections:
             if connection.refused:
                 return f"the TLS handshake with {connection.peer} failed: {bounded(connection.refused)}"
