@@ -11,12 +11,11 @@ from reference_impl.audit.syslog.model import NIL, Element
 from reference_impl.audit.syslog.telling import finding
 
 _NAME = rb"[!#-<>-\\^-~]{1,32}"  # PRINTUSASCII but for "=", SP, "]" and '"'
-_PARAMETER = re.compile(rb" (" + _NAME + rb')="((?:[^"\\\]]|\\.|\\$)*)"', re.DOTALL)
+_PARAMETER = re.compile(rb" (" + _NAME + rb')="((?:[^"\\\]]++|\\.)*+)"', re.DOTALL)
 _SD_ID = re.compile(rb"\[(" + _NAME + rb")")
 _NAME_TEXT = re.compile(_NAME.decode())
 _ENTERPRISE = re.compile(r"[^@]+@[0-9]+(\.[0-9]+)*")
-_ESCAPE = re.compile(rb'\\(["\\\]])')
-_STRAY = re.compile(rb'\\(?:\\|"|\])|(\\)')
+_ESCAPED_RIGHT = re.compile(rb'(?:[^\\]++|\\["\\\]])*+')
 _PLACE = "STRUCTURED-DATA"
 _MOST_ELEMENTS, _MOST_PARAMETERS = 1000, 10_000
 
@@ -100,7 +99,7 @@ def _element(octets: bytes, start: int, findings: list[Finding]) -> tuple[Elemen
 
 def _value(raw: bytes, name: str, findings: list[Finding]) -> str:
     if b"\\" in raw:
-        if any(stray[1] for stray in _STRAY.finditer(raw)):
+        if not _ESCAPED_RIGHT.fullmatch(raw):
             findings.append(
                 finding(
                     ESCAPES,
@@ -112,7 +111,8 @@ def _value(raw: bytes, name: str, findings: list[Finding]) -> str:
                     remedy="Write a backslash within a value as two.",
                 )
             )
-        raw = _ESCAPE.sub(rb"\1", raw)
+        pieces = (each.replace(b'\\"', b'"').replace(b"\\]", b"]") for each in raw.split(b"\\\\"))
+        raw = b"\\".join(pieces)
     try:
         return raw.decode()
     except UnicodeDecodeError:
