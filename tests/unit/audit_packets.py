@@ -58,9 +58,10 @@ def ip(
     addresses = [ipaddress.ip_address(each[0]).packed for each in (source, to)]
     if len(addresses[0]) == 4:
         made = dpkt.ip.IP(src=addresses[0], dst=addresses[1], p=protocol, id=number & 0xFFFF, data=b"")
-        made.mf, made.offset = int(more), offset
+        made.mf, made.offset = int(more), offset // 8
         head = bytes(made)
-        return head[:2] + (20 + len(payload)).to_bytes(2, "big") + head[4:20] + payload
+        head = head[:2] + (20 + len(payload)).to_bytes(2, "big") + head[4:10] + b"\0\0" + head[12:20]
+        return head[:10] + int(dpkt.dpkt.in_cksum(head)).to_bytes(2, "big") + head[12:] + payload
     if not only:
         header = bytes([protocol, 0]) + (offset | int(more)).to_bytes(2, "big") + number.to_bytes(4, "big")
         payload, protocol = header + payload, 44

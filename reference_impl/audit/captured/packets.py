@@ -151,7 +151,7 @@ class _Capture:
         payload = octets[header:end]
         if packet.mf or packet.offset:
             key = (packet.src, packet.dst, packet.p, packet.id)
-            whole = self._fragments.add(key, packet.offset, payload, more=bool(packet.mf))
+            whole = self._fragments.add(key, packet.offset * 8, payload, more=bool(packet.mf))
             if whole is None:
                 return None
             payload = whole
