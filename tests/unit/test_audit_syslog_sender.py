@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import resource
 import socket
 import ssl
 import subprocess
@@ -18,7 +19,7 @@ import pytest
 from fixtures.pki import Pki
 from reference_impl.audit.syslog.arrivals import Arrived
 from reference_impl.audit.syslog.receiver_thread import ReceiverThread
-from reference_impl.audit.syslog.sender import Destination, Sender, SenderLimits
+from reference_impl.audit.syslog.sender import Destination, Sender, SenderLimits, SpoolError
 from reference_impl.audit.syslog.tls import ClientTls, Trust, fingerprint
 from tests.unit import audit_spooling_program
 from tests.unit.audit_syslog_bench import LOOPBACK, SOON, awaited, client_tls, pki_in, reset, server_tls
@@ -167,6 +168,27 @@ def test_nothing_that_the_spool_had_is_lost_when_the_program_is_killed(
     assert set(said) <= set(first)
     assert first == sorted(first)
     assert len(said) > 240
+
+
+def test_a_disk_that_is_full_for_a_while_neither_loses_nor_doubles(pki: Pki, tmp_path: Path) -> None:
+    port = free_port()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Sender(over_tls(pki, port), tmp_path / "spool", LIMITS) as sender:
+        sender.send(b"one", b"two")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))  # no file of this process grows beyond that
+        try:
+            with pytest.raises(SpoolError, match="cannot be used"):
+                sender.send(b"three")
+            with ReceiverThread(tls=server_tls(pki), tcp=("127.0.0.1", port)) as receiver:
+                assert awaited(lambda: "cannot be used" in sender.problem)
+                assert len(receiver.messages) == 2
+                assert sender.waiting == 2  # they have gone, and cannot be forgotten yet
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        with ReceiverThread(tls=server_tls(pki), tcp=("127.0.0.1", port)) as again:
+            sender.send(b"four")
+            assert sender.flush(SOON)
+            assert octets(again.messages) == [b"four"]
 
 
 @pytest.mark.parametrize(

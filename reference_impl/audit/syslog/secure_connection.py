@@ -213,7 +213,7 @@ class SecureConnection(asyncio.BufferedProtocol):
         """TLS itself has failed: an alert has come, or a record that is none."""
         words = _in_words(problem)
         self.facts.ended_because = self.facts.ended_because or words
-        if not self.facts.messages:
+        if "alert" in words and not self.facts.messages:  # with TLS 1.3 a sender refuses us after the handshake
             self.facts.refused = words
         self._announced = "close"
 
