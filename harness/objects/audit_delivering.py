@@ -30,7 +30,7 @@ _TRIES = {"tls": 2, "udp": 3}
 """How often a message that did not arrive is sent again: a datagram may be lost, a SUT may be busy."""
 _FOLLOWERS = 3
 _GRACE, _LEAST_GRACE, _MOST_GRACE = 4.0, 0.05, 2.0
-"""How much longer than the slowest arrival so far what may be lost is waited for once what was sent later is there."""
+"""How much longer than the slowest arrival so far what is missing is waited for, once what was sent later is there."""
 _PATIENCE, _LEAST_PATIENCE = 10.0, 2.0
 """The same for what has to arrive, once something has not arrived in all the time that the SUT file gives it."""
 _DECODED = 12
@@ -133,7 +133,7 @@ class Delivering:
         """Deliver as often as it takes: the last try, what became of the messages and of the follower, how often."""
         arrivals: tuple[Arrival, ...] = ()
         followed: Arrival = ""
-        tries = _TRIES[self._transport] if delivery.wanted == "whole" and not self._by_person else 1
+        tries = _TRIES[self._transport] if delivery.telling and not self._by_person else 1
         for number in range(1, tries + 1):
             last = self._made(delivery)
             seen = last.seen.arrivals
@@ -144,7 +144,7 @@ class Delivering:
                 last = self._made(delivery)
                 seen = last.seen.arrivals
             if delivery.wanted != "whole" or not last.seen.whole:
-                followed, seen = self._followed(last)
+                followed, seen = self._followed(last, closely=delivery.telling)
             arrivals = seen if number == 1 else tuple(best(*pair) for pair in zip(arrivals, seen, strict=True))
             if self._gone or "absent" not in arrivals:
                 break
@@ -199,7 +199,7 @@ class Delivering:
         why = refused or tried.seen.problem or f"what is read ({self._arrivals.told_by}) has not its mark"
         self._gone = f"No plain message arrived, so that others tell nothing: {why.rstrip('.')}."
 
-    def _followed(self, last: _Try) -> tuple[Arrival, tuple[Arrival, ...]]:
+    def _followed(self, last: _Try, *, closely: bool) -> tuple[Arrival, tuple[Arrival, ...]]:
         """What became of a plain message sent afterwards, and by then of what was sent before."""
         arrivals = last.seen.arrivals
         arrived = self._plain_message_arrives()
@@ -207,7 +207,7 @@ class Delivering:
             self._gone = f"The repository took no plain message any more after {last.looked_for.tokens.common}."
         if arrived != "whole" or not last.composed.asked or self._by_person or not last.sent.reached:
             return arrived, arrivals
-        grace = min(max(_GRACE * self._slowest, _LEAST_GRACE), _MOST_GRACE)
+        grace = min(max(_GRACE * self._slowest, _LEAST_GRACE), _MOST_GRACE if closely else _LEAST_GRACE)
         late = self._arrivals.of(last.looked_for, grace).arrivals
         if "absent" in late:
             self._patience = min(self._patience, max(_PATIENCE * self._slowest, _LEAST_PATIENCE))
