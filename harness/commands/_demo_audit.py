@@ -75,7 +75,7 @@ class _AuditSuts:
             self.suts.endpoints[name] = {
                 "protocol": f"syslog-{transport}",
                 "host": "127.0.0.1",
-                "listen": {"driver": EMBEDDED, "name": _NAME, "seconds": _SECONDS},
+                "listen": {"driver": EMBEDDED, "name": _NAME, "port": 0, "seconds": _SECONDS},
                 "audit": audit,
             }
             self.suts.actions[name] = _reporting(source)

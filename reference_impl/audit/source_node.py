@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -20,14 +21,16 @@ from reference_impl.audit.faults.sources import (
     syslog_with,
     wire_of,
 )
-from reference_impl.audit.faults.wires import FaultySender, Wire
+from reference_impl.audit.faults.wires import PROPER, FaultySender, Wire
 from reference_impl.audit.source_reports import REPORTS, Scene
 from reference_impl.audit.syslog.messages import write
 from reference_impl.audit.syslog.model import DICOM_MSGID, audit_message
+from reference_impl.audit.syslog.sender import Destination, Sender, SenderLimits
 from reference_impl.audit.syslog.tls import ClientTls, Trust
 from reference_impl.audit.writing import to_xml
 
-_SECONDS = 5.0
+_SECONDS = 1.0  # for messages to go
+_LIMITS = SenderLimits(connect=5.0, grace=0.05, first_pause=0.1, longest_pause=0.5, closing=2.0)
 _VERSIONS = {"TLSv1.1": ssl.TLSVersion.TLSv1_1}
 
 
@@ -63,7 +66,7 @@ class AuditSource:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def __post_init__(self) -> None:
-        self._sender: tuple[Collector, _Sends] | None = None
+        self._sender: tuple[tuple[Collector, Wire], _Sends] | None = None
         self._lock = threading.Lock()
         _ = self.changes
 
@@ -100,19 +103,21 @@ class AuditSource:
         )
 
     def report(self, events: Iterable[str], to: Collector) -> bool:
-        """Report `events` to a collector, and end the connection; whether all of it has gone.
+        """Report `events` to a collector, each over a connection of its own; whether all of it has gone.
 
         What has not waits, and goes when the collector is there again, until this is closed.
         """
-        messages = [message for event in events for message in self.syslog_messages(event)]
         with self._lock:
-            sender = self._sender_to(to)
-            for message in messages:
-                sender.send(message)
-            gone = sender.flush(_SECONDS)
-            if gone:
-                sender.close()
-                self._sender = None
+            gone = [self._report(event, to) for event in events]
+        return all(gone)
+
+    def _report(self, event: str, to: Collector) -> bool:
+        sender = self._sender_to(to, wire_of(self.changes, event))
+        for message in self.syslog_messages(event):
+            sender.send(message)
+        gone = sender.flush(_SECONDS)
+        if gone:
+            self._hang_up()
         return gone
 
     def capture(self, events: Iterable[str], folder: Path) -> None:
@@ -125,25 +130,28 @@ class AuditSource:
     def close(self) -> None:
         """End the connection, if there is one."""
         with self._lock:
-            if self._sender is not None:
-                self._sender[1].close()
-                self._sender = None
+            self._hang_up()
 
-    def _sender_to(self, to: Collector) -> _Sends:
+    def _hang_up(self) -> None:
         if self._sender is not None:
-            before, sender = self._sender
-            if before == to:
-                return sender
-            sender.close()
-        sender = self._made(to, wire_of(self.changes))
-        self._sender = (to, sender)
-        return sender
+            self._sender[1].close()
+            self._sender = None
+
+    def _sender_to(self, to: Collector, wire: Wire) -> _Sends:
+        if self._sender is not None and self._sender[0] != (to, wire):
+            self._hang_up()
+        if self._sender is None:
+            self._sender = (to, wire), self._made(to, wire)
+        return self._sender[1]
 
     def _made(self, to: Collector, wire: Wire) -> _Sends:
-        context = None
-        if to.transport == "tls" and self.tls is not None:
-            context = _context(self.tls, wire)
+        """The sender of the library, or one that is faulty."""
         name = to.server_name or to.host
+        tls = replace(self.tls, server_name=name) if self.tls is not None and to.transport == "tls" else None
+        if wire == PROPER:
+            spool = self.spool / "spool.sqlite" if self.spool else None
+            return Sender(Destination(to.host, to.port, to.transport, tls), spool, _LIMITS)
+        context = _context(tls, wire) if tls is not None else None
         return FaultySender((to.host, to.port), wire, context, server_name=name, udp=to.transport == "udp")
 
 
@@ -159,10 +167,10 @@ def certified(pki: Pki, folder: Path, anchors: Path) -> ClientTls:
 
 def _context(tls: ClientTls, wire: Wire) -> ssl.SSLContext:
     """The TLS context of a sender, or of one that is faulty."""
-    if not wire.presents_certificate:
-        tls = replace(tls, certificate=None, key=None)
     context = tls.context()
     if wire.version:
         context.set_ciphers("ALL:@SECLEVEL=0")
-        context.minimum_version = context.maximum_version = _VERSIONS[wire.version]
+        with warnings.catch_warnings():  # that it is outdated is what it is for
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version = context.maximum_version = _VERSIONS[wire.version]
     return context

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 from reference_impl.audit import builders as build
-from reference_impl.audit.model import AuditMessage, AuditSource, ParticipantObject
+from reference_impl.audit.model import AuditMessage, AuditSource, Code, ParticipantObject
 from reference_impl.audit.parts import (
     AccessPoint,
     Medium,
@@ -31,6 +31,7 @@ from reference_impl.audit.parts import (
 
 CT_STORAGE, STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.2.2.1"
 IMPLICIT_VR = "1.2.840.10008.1.2"
+_ARCHIVE = Code("archive", "99PS315", "Archive of images")  # other values than 1 to 9 are allowed with a scheme
 _ROOT = "2.25.329800735698586629295641978511506172918"
 _QUERY = b"\x08\x00\x52\x00\x06\x00\x00\x00STUDY \x10\x00\x10\x00\x04\x00\x00\x00OTT*"
 
@@ -55,7 +56,7 @@ class Scene:
     @property
     def source(self) -> AuditSource:
         """Who reports."""
-        return audit_source(f"{self.title}@{self.host}", site=self.site, types=["4"])
+        return audit_source(f"{self.title}@{self.host}", site=self.site, types=["4", _ARCHIVE])
 
     def at(self, when: datetime, outcome: build.Outcome = "0", told: str = "") -> build.Occasion:
         """An event of the node, how it went, and what is told of that."""
@@ -130,7 +131,7 @@ class Scene:
     def mail(self) -> Medium:
         """An e-mail."""
         server = machine("mail.hospital.example")
-        return digital_medium("mailto:bob@practice.example", media_type("110033"), server, name="e-mail")
+        return digital_medium("mailto:bob@practice.example", media_type("110031"), server, name="e-mail")
 
 
 Report = Callable[[Scene, datetime], AuditMessage]
@@ -266,6 +267,7 @@ def _alert(code: str, outcome: build.Outcome, told: str) -> Report:
             alert=code,
             person=person,
             process=scene.program,
+            performers=[replace(scene.remote, requestor=False)],
             subjects=[
                 alert_subject(scene.remote_address, kind="node", name="scanner", description=told, role="13"),
                 alert_subject("file:///etc/archive/peers", kind="uri", name="peers", description=told, role="5"),

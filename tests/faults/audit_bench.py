@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from harness.drivers.base import Action, Stimulus
 from reference_impl.audit.events import events
 from reference_impl.audit.faults.sources import source_faults
-from reference_impl.audit.findings import Finding
 from reference_impl.audit.source_node import AuditSource, Collector, certified
 from reference_impl.audit.source_reports import REPORTS
 from reference_impl.audit.validator import validate
@@ -24,7 +24,7 @@ from tests.faults.signature_bench import Tried
 
 NAME = "localhost"
 WHEN = datetime(2026, 3, 4, 5, 6, 7, 890123, tzinfo=UTC)
-SETTLE = 0.15
+SETTLE = 0.05
 _VERDICTS = {"shall": "fail", "should": "warning", "open": "inconclusive"}
 _WORST = ("fail", "warning", "inconclusive")
 
@@ -37,17 +37,15 @@ class Bundle:
     faults: tuple[str, ...]
 
 
-def bundles() -> tuple[Bundle, ...]:
-    """All faults of audit messages, in as few bundles as can be; those about every event alone."""
+def bundles(faults: Iterable[str]) -> tuple[Bundle, ...]:
+    """Faults of audit messages in as few bundles as can be. Raises ValueError for one that is about every event."""
     by_event: dict[str, list[str]] = {}
-    for name, fault in source_faults().items():
-        if fault.in_messages:
-            by_event.setdefault(fault.event or name, []).append(name)
-    alone = [Bundle(name, (name,)) for name in by_event if name not in REPORTS]
-    lists = [names for event, names in by_event.items() if event in REPORTS]
-    most = max(map(len, lists))
-    together = [tuple(names[number] for names in lists if number < len(names)) for number in range(most)]
-    return (*(Bundle(f"bundle-{number}", faults) for number, faults in enumerate(together)), *alone)
+    for name in faults:
+        if (event := source_faults()[name].event) not in REPORTS:
+            raise ValueError(f"{name} is about every event, and cannot be tried beside others")
+        by_event.setdefault(event, []).append(name)
+    columns = zip_longest(*by_event.values())
+    return tuple(Bundle(f"bundle-{number}", tuple(filter(None, one))) for number, one in enumerate(columns))
 
 
 def told_by_the_validator(*faults: str) -> dict[str, str]:
@@ -67,12 +65,6 @@ def _rank(verdict: str) -> int:
     return _WORST.index(verdict)
 
 
-def findings_of(event: str, *faults: str) -> list[Finding]:
-    """What the validator finds in the messages on `event` of a source with `faults`."""
-    source = AuditSource(faults, clock=lambda: WHEN)
-    return [one for octets in source.audit_messages(event) for one in validate(octets).findings]
-
-
 def worst_of(stated: Iterable[Mapping[str, str]]) -> dict[str, str]:
     """By requirement the worst of several verdicts."""
     found: dict[str, str] = {}
@@ -84,8 +76,10 @@ def worst_of(stated: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 
 def captured(folder: Path, profiles: Sequence[str], *faults: str) -> Tried:
-    """A source with `faults` whose messages were captured into `folder`."""
-    AuditSource(faults, clock=lambda: WHEN).capture(events(), folder)
+    """A source with `faults` whose messages were captured into `folder`, beside right ones on every event."""
+    AuditSource(clock=lambda: WHEN).capture(events(), folder / "right")
+    spoilt = {source_faults()[name].event for name in faults}
+    AuditSource(faults, clock=lambda: WHEN).capture(filter(None, spoilt), folder / "spoilt")
     return Tried(_nothing, tuple(profiles), endpoint={"protocol": "files", "audit": {"folder": str(folder)}})
 
 
@@ -107,7 +101,7 @@ def listened(
     endpoint = {
         "protocol": protocol,
         "host": "127.0.0.1",
-        "listen": {"driver": "embedded", "name": NAME, "seconds": 20},
+        "listen": {"driver": "embedded", "name": NAME, "port": 0, "seconds": 4},
         "audit": {"events": list(told), "settle": SETTLE, **audit},
     }
     return Tried(reporting(source), tuple(profiles), endpoint=endpoint), source

@@ -69,13 +69,14 @@ class _Row:
         if self.element == _OBJECT:
             return f"{_OBJECT}{_PLACES.get(self.part, '')}"
         if self.element == _PARTICIPANT:
-            if self.part == "media":
-                return f"{_PARTICIPANT}[MediaIdentifier]"
+            if self.part in _PARTS:
+                return f"{_PARTICIPANT}{_PARTS[self.part]}"
             role = _ROLES.get(self.part)
             return f"{_PARTICIPANT}[RoleIDCode/@csd-code = '{role}']" if role else f"{_PARTICIPANT}[1]"
         return self.element
 
 
+_PARTS = {"media": "[MediaIdentifier]"}
 _PLACES = {
     "patient": "[@ParticipantObjectTypeCodeRole = '1']",
     "study": "[ParticipantObjectIDTypeCode/@csd-code = '110180']",
@@ -104,7 +105,8 @@ def _query_for_name(row: _Row) -> tuple[Operation, ...]:
 
 
 def _without_role(row: _Row) -> tuple[Operation, ...]:
-    return (Operation("remove", f"{row.at}/RoleIDCode"),)
+    """Nobody has the role of the part; the media are recognised by more than that, and do not take part at all."""
+    return (Operation("remove", row.at if row.part == "media" else f"{row.at}/RoleIDCode"),)
 
 
 def _without_object(row: _Row) -> tuple[Operation, ...]:
@@ -116,7 +118,7 @@ _OF_FIELD: Mapping[str, _Made] = {
     "EventActionCode": _other_action,
     "EventTypeCode": _without("EventTypeCode"),
     "UserID": _without_role,
-    "RoleIDCode": _without_role,
+    "RoleIDCode": lambda row: (Operation("remove", f"{row.at}/RoleIDCode"),),
     "UserIsRequestor": _to("@UserIsRequestor", "true"),
     "ParticipantObjectTypeCode": _to("@ParticipantObjectTypeCode", "3"),
     "ParticipantObjectTypeCodeRole": _to("@ParticipantObjectTypeCodeRole", "20"),
@@ -132,10 +134,15 @@ _OF_FIELD: Mapping[str, _Made] = {
 _BY_HAND = frozenset(
     {
         "A.5.3.10-query-sop-class",
+        "A.5.3.11-performer-user-is-requestor",
         "A.5.3.11-subject-id",
         "A.5.3.11-subject-role",  # its list may be extended
+        "A.5.3.12-user-network-access-point",
+        "A.5.3.4-media",
         "A.5.3.4-media-identifier",  # the schema leaves no place for what it asks
+        "A.5.3.4-remote",
         "A.5.3.5-media-identifier",
+        "A.5.3.5-source",
     }
 )
 """Rules that a fault of messages.toml breaks, or that cannot be broken."""

@@ -42,8 +42,8 @@ def source_faults() -> Mapping[str, SourceFault]:
     for name, row in _table("headers").items():
         found[name] = SourceFault(row["text"], event=row.pop("event", ""), header=header_change(row))
     for name, row in _table("wires").items():
-        knobs = {key: value for key, value in row.items() if key != "text"}
-        found[name] = SourceFault(row["text"], wire=replace(PROPER, **knobs))
+        knobs = {key: value for key, value in row.items() if key not in {"text", "event"}}
+        found[name] = SourceFault(row["text"], event=row.get("event", ""), wire=replace(PROPER, **knobs))
     made = faults_along_tables()
     if shared := found.keys() & made.keys():
         raise ValueError(f"messages.toml names faults that are made along the tables: {', '.join(sorted(shared))}")
@@ -79,9 +79,10 @@ def syslog_with(faults: Iterable[SourceFault], event: str, octets: bytes) -> byt
     return octets
 
 
-def wire_of(faults: Iterable[SourceFault]) -> Wire:
-    """How the messages of a source with `faults` go."""
-    return next((fault.wire for fault in faults if fault.wire != PROPER), PROPER)
+def wire_of(faults: Iterable[SourceFault], event: str) -> Wire:
+    """How the messages about `event` of a source with `faults` go."""
+    about = (fault.wire for fault in faults if fault.event in {"", event})
+    return next((wire for wire in about if wire != PROPER), PROPER)
 
 
 def _of_message(row: Mapping[str, Any]) -> SourceFault:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-_LINGER_AND_RESET = struct.pack("ii", 1, 0)
 _SECONDS = 10.0
 _PAUSE = 0.1
 
@@ -24,11 +23,10 @@ class Wire:
     tls: bool = True  # otherwise plain TCP
     version: str = ""  # "TLSv1.1"; empty: the best
     framing: str = "counted"  # one of `FRAMINGS`
-    presents_certificate: bool = True
-    closes: Literal["close-notify", "without-close-notify", "reset"] = "close-notify"
+    announces_end: bool = True  # by close_notify
     cut: int = 0  # messages end after so many octets; 0: nowhere
     reconnecting: Literal["nothing-lost", "lost", "doubled"] = "nothing-lost"
-    datagrams: Literal["one", "joined", "split", "counted"] = "one"
+    datagrams: Literal["one", "joined", "counted"] = "one"
 
 
 PROPER = Wire()
@@ -144,21 +142,15 @@ class FaultySender:
         messages = list(self._waiting)
         self._waiting.clear()
         if self._wire.datagrams == "joined":
-            yield b"\n".join(messages)
+            yield b"".join(messages)
             return
         for message in messages:
-            if self._wire.datagrams == "split":
-                half = len(message) // 2
-                yield from (message[:half], message[half:])
-            else:
-                yield FRAMINGS["counted"](message) if self._wire.datagrams == "counted" else message
+            yield FRAMINGS["counted"](message) if self._wire.datagrams == "counted" else message
 
     def _end(self) -> None:
         if self._socket is None:
             return
-        if self._wire.closes == "reset":
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_AND_RESET)
-        elif self._wire.closes == "close-notify" and isinstance(self._socket, ssl.SSLSocket):
+        if self._wire.announces_end and isinstance(self._socket, ssl.SSLSocket):
             self._socket.settimeout(2.0)
             self._socket = self._socket.unwrap()
         else:
