@@ -274,8 +274,8 @@ def test_what_makes_no_receiver_is_said(pki: Pki) -> None:
         Receiver(take)
     with pytest.raises(ValueError, match="needs TLS"):
         Receiver(take, tcp=LOOPBACK)
-    with pytest.raises(ValueError, match="beside fingerprints"):
-        ServerTls(pki.certificate_file("server"), pki.key_file("server"), Trust(fingerprints=("00",))).context()
+    with pytest.raises(ValueError, match="beside names"):
+        ServerTls(pki.certificate_file("server"), pki.key_file("server"), Trust(names=("ct1",))).context()
     with socket.create_server(LOOPBACK) as taken:
         busy = ReceiverThread(tls=server_tls(pki), tcp=taken.getsockname())
         with pytest.raises(OSError, match="in use"):

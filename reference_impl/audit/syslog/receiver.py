@@ -17,6 +17,7 @@ from typing import Self
 from reference_impl.audit.syslog.arrivals import DEFAULT_LIMITS, Arrived, Connection, Ended, Handler, ReceiverLimits
 from reference_impl.audit.syslog.datagrams import Datagrams
 from reference_impl.audit.syslog.flow import Flow
+from reference_impl.audit.syslog.layers import layers
 from reference_impl.audit.syslog.secure_connection import Hall, SecureConnection
 from reference_impl.audit.syslog.tls import ServerTls
 
@@ -124,8 +125,8 @@ class Receiver:
 
     async def _start_tls(self, tls: ServerTls, address: Address) -> None:
         hall = self._hall = Hall(
-            tls,
-            tls.context(),
+            tls.trust,
+            layers(tls),
             self._limits,
             self._flow,
             self._on_batch,

@@ -9,11 +9,11 @@ import ssl
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import cast
 
 from reference_impl.audit.syslog.arrivals import Arrived, Connection, Ended, Ending, Handler, ReceiverLimits
 from reference_impl.audit.syslog.flow import Flow
-from reference_impl.audit.syslog.tls import ServerTls
+from reference_impl.audit.syslog.layers import Layer
+from reference_impl.audit.syslog.tls import Trust
 from reference_impl.syslog_frames import FrameError, FrameReader
 
 _CHUNK = 1 << 18  # octets read from a socket at once
@@ -26,8 +26,8 @@ _log = logging.getLogger(__name__)
 class Hall:
     """What the connections of a receiver share. One buffer serves all: what is read is decrypted before others read."""
 
-    tls: ServerTls
-    context: ssl.SSLContext
+    trust: Trust
+    layer: Callable[[], Layer]
     limits: ReceiverLimits
     flow: Flow
     handler: Handler
@@ -45,8 +45,7 @@ class SecureConnection(asyncio.BufferedProtocol):
 
     def __init__(self, hall: Hall) -> None:
         self._hall, self._limits, self._flow = hall, hall.limits, hall.flow
-        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = hall.context.wrap_bio(self._in, self._out, server_side=True)
+        self._tls = hall.layer()
         self._frames = FrameReader(hall.limits.message)
         self._loop = asyncio.get_running_loop()
         self._began = self._heard = self._loop.time()
@@ -86,7 +85,7 @@ class SecureConnection(asyncio.BufferedProtocol):
         if self._drains:
             return
         self._heard = self._loop.time()
-        self._in.write(self._hall.wire[:nbytes])
+        self._tls.write(self._hall.wire[:nbytes])
         if not self._secured and len(self.facts.no_frame) < _SHOWN:
             self.facts.no_frame += bytes(self._hall.wire[: min(nbytes, _SHOWN)])
         if self._secured or self._shake_hands():
@@ -174,10 +173,9 @@ class SecureConnection(asyncio.BufferedProtocol):
             return False
         self._flush()
         self._secured, self.facts.no_frame = True, b""
-        suite = self._tls.cipher()
-        self.facts.version, self.facts.suite = self._tls.version() or "", suite[0] if suite else ""
-        self.facts.certificate = self._tls.getpeercert(binary_form=True) or b""
-        objection = self._hall.tls.trust.objection(self.facts.certificate) if self.facts.certificate else ""
+        self.facts.version, self.facts.suite = self._tls.version(), self._tls.suite()
+        self.facts.certificate = self._tls.certificate()
+        objection = self._hall.trust.objection(self.facts.certificate) if self.facts.certificate else ""
         if objection:
             self.facts.refused = objection
             self.close(objection)
@@ -189,7 +187,7 @@ class SecureConnection(asyncio.BufferedProtocol):
         plain = self._hall.plain
         try:
             while not self._frames.broken and not self._announced:
-                if octets := cast("int", self._tls.read(_CHUNK, plain)):
+                if octets := self._tls.read(_CHUNK, plain):
                     messages += self._frames.feed(plain[:octets])
                 else:
                     self._announced = "close-notify"
@@ -292,7 +290,7 @@ class SecureConnection(asyncio.BufferedProtocol):
         self.facts.ending = self.facts.ending or ending
 
     def _flush(self) -> None:
-        if octets := self._out.read():
+        if octets := self._tls.outgoing():
             self._transport.write(octets)
 
     def _finish(self) -> None:
@@ -306,5 +304,5 @@ def _in_words(problem: Exception) -> str:
     """Why TLS failed, in OpenSSL's words without its numbers."""
     if isinstance(problem, ssl.SSLCertVerificationError):
         return f"the sender's certificate is not believed: {problem.verify_message}"
-    reason = getattr(problem, "reason", "") or ""
+    reason = getattr(problem, "reason", "") or ""  # of ssl, in capitals
     return reason.replace("_", " ").lower() if reason else str(problem)

@@ -77,9 +77,12 @@ class ServerTls:
     trust: Trust = Trust()
 
     def context(self) -> ssl.SSLContext:
-        """A context. Raises OSError, `ssl.SSLError`, and ValueError where senders are known by fingerprints alone."""
+        """A context. Raises OSError and `ssl.SSLError` for files, and ValueError where it takes more than that.
+
+        Senders that are known by fingerprints alone are believed by `layers.layers`; names alone prove nothing.
+        """
         if (self.trust.fingerprints or self.trust.names) and not self.trust.by_path:
-            raise ValueError("a receiver needs authorities or certificates beside fingerprints and names")
+            raise ValueError("a receiver needs authorities or certificates beside names")
         context = _context(ssl.PROTOCOL_TLS_SERVER, self.certificate, self.key, self.trust)
         context.num_tickets = 0  # a sender that closes at once would answer tickets by a reset that costs its messages
         context.options |= ssl.OP_NO_TICKET
