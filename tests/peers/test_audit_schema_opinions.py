@@ -18,6 +18,7 @@ from fixtures.audit.mutants import mutants
 from fixtures.audit.samples import SAMPLES
 from reference_impl.audit.schema import GRAMMAR
 from reference_impl.audit.validator import validate
+from tests.missing import lacking
 
 LEAP = b'EventDateTime="2016-12-31T23:59:60Z"'
 TIME = re.compile(rb'EventDateTime="[^"]*"')
@@ -79,7 +80,7 @@ def messages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
 def program(name: str) -> str:
     found = shutil.which(name)
     if found is None:
-        pytest.skip(f"{name} is not installed")
+        lacking(f"{name} is not installed")
     return found
 
 
