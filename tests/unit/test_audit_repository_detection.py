@@ -274,6 +274,47 @@ def test_memory_is_bounded_whoever_floods(monkeypatch: pytest.MonkeyPatch) -> No
     assert many.take(60, event="110114", outcome="8", user="one")[0:1] == []
 
 
+COUNTED = """
+[[rule]]
+id = "r"
+when = { event = "1" }
+group = ["node"]
+within = "10 s"
+quiet = "1 s"
+count = %d
+%s
+"""
+
+
+@given(
+    happened=st.lists(st.tuples(st.integers(0, 40), st.sampled_from("abcd")), max_size=25),
+    count=st.integers(1, 5),
+    distinct=st.booleans(),
+)
+@examples(max_examples=150, derandomize=True, deadline=None)
+def test_counting_is_what_it_says_in_any_order(happened: list[tuple[int, str]], count: int, distinct: bool) -> None:
+    trail = Trail(COUNTED % (count, 'distinct = "user"' if distinct else ""))
+    said: list[int] = []
+    for place, (at, user) in enumerate(happened, 1):
+        raised = trail.take(at, event="1", user=user)
+        counts = []
+        for begin, _ in happened[:place]:
+            if begin <= at <= begin + 10:
+                within = [name for when, name in happened[:place] if begin <= when <= begin + 10]
+                counts.append(len(set(within)) if distinct else len(within))
+        reached = any(number >= count for number in counts)
+        assert bool(raised) is (reached and not any(abs(at - before) < 1 for before in said[-1:]))
+        said += [at] if raised else []
+
+
+def test_a_flood_costs_little_for_each_message() -> None:
+    trail = Trail(COUNT.replace("count = 3", 'distinct = "address"\ncount = 500') + SEQUENCE.replace('"r"', '"s"'))
+    for number in range(6000):
+        trail.take(number / 100, event="110114", outcome="8", user="a", address="192.0.2.1")
+    kept = sum(len(kept.entries) for groups in trail.engine._kept.values() for kept in groups.values())
+    assert kept < 4000
+
+
 def _happenings() -> Iterator[bytes]:
     for _ in range(5):
         occasion = builders.Occasion(when=datetime.now(UTC), source=audit_source("CT-1"), outcome="8")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bisect
 import heapq
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -21,7 +21,9 @@ from reference_impl.audit.repository.detection.rules import Rule
 
 MOST_GROUPS: Final = 10_000
 _MOST_KEPT: Final = 1_000  # messages of a group beside those that the rule counts
+_MOST_REMEMBERED: Final = 100_000  # messages of all groups of a rule
 _MOST_COMBINATIONS: Final = 16  # groups that one message with several users, say, belongs to
+_MOST_ENDS: Final = 16  # messages that may end a sequence, looked at for one that came late
 _NAMED: Final = 50  # numbers of messages in an alert
 
 Group = tuple[str, ...]
@@ -47,15 +49,55 @@ class Raised:
         return self.rule.title.format_map(values)
 
 
+Entry = tuple[int, int, int, str, str]
+"""A message that a rule remembers: time, number, step, value to be told apart, node."""
+
+
 @dataclass(slots=True)
 class _Kept:
-    """What is remembered of a group: (time, number, step, value, node), in the order of time."""
+    """What is remembered of a group: messages in the order of time, and those of the last window counted."""
 
-    entries: list[tuple[int, int, int, str, str]] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    low: int = 0  # where the last window begins
+    values: Counter[str] = field(default_factory=Counter)  # what is to be told apart in it
     said: int | None = None  # the time of the last alert
     awaited: int = 0  # tells expectations apart; a new one makes older ones void
     expected: bool = False
     begun: int = 0  # when that after which something is absent happened
+
+    def add(self, entry: Entry, width: int) -> None:
+        """Remember a message; `width` is the time of a window."""
+        if self.entries and entry < self.entries[-1]:
+            place = bisect.bisect(self.entries, entry)
+            self.entries.insert(place, entry)
+            if place < self.low:
+                self.low += 1
+                return
+            if entry[0] < self.entries[-1][0] - width:
+                self.low = place + 1
+                return
+        else:
+            self.entries.append(entry)
+        if entry[3]:
+            self.values[entry[3]] += 1
+        begin = self.entries[-1][0] - width
+        while self.entries[self.low][0] < begin:
+            if self.entries[self.low][3]:
+                _take_out(self.values, self.entries[self.low][3])
+            self.low += 1
+
+    def forget(self, number: int) -> None:
+        """Forget the first messages."""
+        for entry in self.entries[self.low : number]:
+            if entry[3]:
+                _take_out(self.values, entry[3])
+        del self.entries[:number]
+        self.low = max(0, self.low - number)
+
+    def clear(self) -> None:
+        """Forget all messages."""
+        self.entries, self.low = [], 0
+        self.values.clear()
 
 
 class Engine:
@@ -64,6 +106,7 @@ class Engine:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = tuple(rules)
         self._kept: dict[str, OrderedDict[Group, _Kept]] = {rule.id: OrderedDict() for rule in rules}
+        self._number: Counter[str] = Counter()  # of messages that are remembered for each rule
         self._due: list[tuple[int, int, str, Group, int]] = []
         self._by_id = {rule.id: rule for rule in rules}
         self._awaited = 0
@@ -98,7 +141,8 @@ class Engine:
             if not _is_quiet(rule, kept, due):
                 kept.said = due
                 raised.append(_raised(rule, group, kept.entries, due))
-            kept.entries = []
+            self._number[rule_id] -= len(kept.entries)
+            kept.clear()
         return raised
 
     def _of_group(self, rule: Rule, group: Group, message: Seen, steps: Sequence[int], ends: bool) -> Iterator[Raised]:
@@ -109,22 +153,28 @@ class Engine:
                 return
             kept = groups[group] = _Kept()
             if len(groups) > MOST_GROUPS:
-                groups.popitem(last=False)
+                self._number[rule.id] -= len(groups.popitem(last=False)[1].entries)
         groups.move_to_end(group)
         if ends and kept.expected and message.at >= kept.begun:
-            kept.expected, kept.entries = False, []
+            kept.expected = False
+            self._number[rule.id] -= len(kept.entries)
+            kept.clear()
         if not steps:
             return
         value = message.first(rule.distinct) if rule.distinct else ""
         for step in steps:
-            bisect.insort(kept.entries, (message.at, message.number, step, value, message.first("node")))
-        _forget_old(rule, kept)
-        found = _found(rule, kept.entries, message.at)
+            kept.add((message.at, message.number, step, value, message.first("node")), _width(rule))
+        self._number[rule.id] += len(steps) - _forget_old(rule, kept)
+        while self._number[rule.id] > _MOST_REMEMBERED and len(groups) > 1:
+            self._number[rule.id] -= len(groups.popitem(last=False)[1].entries)
+        if (rule.absent is None and _is_quiet(rule, kept, message.at)) or not kept.entries:
+            return
+        found = _found(rule, kept, message.at)
         if not found:
             return
         if rule.absent is not None:
             self._expect(rule, group, kept, message)
-        elif not _is_quiet(rule, kept, message.at):
+        else:
             kept.said = message.at
             yield _raised(rule, group, found, message.arrived)
 
@@ -132,7 +182,7 @@ class Engine:
         """From now on something has to come in time."""
         self._awaited += 1
         kept.expected, kept.awaited, kept.begun = True, self._awaited, message.at
-        due = message.arrived + rule.within // timedelta(microseconds=1)
+        due = message.arrived + _width(rule)
         heapq.heappush(self._due, (due, self._awaited, rule.id, group, self._awaited))
         if len(self._due) > 4 * MOST_GROUPS:
             self._due = [each for each in self._due if self._is_awaited(each)]
@@ -167,74 +217,87 @@ def _groups(rule: Rule, message: Seen) -> Iterator[Group]:
         yield group
 
 
-def _forget_old(rule: Rule, kept: _Kept) -> None:
-    """Leave only what can still matter: the last window, and no more than is counted."""
-    oldest = kept.entries[-1][0] - 2 * (rule.within // timedelta(microseconds=1))
-    first = bisect.bisect_left(kept.entries, (oldest,))
-    most = _MOST_KEPT + sum(step.count for step in rule.steps)
-    first = max(first, len(kept.entries) - most)
+def _width(rule: Rule) -> int:
+    return rule.within // timedelta(microseconds=1)
+
+
+def _forget_old(rule: Rule, kept: _Kept) -> int:
+    """Leave no more than is counted; returns how many messages are forgotten."""
+    first = len(kept.entries) - _MOST_KEPT - sum(step.count for step in rule.steps)
     if rule.absent is not None and len(rule.steps) == 1 and rule.steps[0].count == 1:
-        first = max(first, len(kept.entries) - 1)  # only the last counts
-    del kept.entries[:first]
+        first = len(kept.entries) - 1  # only the last counts
+    if first <= 0:
+        return 0
+    kept.forget(first)
+    return first
 
 
-def _found(rule: Rule, entries: list[tuple[int, int, int, str, str]], at: int) -> list[tuple[int, int, int, str, str]]:
-    """The messages that fulfil `rule` in a window around `at`; empty where none do."""
-    width = rule.within // timedelta(microseconds=1)
-    low = bisect.bisect_left(entries, (at - width,))
-    high = bisect.bisect_right(entries, (at + width, 1 << 62))
-    near = entries[low:high]
-    if len(rule.steps) == 1:
-        return _counted(rule, near, at, width)
-    return _in_sequence(rule, near, width)
-
-
-def _counted(
-    rule: Rule, near: list[tuple[int, int, int, str, str]], at: int, width: int
-) -> list[tuple[int, int, int, str, str]]:
+def _found(rule: Rule, kept: _Kept, at: int) -> Sequence[Entry]:
+    """The messages that fulfil `rule` in a window that holds the time `at`; empty where none do."""
+    if len(rule.steps) > 1:
+        return _in_sequence(rule, kept.entries, at)
     wanted = rule.steps[0].count
-    if len(near) < wanted:
-        return []
-    for start, entry in enumerate(near):
-        if entry[0] > at:
-            break
-        window = near[start : bisect.bisect_right(near, (entry[0] + width, 1 << 62))]
-        number = len({each[3] for each in window if each[3]}) if rule.distinct else len(window)
-        if number >= wanted:
-            return window
-    return []
+    if kept.entries[-1][0] == at:  # the usual case: what comes last happened last
+        number = len(kept.values) if rule.distinct else len(kept.entries) - kept.low
+        return kept.entries[kept.low :] if number >= wanted else ()
+    return _in_any_window(rule, kept.entries, at)
 
 
-def _in_sequence(
-    rule: Rule, near: list[tuple[int, int, int, str, str]], width: int
-) -> list[tuple[int, int, int, str, str]]:
-    """The first messages that go through all steps in their order within the time."""
-    for start, entry in enumerate(near):
-        if entry[2] != 0:
-            continue
-        step, left, taken = 0, rule.steps[0].count, []
-        last = -1
-        for each in near[start:]:
-            if each[0] > entry[0] + width:
+def _in_any_window(rule: Rule, entries: Sequence[Entry], at: int) -> Sequence[Entry]:
+    """What is counted in one of the windows that hold the time `at`."""
+    width, wanted = _width(rule), rule.steps[0].count
+    left, values = bisect.bisect_left(entries, (at - width,)), Counter[str]()
+    for right in range(left, len(entries)):
+        time = entries[right][0]
+        while entries[left][0] < time - width:
+            _take_out(values, entries[left][3])
+            left += 1
+        if entries[left][0] > at:
+            return ()
+        values[entries[right][3]] += 1
+        number = len(values) - ("" in values) if rule.distinct else right - left + 1
+        if number >= wanted and time >= at:
+            return entries[left : right + 1]
+    return ()
+
+
+def _in_sequence(rule: Rule, entries: Sequence[Entry], at: int) -> Sequence[Entry]:
+    """The last messages that go through all steps in their order within the time, the end of them not before `at`."""
+    last, width = len(rule.steps) - 1, _width(rule)
+    begin = bisect.bisect_left(entries, (at,))
+    ends = [place for place in range(begin, len(entries)) if entries[place][2] == last]
+    for end in ends[:_MOST_ENDS]:
+        step, left, taken = last, rule.steps[last].count, list[Entry]()
+        used: set[int] = set()
+        for place in range(end, -1, -1):
+            entry = entries[place]
+            if entry[0] < entries[end][0] - width:
                 break
-            if each[2] != step or each[1] == last:
+            if entry[2] != step or entry[1] in used:
                 continue
-            taken.append(each)
-            last = each[1]
+            taken.append(entry)
+            used.add(entry[1])
             left -= 1
-            if not left:
-                step += 1
-                if step == len(rule.steps):
-                    return taken
-                left = rule.steps[step].count
-    return []
+            if left:
+                continue
+            if step == 0:
+                return taken[::-1]
+            step -= 1
+            left = rule.steps[step].count
+    return ()
+
+
+def _take_out(values: Counter[str], value: str) -> None:
+    values[value] -= 1
+    if not values[value]:
+        del values[value]
 
 
 def _is_quiet(rule: Rule, kept: _Kept, at: int) -> bool:
     return kept.said is not None and abs(at - kept.said) < rule.quiet // timedelta(microseconds=1)
 
 
-def _raised(rule: Rule, group: Group, entries: Sequence[tuple[int, int, int, str, str]], raised: int) -> Raised:
+def _raised(rule: Rule, group: Group, entries: Sequence[Entry], raised: int) -> Raised:
     nodes = {each[4] for each in entries}
     count = len({each[3] for each in entries if each[3]}) if rule.distinct else len({each[1] for each in entries})
     return Raised(
