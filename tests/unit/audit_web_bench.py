@@ -153,21 +153,22 @@ def _arrived(subscription: Subscription, number: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def running(folder: Path, pki: Pki, access: Access | None = None, rules: Path | None = None) -> Iterator[Bench]:
-    """A repository with its page, which takes syslog over UDP; by default USER gets in with PASSWORD."""
+def running(
+    folder: Path, pki: Pki, access: Access | None = None, *, tls: bool = False, processes: int = 0
+) -> Iterator[Bench]:
+    """A repository with its page, which takes syslog over UDP, and TLS where wanted; USER gets in with PASSWORD."""
     if access is None:
         write_user(folder / "users", USER, PASSWORD)
         access = Access(users=folder / "users", zone="UTC")
     settings = Settings(
         folder / "audit.sqlite",
-        tls_port=None,
+        tls_port=0 if tls else None,
         udp_port=0,
         web_port=0,
         certificate=pki.certificate_file("server"),
         key=pki.key_file("server"),
         access=access,
-        rules=rules,
-        limits=IngestLimits(processes=0),
+        limits=IngestLimits(processes=processes),
     )
     with Repository(settings) as repository:
         web = repository.addresses.web
