@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 DEFAULT_LIMIT = 1 << 20
 """The longest message that is taken, in octets; PS3.15 A.6 asks for 32768 at least."""
 
+_ZERO = ord("0")
+
 
 class FrameError(ValueError):
     """What came is no frame, or one that is longer than is taken."""
@@ -51,32 +53,41 @@ class FrameReader:
         """The messages that `data` completes. Raises `FrameError` for what is no frame, or is too long."""
         if self.broken:
             raise FrameError(self.broken)
-        self._buffer += data
+        if self._length > len(self._buffer) + len(data):
+            self._buffer += data
+            return ()
+        stream = bytes(self._buffer) + data
         messages: list[bytes] = []
-        at, end = 0, len(self._buffer)
-        while at < end:
-            at = at if self._length else self._read_length(at)
-            if not self._length or end - at < self._length:
-                break
-            messages.append(bytes(self._buffer[at : at + self._length]))
-            at, self._length = at + self._length, 0
-        del self._buffer[:at]
+        rest = self._cut(stream, messages)
+        self._buffer = bytearray(stream[rest:])
         if self.broken and not messages:
             raise FrameError(self.broken)
         return tuple(messages)
 
-    def _read_length(self, at: int) -> int:
-        """Take MSG-LEN and the space, once they have come: digits that do not begin with 0. Returns where they end."""
-        longest = len(str(self.limit))
-        space = self._buffer.find(b" ", at, at + longest + 1)
-        digits = self._buffer[at : at + longest + 1 if space < 0 else space]
-        if not digits.isdigit():
-            self.broken = f"a frame begins with its length, and not with {bytes(self._buffer[at : at + 8])!r}"
-        elif digits.startswith(b"0"):
-            self.broken = "the length of a frame does not begin with 0"
-        elif len(digits) > longest or (space >= 0 and int(digits) > self.limit):
-            self.broken = f"a message of more than {self.limit} octets"
-        elif space >= 0:
-            self._length = int(digits)
-            return space + 1
+    def _cut(self, stream: bytes, messages: list[bytes]) -> int:
+        """Put the messages of `stream` into `messages`; returns where what is left begins."""
+        at, end, length, longest = 0, len(stream), self._length, len(str(self.limit))
+        while at < end:
+            if not length:
+                space = stream.find(b" ", at, at + longest + 1)
+                digits = stream[at:space]
+                if space <= at or digits[0] == _ZERO or not digits.isdigit() or int(digits) > self.limit:
+                    self.broken = self._objection(stream[at : at + longest + 1])
+                    break
+                at, length = space + 1, int(digits)
+            if at + length > end:
+                break
+            messages.append(stream[at : at + length])
+            at, length = at + length, 0
+        self._length = length
         return at
+
+    def _objection(self, head: bytes) -> str:
+        """Why `head` is not the beginning of a frame; empty: it may become one."""
+        digits, space, _ = head.partition(b" ")
+        if not digits.isdigit():
+            return f"a frame begins with its length, and not with {head[:8]!r}"
+        if digits.startswith(b"0"):
+            return "the length of a frame does not begin with 0"
+        too_long = int(digits) > self.limit if space else len(digits) > len(str(self.limit))
+        return f"a message of more than {self.limit} octets" if too_long else ""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -36,7 +36,8 @@ class Hall:
     number: Callable[[], int]
 
     def __post_init__(self) -> None:
-        self.wire, self.plain = memoryview(bytearray(_CHUNK)), memoryview(bytearray(_CHUNK))
+        self.wire = memoryview(bytearray(_CHUNK))
+        self.plain = memoryview(bytearray(2 * _CHUNK))  # more than one read of the wire and a begun record hold
         self.connections: set[SecureConnection] = set()
 
 
@@ -183,22 +184,10 @@ class SecureConnection(asyncio.BufferedProtocol):
 
     def _read(self) -> None:
         """Decrypt what has come, cut it, and hand the messages over."""
-        messages: list[bytes] = []
-        plain = self._hall.plain
-        try:
-            while not self._frames.broken and not self._announced:
-                if octets := self._tls.read(_CHUNK, plain):
-                    messages += self._frames.feed(plain[:octets])
-                else:
-                    self._announced = "close-notify"
-        except ssl.SSLWantReadError:
-            pass
-        except ssl.SSLZeroReturnError:
-            self._announced = "close-notify"
-        except FrameError:
-            pass  # it says so itself
-        except ssl.SSLError as problem:
-            self._fail(problem)
+        octets = self._decrypt()
+        messages: tuple[bytes, ...] = ()
+        with contextlib.suppress(FrameError):  # the reader tells, after the messages before it
+            messages = self._frames.feed(self._hall.plain[:octets])
         self._flush()
         if not self._closing:
             self._watch_frame(bool(messages))
@@ -206,6 +195,21 @@ class SecureConnection(asyncio.BufferedProtocol):
             self._hand_over(messages)
         else:
             self._go_on()
+
+    def _decrypt(self) -> int:
+        """How many plain octets there are now."""
+        filled, plain = 0, self._hall.plain
+        try:
+            while octets := self._tls.read(len(plain) - filled, plain[filled:]):
+                filled += octets
+            self._announced = "close-notify"
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            self._announced = "close-notify"
+        except ssl.SSLError as problem:
+            self._fail(problem)
+        return filled
 
     def _fail(self, problem: ssl.SSLError) -> None:
         """TLS itself has failed: an alert has come, or a record that is none."""
@@ -228,7 +232,7 @@ class SecureConnection(asyncio.BufferedProtocol):
             self._reserved = min(self._frames.announced, self._limits.unfinished)
             self._waits = not self._flow.reserve(self, self._reserved)
 
-    def _hand_over(self, messages: list[bytes]) -> None:
+    def _hand_over(self, messages: Sequence[bytes]) -> None:
         at = datetime.now(UTC)
         octets = sum(map(len, messages))
         self.facts.messages += len(messages)
