@@ -69,7 +69,8 @@ def init(
     profile: Annotated[list[str] | None, typer.Option("--profile", help="Profile claimed; may be repeated.")] = None,
     edition: option.Edition = None,
     protocol: Annotated[
-        str | None, typer.Option("--protocol", help="dicom-tls, https or syslog-tls; of archives dicom or http, too.")
+        str | None,
+        typer.Option("--protocol", help="dicom-tls, https, syslog-tls or syslog-udp; of archives dicom or http, too."),
     ] = None,
     host: Annotated[str | None, typer.Option("--host", help="Host name or address.")] = None,
     port: Annotated[int | None, typer.Option("--port", help="Port.")] = None,
@@ -91,6 +92,18 @@ def init(
     verify_command: Annotated[
         str, typer.Option("--verify-command", help="Command that makes it verify, e.g. 'verify {input}'.")
     ] = "",
+    event: Annotated[
+        list[str] | None, typer.Option("--event", help="Event of the audit trail that it reports; may be repeated.")
+    ] = None,
+    captured_folder: Annotated[
+        str, typer.Option("--captured-folder", help="Folder (or file) with audit messages that it has sent.")
+    ] = "",
+    reading_file: Annotated[
+        str, typer.Option("--reading-file", help="File in which an audit repository keeps what arrives.")
+    ] = "",
+    reading_command: Annotated[
+        str, typer.Option("--reading-command", help="Command that prints what a repository keeps, e.g. 'dump {token}'.")
+    ] = "",
     server_name: Annotated[str, typer.Option("--server-name", help="Name to ask for and to check.")] = "",
     sut_id: Annotated[str | None, typer.Option("--id", help="Short name of the device.")] = None,
     vendor: Annotated[str | None, typer.Option("--vendor")] = None,
@@ -110,9 +123,10 @@ def init(
 ) -> int:
     """Write a SUT file from flags, asking on a terminal for what no flag gives. Returns the exit status."""
     from harness.claims import default_edition
+    from harness.commands._init_audit import AuditTrail
     from harness.errors import UsageProblem
     from harness.sut_clients import Listen
-    from harness.sut_parts import SIGNATURE_PROFILES
+    from harness.sut_parts import SIGNATURE_PROFILES, SYSLOG_PORTS
     from harness.target import ENDPOINT_NAMES
 
     if out.exists() and not force:
@@ -131,26 +145,35 @@ def init(
         "tester": tester,
     }
     profiles = profile or ["B.12"]
-    transport = [name for name in profiles if name not in SIGNATURE_PROFILES]
+    trail = AuditTrail.of(
+        profiles,
+        events=event or (),
+        captured=captured_folder,
+        reading=(reading_file, reading_command),
+        protocol=protocol,
+    )
+    transport = [name for name in profiles if name not in SIGNATURE_PROFILES and not trail.judges(name)]
     client = listen is not None or bool(driver_command)
     stores = bool(STORERS.intersection(profiles))
-    served = port is not None or (bool(transport) and not client) or stores
+    served = (port is not None and not trail.is_kept) or (bool(transport) and not client) or stores
     asking = sys.stdin.isatty() and not non_interactive
     handed = {"sign_command": sign_command, "signed_folder": signed_folder, "verify_command": verify_command}
     sends = client and not transport and bool(CREATORS.intersection(profiles))
     sends = sends and not (sign_command or signed_folder)
     if len(transport) < len(profiles):
         _complete_objects(handed, profiles, sends=sends, ask=asking)
-    if not served:
+    if not served and not trail.is_kept:
         given["port"] = ""
-    if not served and not client:
+    if not served and not client and not trail.connects:
         given |= {name: given[name] or "" for name in ("host", "called_aet", "calling_aet")}
     kind = protocol or ("dicom-tls" if transport else "dicom")
-    _complete(given, ask=asking, reached=served or client, port=_PORTS.get(kind))
+    if trail.is_kept and given["port"] is None:
+        given["port"] = SYSLOG_PORTS[trail.protocol]
+    _complete(given, ask=asking, reached=served or client or trail.connects, port=_PORTS.get(kind))
     if asking and transport and not client:
         listen = _listen_port()
         client = listen is not None
-    if client and not listen_name and Listen().needs_name(given["host"]):
+    if (client or trail.events) and not listen_name and Listen().needs_name(given["host"]):
         listen_name = _listen_name(ask=asking)
     kind = protocol or ("dicom-tls" if transport else "dicom")
     values = (
@@ -166,7 +189,8 @@ def init(
             "served": served,
             "client": client and bool(transport),
             "sends": sends,
-            "listen": listen or 0,
+            "trail": trail,
+            "listen": SYSLOG_PORTS[trail.protocol] if trail.events and listen is None else listen or 0,
             "listen_name": listen_name,
             "driver": "run" if driver_command else "people",
             "driver_command": driver_command,
@@ -269,6 +293,9 @@ def _claims(values: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     signs = bool(values["sign_command"] or values["signed_folder"] or values["sends"])
     for profile, edition in values["profiles"]:
         objects = profile in SIGNATURE_PROFILES
+        if values["trail"].judges(profile):
+            claims += [(profile, edition, role, endpoint) for role, endpoint in values["trail"].claimed(profile)]
+            continue
         roles = [
             ("tls-server", values["endpoint"], values["served"] and not objects),
             ("tls-client", values["client_endpoint"], values["client"] and not objects),
@@ -295,6 +322,7 @@ def sut_file_text(values: dict[str, Any], *, folder: Path) -> str:
     environment.filters["toml"] = _toml
     catalogue = load_catalogue()
     protocols = {"signer": values["protocol"] if values["sends"] else "files", "verifier": "files"}
+    protocols |= values["trail"].protocols
     bound = [
         each
         for each in catalogue

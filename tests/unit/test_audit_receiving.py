@@ -84,7 +84,7 @@ def sends(*messages: bytes, close: Callable[[ssl.SSLSocket], object] | None = No
 def secure(stimulus: Stimulus, context: ssl.SSLContext | None = None) -> ssl.SSLSocket:
     if context is None:
         context = ssl.create_default_context(cafile=str(stimulus.trust_anchors))
-    channel = socket.create_connection((stimulus.host, stimulus.port), timeout=5)
+    channel = socket.create_connection((stimulus.host, stimulus.port), timeout=30)
     return context.wrap_socket(channel, server_hostname=stimulus.host)
 
 
@@ -136,7 +136,7 @@ def test_how_a_connection_ended_and_what_was_no_frame_is_recorded(
 
 def test_a_message_in_the_clear_is_recorded_as_a_refused_connection(bench: ObjectBench) -> None:
     def act(stimulus: Stimulus) -> None:
-        with socket.create_connection((stimulus.host, stimulus.port), timeout=5) as plain:
+        with socket.create_connection((stimulus.host, stimulus.port), timeout=30) as plain:
             plain.sendall(frame(MESSAGE))
             plain.recv(64)
 

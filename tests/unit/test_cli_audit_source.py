@@ -12,6 +12,7 @@ import pytest
 
 from harness.record.journal import read_record
 from harness.schemas import load
+from harness.sut import load_sut
 from reference_impl.audit.source_node import AuditSource
 from reference_impl.audit.syslog.messages import audit_message, write
 from reference_impl.syslog_frames import frame
@@ -136,11 +137,78 @@ def test_hostile_messages_are_judged_and_shown_as_text(tmp_path: Path) -> None:
     assert "bomb.xml" in json.dumps(verdict["observed"])
 
 
+@pytest.mark.parametrize(
+    ("options", "claims"),
+    [
+        (["--profile", "A.5"], [("A.5", "audit-source", "captured")]),
+        (
+            ["--profile", "A.6", "--profile", "A.5", "--captured-folder", "got"],
+            [("A.6", "audit-source", "captured"), ("A.5", "audit-source", "captured")],
+        ),
+        (
+            ["--profile", "A.7", "--event", "login", "--event", "query", "--host", "h", "--listen-name", "us"],
+            [("A.7", "audit-source", "trail")],
+        ),
+        (
+            [
+                "--profile",
+                "IHE-ATX-TLS-Syslog",
+                "--event",
+                "login",
+                "--host",
+                "127.0.0.1",
+                "--driver-command",
+                "r {event}",
+            ],
+            [("IHE-ATX-TLS-Syslog", "audit-source", "trail")],
+        ),
+        (
+            ["--profile", "A.6", "--reading-file", "/var/log/audit.log", "--host", "h"],
+            [("A.6", "audit-repository", "repository")],
+        ),
+        (
+            ["--profile", "A.7", "--host", "h", "--reading-command", "dump {token}", "--captured-folder", "x"],
+            [("A.7", "audit-source", "captured"), ("A.7", "audit-repository", "repository")],
+        ),
+        (
+            ["--profile", "B.12", "--profile", "A.6", "--event", "login", "--host", "127.0.0.1", "--port", "2762"],
+            [("B.12", "tls-server", "dimse"), ("A.6", "audit-source", "trail")],
+        ),
+        (
+            ["--profile", "A.6", "--protocol", "syslog-tls", "--host", "h", "--port", "6514"],
+            [("A.6", "tls-server", "syslog")],
+        ),
+    ],
+)
+def test_a_sut_file_is_written(tmp_path: Path, options: list[str], claims: list[tuple[str, str, str]]) -> None:
+    ended = ps315("init", "--non-interactive", "--out", "sut.toml", *options, cwd=tmp_path)
+    assert (ended.status, ended.err) == (0, "")
+    sut = load_sut(tmp_path / "sut.toml")
+    assert [(each.profile, each.role.value, each.endpoint) for each in sut.file.claims] == claims
+    asked = [line for line in (tmp_path / "sut.toml").read_text(encoding="utf-8").splitlines() if "-statement-" in line]
+    assert asked or not {profile for profile, role, _ in claims if role.startswith("audit")} & {"A.5", "A.6", "A.7"}
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--profile", "A.6", "--event", "logn", "--host", "h"], "did you mean 'login'"),
+        (["--profile", "B.12", "--event", "login", "--host", "h"], "are for A.5, A.6, A.7 and IHE-ATX-"),
+        (["--profile", "A.6", "--profile", "A.7", "--event", "login", "--host", "h"], "A.6: is judged at syslog-tls"),
+    ],
+)
+def test_what_cannot_be_written_is_told(tmp_path: Path, options: list[str], told: str) -> None:
+    ended = ps315("init", "--non-interactive", "--out", "sut.toml", *options, cwd=tmp_path)
+    assert ended.status == 2
+    assert told in ended.err
+    assert not (tmp_path / "sut.toml").exists()
+
+
 SENDER = """
 import socket, ssl, sys
 host, port, anchors, path = sys.argv[1:5]
 context = ssl.create_default_context(cafile=anchors)
-with context.wrap_socket(socket.create_connection((host, int(port)), 5), server_hostname=host) as channel:
+with context.wrap_socket(socket.create_connection((host, int(port)), 60), server_hostname=host) as channel:
     channel.sendall(open(path, 'rb').read())
     channel.unwrap()
 """
@@ -173,6 +241,9 @@ endpoint = "trail"
 """
     assert run(tmp_path, text) == 3
     report = tmp_path / "report"
+    for event in read_record(report / "run.jsonl").observations:
+        assert event.observation.facts is not None
+        assert event.observation.facts["driver"]["exit_status"] == 0, event.observation.facts["driver"]
     open_yet = {name for name, each in by_id(report).items() if each["verdict"] == "inconclusive"}
     assert {name for name in open_yet if by_id(report)[name]["judged"] == "automatically"} == {
         "A.6-source-32768-octets"
