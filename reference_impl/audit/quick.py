@@ -9,9 +9,12 @@ schema and has the same fingerprint. What is unusual has none, and takes the lon
 from __future__ import annotations
 
 import re
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-from reference_impl.audit.rules.facts import decoded
+from reference_impl.audit.codes import groups
+from reference_impl.audit.rules.events import known_codes
+from reference_impl.audit.rules.facts import DCM_NAMES, collapsed, decoded
 from reference_impl.audit.rules.plausibility import fits_its_type
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 _MOST = 2048
 _LARGEST = 4096
 _LONGEST = 64
+_ALIKE = 3  # no rule tells three of the same from more
 _START = re.compile(
     rb"""(?:\xef\xbb\xbf)?(?:<\?xml\s+version\s*=\s*["']1\.0["'](?:\s+encoding\s*=\s*["'](?i:utf-8|us-ascii)["'])?"""
     rb"""(?:\s+standalone\s*=\s*["'](?:yes|no)["'])?\s*\?>)?\s*(?=<AuditMessage[\s>])"""
@@ -40,7 +44,11 @@ TITLE_LIKE = frozenset({b"AE", b"ae", b"Ae", b"aE"})
 """How something begins that may be meant as AE titles."""
 _TITLE_LIKE = frozenset(each.decode() for each in TITLE_LIKE)
 _UID_CODES = frozenset({"110180", "110181"})
-_PATIENT_NUMBER, _URI = "2", "12"
+_SOURCE_TYPES = frozenset("123456789")
+_TOLD = frozenset(str(number) for number in range(1, 13))
+_URI = "12"
+_TRUE = frozenset({"true", "1"})
+_IDENTIFYING = frozenset({_URI, "110182"})
 
 Fingerprint = tuple[object, ...]
 
@@ -79,12 +87,17 @@ def is_plain(octets: bytes) -> bool:
 def fingerprint(root: etree._Element) -> Fingerprint | None:
     """What decides about a plain message that follows the schema; None where something has to be looked at."""
     found: list[object] = []
+    objects: dict[Fingerprint, int] = {}  # their order decides nothing
     for child in root:
-        one = _READERS[child.tag](child)
+        tag = child.tag
+        one = _READERS[tag](child)
         if one is None:
             return None
-        found.append(one)
-    return tuple(found)
+        if tag == "ParticipantObjectIdentification":
+            objects[one] = min(objects.get(one, 0) + 1, _ALIKE)
+        elif found.count(one) < _ALIKE:
+            found.append(one)
+    return *found, frozenset(objects.items())
 
 
 def _event(element: etree._Element) -> Fingerprint | None:
@@ -98,7 +111,8 @@ def _event(element: etree._Element) -> Fingerprint | None:
                 return None
         else:
             get = child.get
-            found += tag, get("csd-code"), get("codeSystemName"), get("originalText")
+            code = get("csd-code", ""), get("codeSystemName", ""), get("originalText", "")
+            found += tag, code if tag == "EventID" else decisive(code)
     return tuple(found)
 
 
@@ -112,16 +126,35 @@ def _participant(element: etree._Element) -> Fingerprint | None:
         return None
     if (titles[:2] in _TITLE_LIKE or ";" in titles) and not is_titles(titles.encode()):
         return None
-    found: list[object] = [get("UserIsRequestor"), titles[:9] == "AETITLES=", kind]
+    found: list[object] = [get("UserIsRequestor") in _TRUE, point is None]
     for child in element:
         tag = child.tag
         get = (child[0] if tag == "MediaIdentifier" else child).get
-        found += tag, get("csd-code"), get("codeSystemName"), get("originalText")
+        found += tag, decisive((get("csd-code", ""), get("codeSystemName", ""), get("originalText", "")))
     return tuple(found)
 
 
-def _source(element: etree._Element) -> Fingerprint:
-    return tuple([(child.get("csd-code"), child.get("codeSystemName")) for child in element])
+def _source(element: etree._Element) -> Fingerprint | None:
+    for child in element:
+        if child.get("csd-code") not in _SOURCE_TYPES and not child.get("codeSystemName", "").strip():
+            return None
+    return ()
+
+
+@lru_cache(maxsize=4096)
+def decisive(code: tuple[str, str, str]) -> tuple[str, str, str]:
+    """What decides of a code: all of it, or nothing where it is none that any rule knows, by value or by meaning."""
+    value, system, meaning = (collapsed(each) for each in code)
+    if system in DCM_NAMES or value in _TOLD or value in known_codes():
+        return code
+    if meaning.casefold() in _meanings() or "dcm" in system.casefold() or "dicom" in system.casefold():
+        return code
+    return "", "", ""
+
+
+@cache
+def _meanings() -> frozenset[str]:
+    return frozenset(meaning.casefold() for group in groups().values() for meaning in group.codes.values())
 
 
 def _object(element: etree._Element) -> Fingerprint | None:
@@ -135,7 +168,9 @@ def _object(element: etree._Element) -> Fingerprint | None:
             identified = _identifier(code, get("ParticipantObjectID", ""))
             if identified is None:
                 return None
-            found += identified, code, child.get("codeSystemName"), child.get("originalText")
+            found += identified, decisive((code, child.get("codeSystemName", ""), child.get("originalText", "")))
+            if code == "2":
+                found[-1] = code  # whatever its scheme and its meaning
         elif tag == "ParticipantObjectName":
             text = child.text
             if not text or text.isspace():
@@ -149,17 +184,18 @@ def _object(element: etree._Element) -> Fingerprint | None:
             one = _detail(child) if tag == "ParticipantObjectDetail" else _description(child)
             if one is None:
                 return None
-            found.append(one)
+            if one and one not in found:
+                found.append(one)
     return tuple(found)
 
 
 def _identifier(code: str, value: str) -> str | None:
-    """What decides of an identifier: a UID is one, any patient number will do, others as they stand."""
+    """What decides of an identifier: that a UID is one; URIs and nodes as they stand; nothing of others."""
     if code in _UID_CODES:
         return "" if _UID(value) else None
-    if code == _PATIENT_NUMBER:
-        return ""
-    return value if len(value) <= _LONGEST else None
+    if code in _IDENTIFYING:
+        return value if len(value) <= _LONGEST else None
+    return ""
 
 
 def _detail(element: etree._Element) -> Fingerprint | None:
@@ -168,15 +204,17 @@ def _detail(element: etree._Element) -> Fingerprint | None:
         return (kind, value) if len(value) <= _LONGEST else None
     if kind == "Alert Description" and not (decoded(value) or b"").strip():
         return None
-    return (kind,)
+    return (kind,) if kind.replace(" ", "").casefold() in _NAMED_DETAILS else ()
+
+
+_NAMED_DETAILS = frozenset({"transfersyntax", "alertdescription"})
 
 
 def _description(element: etree._Element) -> Fingerprint | None:
-    tags = []
+    tags = set()
     for child in element:
         tag = child.tag
-        if tag not in tags:
-            tags.append(tag)
+        tags.add(tag)
         uid = child.get("UID")
         if uid is not None and not _UID(uid):
             return None
@@ -188,7 +226,12 @@ def _description(element: etree._Element) -> Fingerprint | None:
                     return None
         elif tag == "ParticipantObjectContainsStudy":
             return None
-    return tuple(tags) or None
+    if not tags:
+        return None
+    return ("described", "SOPClass" in tags, not _DESCRIBED.isdisjoint(tags))
+
+
+_DESCRIBED = frozenset({"Accession", "MPPS", "Encrypted", "Anonymized"})
 
 
 def _enough(said: str, listed: int) -> bool:

@@ -3,8 +3,8 @@
 A source writes the same kind of event the same way each time. The octets of a plain message without its attribute
 values and texts are its skeleton; of the values, most have to be exactly those of the message that was examined, and
 the others are held against what the schema and the rules ask of them. Only then is the result of that message given
-again, without parsing. Whatever is written less plainly (references, apostrophes as quotes, another encoding) is
-parsed.
+again, without parsing. Whatever is written less plainly (character references, apostrophes as quotes, another
+encoding) is parsed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
+from xml.sax.saxutils import unescape
 
 from reference_impl.audit.quick import TITLE_LIKE, is_titles, is_uid, names_root
 from reference_impl.audit.rules.facts import decoded
@@ -30,6 +31,8 @@ _MOST = 512
 _COMBINATIONS = 64
 _LONG = 18
 _TEXT = re.compile(rb">([^<]+)<")
+_REFERENCE = re.compile(rb"&(?:amp|lt|gt|quot|apos);").findall
+_OF_REFERENCES = {"&quot;": '"', "&apos;": "'"}
 _NAME = re.compile(rb"\s([A-Za-z][A-Za-z-]*)=\Z")
 _CONTROLS = bytes(each for each in range(0x20) if each not in b"\t\n\r")
 _NONCHARACTERS = (b"\xef\xbf\xbe", b"\xef\xbf\xbf")
@@ -57,7 +60,7 @@ _Node = tuple["etree._Element", str]
 
 def split(octets: bytes) -> tuple[bytes, list[bytes], list[bytes]] | None:
     """Skeleton, attribute values and texts of a plain message; None where it is not plain."""
-    if len(octets) > _LARGEST or b"&" in octets or b"]]>" in octets:
+    if len(octets) > _LARGEST or b"]]>" in octets or octets.count(b"&") != len(_REFERENCE(octets)):
         return None
     start = names_root(octets)
     if start < 0 or len(octets.translate(None, _CONTROLS)) != len(octets):
@@ -69,12 +72,13 @@ def split(octets: bytes) -> tuple[bytes, list[bytes], list[bytes]] | None:
             return None
         if any(each in octets for each in _NONCHARACTERS):
             return None
-    pieces = (octets[start:] if start else octets).split(b'"')
-    markup = b'"'.join(pieces[::2])
-    values = pieces[1::2]
-    if octets.count(b"<", start) != markup.count(b"<"):
+    message = octets[start:] if start else octets
+    tags = _TEXT.sub(b"><", message)
+    pieces = tags.split(b'"')
+    skeleton = b'"'.join(pieces[::2])
+    if tags.count(b"<") != skeleton.count(b"<"):  # one in a value, or a value that was cut by a ">" within it
         return None
-    return _TEXT.sub(b"><", markup), values, _TEXT.findall(markup)
+    return skeleton, pieces[1::2], _TEXT.findall(message)
 
 
 @dataclass(slots=True)
@@ -91,7 +95,7 @@ class Skeletons:
     """Messages in order by their skeletons; a bounded number."""
 
     def __init__(self) -> None:
-        self._plans: dict[bytes, _Plan] = {}
+        self._plans: dict[bytes, _Plan | None] = {}
 
     def find(self, octets: bytes) -> MessageResult | None:
         """What was said about a message that differs from this one in nothing that matters; None: it is not known."""
@@ -118,16 +122,13 @@ class Skeletons:
         if parts is None:
             return
         skeleton, values, texts = parts
-        plan = self._plans.get(skeleton)
-        if plan is None:
-            plan = _plan(root, skeleton, values, texts)
-            if plan is None:
-                return
+        if skeleton not in self._plans:
             if len(self._plans) >= _MOST:
                 self._plans.clear()
-            self._plans[skeleton] = plan
+            self._plans[skeleton] = _plan(root, skeleton, values, texts)
+        plan = self._plans[skeleton]
         both = values + texts
-        if len(both) == plan.count and all(check(both[place]) for place, check in plan.checked):
+        if plan is not None and len(both) == plan.count and all(check(both[place]) for place, check in plan.checked):
             if len(plan.results) >= _COMBINATIONS:
                 plan.results.clear()
             plan.results[tuple([both[place] for place in plan.fixed])] = result
@@ -140,9 +141,9 @@ def _plan(root: etree._Element, skeleton: bytes, values: list[bytes], texts: lis
     if named != [name for _, name in attributes] or len(named) != len(values):
         return None
     held = [(element, text) for element, text in _texts(root) if text]
-    if [text.encode() for _, text in held] != texts:
+    if [text for _, text in held] != [_plain(text) for text in texts]:
         return None
-    if any(str(element.get(name)).encode() != value for (element, name), value in zip(attributes, values, strict=True)):
+    if any(element.get(name) != _plain(value) for (element, name), value in zip(attributes, values, strict=True)):
         return None
     checks = [_of_attribute(element, name) for element, name in attributes]
     checks += [_of_text(element) for element, _ in held]
@@ -152,6 +153,10 @@ def _plan(root: etree._Element, skeleton: bytes, values: list[bytes], texts: lis
         tuple((place, check) for place, check in enumerate(checks) if check is not None),
         {},
     )
+
+
+def _plain(value: bytes) -> str:
+    return unescape(value.decode(), _OF_REFERENCES)
 
 
 def _texts(element: etree._Element) -> Iterator[tuple[etree._Element, str]]:
@@ -187,7 +192,7 @@ def _of_attribute(element: etree._Element, name: str) -> Check | None:
         case "NumberOfInstances":
             return None if len(element) else _is_number
         case "AlternativeUserID":
-            return is_titles if value.startswith("AETITLES=") else _is_no_title
+            return _are_titles if value.startswith("AETITLES=") else _is_no_title
         case "NetworkAccessPointID":
             return partial(_is_point, kind=str(element.get("NetworkAccessPointTypeCode")))
         case "ParticipantObjectID":
@@ -214,6 +219,10 @@ def _is_base64(value: bytes) -> bool:
 
 def _says_something(value: bytes) -> bool:
     return _is_base64(value) and bool((decoded(value.decode()) or b"").strip())
+
+
+def _are_titles(value: bytes) -> bool:
+    return b"&" not in value and is_titles(value) is not None
 
 
 def _is_no_title(value: bytes) -> bool:

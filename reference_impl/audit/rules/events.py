@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from reference_impl.audit.codes import groups
 from reference_impl.audit.rules.collecting import Findings
 from reference_impl.audit.rules.facts import DCM_NAMES, Coded, Facts
@@ -115,6 +117,7 @@ def _types(facts: Facts, row: Row, findings: Findings) -> None:
     )
 
 
+@cache
 def known_codes() -> frozenset[str]:
     """All codes of DCM that audit messages are known to use."""
     return frozenset(code for group in groups().values() for code in group.codes)
