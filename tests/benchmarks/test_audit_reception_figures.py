@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
@@ -34,9 +35,30 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
     return Pki.create(tmp_path_factory.mktemp("pki"))
 
 
+@dataclass
+class Subject:
+    """A receiver: its port, the file that it writes, its process; seconds by the clock and of the processor."""
+
+    port: int
+    received: Path
+    process: int
+    seconds: list[float] = field(default_factory=list)
+    worked: list[float] = field(default_factory=list)
+
+    def processor(self) -> float:
+        """Seconds that its threads have worked."""
+        fields = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def memory(self) -> float:
+        """MiB at its peak."""
+        lines = Path(f"/proc/{self.process}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
 @contextmanager
-def ours(pki: Pki, directory: Path) -> Iterator[tuple[int, Path]]:
-    """Our receiver in a process of its own: its port, and the file that it writes."""
+def ours(pki: Pki, directory: Path) -> Iterator[Subject]:
+    """Our receiver in a process of its own."""
     directory.mkdir()
     received, case = directory / "received.log", "server_key_encipherment"
     files = [received, pki.certificate_file(case), pki.key_file(case), pki.trust_anchors_file("ca")]
@@ -46,41 +68,38 @@ def ours(pki: Pki, directory: Path) -> Iterator[tuple[int, Path]]:
         assert process.stdout is not None
         assert process.stdin is not None
         try:
-            yield int(process.stdout.readline()), received
-            peak = next(
-                line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if "VmHWM" in line
-            )
-            print(f"  our receiver's memory at its peak: {int(peak.split()[1]) / 1024:.0f} MiB")
+            yield Subject(int(process.stdout.readline()), received, process.pid)
         finally:
             process.stdin.close()
             process.wait(10)
 
 
 @contextmanager
-def rsyslogd(pki: Pki, directory: Path) -> Iterator[tuple[int, Path]]:
+def rsyslogd(pki: Pki, directory: Path) -> Iterator[Subject]:
     """rsyslogd with GnuTLS, which writes messages as they came."""
     try:
         with rsyslog_collector(pki, directory, {"driver": "gtls"}) as peer:
-            yield peer.tls, peer.received
+            yield Subject(peer.tls, peer.received, int((directory / "rsyslog.pid").read_text()))
     except PeerMissing as missing:
         lacking(str(missing))
 
 
-def seconds(pki: Pki, port: int, received: Path, connections: int) -> float:
-    """How long `MESSAGES` take to the file."""
+def receive(pki: Pki, subject: Subject, connections: int) -> tuple[float, float]:
+    """How long `MESSAGES` take to the file, and how long the subject worked for that."""
+    received = subject.received
     files = [pki.trust_anchors_file("ca"), pki.certificate_file("client"), pki.key_file("client")]
-    arguments = [*PROGRAM, "load", str(port), *map(str, files), str(connections), str(MESSAGES), str(OCTETS)]
+    arguments = [*PROGRAM, "load", str(subject.port), *map(str, files), str(connections), str(MESSAGES), str(OCTETS)]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as sender:
         assert sender.stdout is not None
         assert sender.stdin is not None
         assert sender.stdout.readline() == b"ready\n"
-        start = time.perf_counter()
+        start, worked = time.perf_counter(), subject.processor()
         sender.stdin.close()
         wanted = MESSAGES * (OCTETS + 1)
         while not received.exists() or received.stat().st_size < wanted:
             assert time.perf_counter() - start < DEADLINE, "messages are missing"
             time.sleep(0.005)
-        taken = time.perf_counter() - start
+        taken = time.perf_counter() - start, subject.processor() - worked
     assert sender.returncode == 0
     assert received.stat().st_size == wanted
     os.truncate(received, 0)
@@ -89,16 +108,23 @@ def seconds(pki: Pki, port: int, received: Path, connections: int) -> float:
 
 @pytest.mark.parametrize("connections", [1, 10])
 def test_reception_beside_rsyslogd(connections: int, pki: Pki, tmp_path: Path) -> None:
-    measured: dict[str, list[float]] = {"ours": [], "rsyslogd": []}
     with ours(pki, tmp_path / "ours") as mine, rsyslogd(pki, tmp_path / "theirs") as theirs:
         for turn in range(REPEATS + 1):
-            for name, (port, received) in {"ours": mine, "rsyslogd": theirs}.items():
-                taken = seconds(pki, port, received, connections)
+            for subject in (mine, theirs):
+                taken, worked = receive(pki, subject, connections)
                 if turn:
-                    measured[name].append(taken)
-    print(f"\nReception over TLS, {MESSAGES} messages of {OCTETS} octets, {connections} connections, sender included")
-    for name, several in measured.items():
-        rate = MESSAGES / median(several)
-        print(f"  {name:<9} {median(several):6.3f} s ({min(several):.3f} - {max(several):.3f})  {rate:8,.0f} a second")
-    ratio = median(measured["rsyslogd"]) / median(measured["ours"])
+                    subject.seconds.append(taken)
+                    subject.worked.append(worked)
+        print(
+            f"\nReception over TLS, {MESSAGES} messages of {OCTETS} octets, {connections} connections, sender included"
+        )
+        for name, each in {"ours": mine, "rsyslogd": theirs}.items():
+            taken = median(each.seconds)
+            print(
+                f"  {name:<9} {taken:6.3f} s ({min(each.seconds):.3f} - {max(each.seconds):.3f})"
+                f"  {MESSAGES / taken:8,.0f} a second,"
+                f" {median(each.worked):.2f} s of the processor, {each.memory():.0f} MiB"
+            )
+    ratio = median(theirs.seconds) / median(mine.seconds)
     print(f"  rate to rsyslogd's: {ratio:.2f} (goal: at least {GOAL}) {'reached' if ratio >= GOAL else 'MISSED'}")
+    print(f"  processor to rsyslogd's: {median(mine.worked) / median(theirs.worked):.2f}")
