@@ -1,6 +1,6 @@
 """Syslog messages of RFC 5424: octets to values with what is wrong about them, and values to octets. No network here.
 
-The rules that are examined, with section, level and text, stand in ``rules.toml``.
+Each finding names the requirement of an audit source that it is about ("RFC5424-6.2.1-source-pri").
 """
 
 from __future__ import annotations
