@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from fixtures.pki import Pki
+from reference_impl.audit.parsing import read
 from reference_impl.audit.repository.ingest import IngestLimits
 from reference_impl.audit.repository.live import Subscription
 from reference_impl.audit.repository.query import Row
@@ -22,6 +23,7 @@ from reference_impl.audit.repository.service import Repository
 from reference_impl.audit.repository.settings import Settings
 from reference_impl.audit.repository.web.access import Access
 from reference_impl.audit.repository.web.users import write_user
+from reference_impl.audit.syslog.messages import parse
 
 USER, PASSWORD = "officer", "correct horse battery"
 SECONDS = 20
@@ -140,6 +142,26 @@ class Bench:
         numbers = [row.number for row in search.since(0, size=1000) if "own" in row.marks]
         octets = search.octets(numbers)
         return [octets[number] for number in numbers]
+
+    def events(self) -> list[tuple[str, tuple[str, ...], str, str]]:
+        """What the repository wrote itself: event, kinds, outcome, who."""
+        messages = [read(parse(octets).body) for octets in self.own()]
+        return [
+            (
+                each.event.id.text,
+                tuple(kind.text for kind in each.event.types),
+                each.event.outcome,
+                each.participants[0].user_id,
+            )
+            for each in messages
+        ]
+
+    def looks(self) -> list[bytes]:
+        """What was looked at, as it is recorded."""
+        messages = [read(parse(octets).body) for octets in self.own()]
+        used = [each for each in messages if each.event.id.text == "Audit Log Used"]
+        assert all(each.participants[0].user_id and each.participants[0].is_requestor for each in used)
+        return [detail.value for each in used for item in each.objects for detail in item.details]
 
 
 def _arrived(subscription: Subscription, number: int) -> list[int]:
