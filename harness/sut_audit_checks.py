@@ -16,42 +16,57 @@ _SYSLOG = ("syslog-tls", "syslog-udp")
 
 def audit_source_problem(name: str, endpoint: Endpoint, file: SutFile) -> str:
     """Why nothing can be seen of an audit source at an endpoint; empty where something can."""
-    audit = endpoint.audit
     if endpoint.protocol == "files":
-        if audit is None or not audit.folder:
-            return (
-                f"captured messages are looked at, and the endpoint {name!r} says not where they are; add a table "
-                f"[endpoints.{name}.audit] with folder"
-            )
-        for key in ("drivers", "away", "nothing_lost", "arrived", "settle"):
-            if key in audit.model_fields_set:
-                return f"endpoint {name!r}: audit.{key} is no key where captured messages are looked at; leave it out"
-        return ""
+        return _captured_problem(name, endpoint)
     if endpoint.protocol not in _SYSLOG:
         return (
             f"audit messages come by syslog, and the endpoint {name!r} is {endpoint.protocol}; write protocol = "
             '"syslog-tls", "syslog-udp", or "files" for captured ones'
         )
-    if audit is not None:
-        for key in ("folder", "arrived", "most", "seconds"):
-            if key in audit.model_fields_set:
-                return f"endpoint {name!r}: audit.{key} is no key of a source that sends to us; leave it out"
-        if unclaimed := [event for event in audit.drivers if event not in audit.events]:
-            return (
-                f"endpoint {name!r}: audit.drivers names {unclaimed[0]!r}, which audit.events lacks; add it there, or "
-                "leave the driver out"
-            )
-        if audit.away and endpoint.protocol == "syslog-udp":
-            return (
-                f"endpoint {name!r}: audit.away is no key over UDP, where nobody notices that a repository is away; "
-                "leave it out"
-            )
-        if audit.nothing_lost and not audit.away:
-            return (
-                f"endpoint {name!r}: audit.nothing_lost is claimed, and nothing is sent while nobody listens; name a "
-                "driver as audit.away"
-            )
-    return _driver_problem(name, endpoint, file)
+    for key in ("trials", "ports"):
+        if endpoint.listen is not None and key in endpoint.listen.model_fields_set:
+            return f"endpoint {name!r}: listen.{key} is no key where audit messages are awaited; leave it out"
+    return _reporting_problem(name, endpoint) or _driver_problem(name, endpoint, file)
+
+
+def _captured_problem(name: str, endpoint: Endpoint) -> str:
+    """What is wrong where captured messages are looked at."""
+    audit = endpoint.audit
+    if audit is None or not audit.folder:
+        return (
+            f"captured messages are looked at, and the endpoint {name!r} says not where they are; add a table "
+            f"[endpoints.{name}.audit] with folder"
+        )
+    for key in ("events", "drivers", "away", "nothing_lost", "arrived", "settle"):
+        if key in audit.model_fields_set:
+            return f"endpoint {name!r}: audit.{key} is no key where captured messages are looked at; leave it out"
+    return ""
+
+
+def _reporting_problem(name: str, endpoint: Endpoint) -> str:
+    """What is wrong with the table of a source that sends to us."""
+    audit = endpoint.audit
+    if audit is None:
+        return ""
+    for key in ("folder", "arrived", "most", "seconds"):
+        if key in audit.model_fields_set:
+            return f"endpoint {name!r}: audit.{key} is no key of a source that sends to us; leave it out"
+    if unclaimed := [event for event in audit.drivers if event not in audit.events]:
+        return (
+            f"endpoint {name!r}: audit.drivers names {unclaimed[0]!r}, which audit.events lacks; add it there, or "
+            "leave the driver out"
+        )
+    if audit.away and endpoint.protocol == "syslog-udp":
+        return (
+            f"endpoint {name!r}: audit.away is no key over UDP, where nobody notices that a repository is away; "
+            "leave it out"
+        )
+    if audit.nothing_lost and not audit.away:
+        return (
+            f"endpoint {name!r}: audit.nothing_lost is claimed, and nothing is sent while nobody listens; name a "
+            "driver as audit.away"
+        )
+    return ""
 
 
 def audit_repository_problem(name: str, endpoint: Endpoint, file: SutFile) -> str:

@@ -19,6 +19,8 @@ _AUDIT = frozenset({DICOM_MSGID, IHE_MSGID})
 _NAMED = re.compile(rb"(?:<|&lt;)(?:[\w.-]+:)?(?:AuditMessage|IHEYr4)\b")
 _LOOKED_AT = 8192
 _XML = re.compile(rb"\s*<[?!A-Za-z_]")
+_NODES = frozenset({"1", "2"})
+"""NetworkAccessPointTypeCode of what names a node: a machine name, an IP address."""
 _PROFILES: tuple[Profile, ...] = ("A.6", "A.7", "IHE-ATX-TLS-Syslog", "IHE-ATX-UDP-Syslog")
 
 
@@ -102,7 +104,11 @@ def _codes(body: bytes) -> tuple[Codes, bool]:
         message = message_of(root)
     except UnreadableMessageError:
         return Codes(), True
-    at = [(each.user_id, each.access_point, {role.code for role in each.roles}) for each in message.participants]
+    at = [
+        (each.user_id, each.access_point, {role.code for role in each.roles})
+        for each in message.participants
+        if each.access_point_type in _NODES
+    ]
     return (
         Codes(
             message.event.id.code,

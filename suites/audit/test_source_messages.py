@@ -70,23 +70,28 @@ def test_a_source_keeps_its_identity(source: AuditSource) -> None:
 @verifies(ACCESS_POINT)
 def test_a_node_keeps_its_access_point(source: AuditSource) -> None:
     """A.5.2.4: the name or address by which a node is identified is the same in all of its messages."""
-    applications = {user for each in source.messages for user, _ in each.codes.applications}
+    applications = {(_node(each), user) for each in source.messages for user, _ in each.codes.applications}
     if not applications:
         raise NotApplicable(
             f"no message at {source.name} names the network access point of the application itself (role 110150)",
             evidence_of(source.messages),
         )
-    named: dict[str, set[str]] = {}
+    named: dict[tuple[object, str], set[str]] = {}
     for each in source.messages:
         for user, where in each.codes.participants:
-            if user in applications:
-                named.setdefault(user, set()).add(where)
-    several = {user: found for user, found in named.items() if len(found) > 1}
+            if (_node(each), user) in applications:
+                named.setdefault((_node(each), user), set()).add(where)
+    several = {user: found for (_, user), found in named.items() if len(found) > 1}
     expect(
         [f"{bounded(user)}: {', '.join(listed(sorted(found)))}" for user, found in several.items()],
         evidence=evidence_of(source.messages),
         what="applications with several network access points",
     ).to_be_empty(expected="the same NetworkAccessPointID in all messages of a node")
+
+
+def _node(message: SeenMessage) -> tuple[str, ...]:
+    """What tells the node of a message from others, whose messages may lie in the same folder."""
+    return message.codes.source, message.codes.site, message.sender, message.hostname
 
 
 def _who(key: tuple[str, str, str]) -> str:

@@ -121,8 +121,15 @@ class AuditSource:
         return self.claim.endpoint
 
     @cached_property
-    def _obtained(self) -> tuple[tuple[AuditMessages, ...], Missing | None]:
-        return self._observations.of_subjects(self._endpoints, AuditMessages)
+    def _obtained(self) -> tuple[tuple[tuple[int, AuditMessages], ...], Missing | None]:
+        """What was done, each step with the number of its endpoint, and why something is missing."""
+        found: list[tuple[int, AuditMessages]] = []
+        first: Missing | None = None
+        for number, endpoint in enumerate(self._endpoints):
+            steps, why = self._observations.of_subjects(Endpoints(endpoint), AuditMessages)
+            found += [(number, step) for step in steps]
+            first = first or why
+        return tuple(found), first
 
     @property
     def steps(self) -> tuple[AuditMessages, ...]:
@@ -130,7 +137,7 @@ class AuditSource:
         steps, first = self._obtained
         if not steps:
             raise first or Missing(f"no audit message was awaited at {self.name}", SEND)
-        return steps
+        return tuple(step for _, step in steps)
 
     @property
     def by_files(self) -> bool:
@@ -140,23 +147,27 @@ class AuditSource:
     @cached_property
     def everything(self) -> tuple[SeenMessage, ...]:
         """Every message that came, those of other purposes included; none where nothing came."""
-        last = {each.number: each for each in self.connections}
-        pairs = [(step, facts) for step in self.steps for facts in step.messages]
+        came = [(at, step, facts) for at, step in self._obtained[0] for facts in step.messages]
         return tuple(
-            SeenMessage(facts, step, number, last.get(facts.connection))
-            for number, (step, facts) in enumerate(pairs, 1)
+            SeenMessage(facts, step, number, self._connections.get((at, facts.connection)))
+            for number, (at, step, facts) in enumerate(came, 1)
         )
 
-    @cached_property
+    @property
     def connections(self) -> tuple[SyslogConnection, ...]:
         """Every connection as it was seen last."""
-        found: dict[int, SyslogConnection] = {}
-        for step in self.steps:
+        return tuple(self._connections.values())
+
+    @cached_property
+    def _connections(self) -> dict[tuple[int, int], SyslogConnection]:
+        """The same by endpoint and number."""
+        found: dict[tuple[int, int], SyslogConnection] = {}
+        for at, step in self._obtained[0]:
             for each in step.connections:
-                known = found.get(each.number)
+                known = found.get((at, each.number))
                 kept = {"messages": known.messages + each.messages, "exchange": known.exchange} if known else {}
-                found[each.number] = each.model_copy(update=kept)
-        return tuple(found.values())
+                found[at, each.number] = each.model_copy(update=kept)
+        return found
 
     @cached_property
     def messages(self) -> tuple[SeenMessage, ...]:

@@ -103,8 +103,10 @@ def nothing(event: str = "login", driver: DriverOutcome = MADE, *connections: Sy
     return observed(AuditMessages(event=event, driver=driver, provoked=1, connections=connections), TLS, event)
 
 
-def verdicts(observations: Iterable[Observation], profile: str, endpoint: EndpointRecord = TLS) -> dict[str, Finding]:
-    """What is found, by requirement, where `profile` is claimed at `endpoint`."""
+def verdicts(
+    observations: Iterable[Observation], profile: str, endpoint: EndpointRecord = TLS, *alternates: EndpointRecord
+) -> dict[str, Finding]:
+    """What is found, by requirement, where `profile` is claimed at `endpoint` with `alternates`."""
     given, of = tuple(observations), claim(profile)
     parsed: dict[int, tuple[Observation, Frozen]] = {}
     sut = SutRecord(id="sut", claims=(of,), endpoints=(endpoint,))
@@ -114,7 +116,7 @@ def verdicts(observations: Iterable[Observation], profile: str, endpoint: Endpoi
             continue
         lookup = Observations({}, NOW, parsed=parsed)
         lookup.take(given)
-        case = Case(of, requirement, Endpoints(endpoint))
+        case = Case(of, requirement, Endpoints(endpoint, alternates))
         (function,) = judgements("audit")[requirement.id]
         sides: dict[str, Callable[[], object]] = {
             "source": lambda: AuditSource(lookup, case.endpoints, of),  # noqa: B023 - called at once

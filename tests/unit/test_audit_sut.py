@@ -167,6 +167,7 @@ def test_profiles_are_held_in_their_last_edition(profile: str, edition: str, tex
         (SOURCE, 'away = "bad_login"', "settle = 0", "trail.audit.settle"),
         (SOURCE, 'away = "bad_login"', 'folder = "x"', "audit.folder is no key of a source that sends to us"),
         (SOURCE, 'away = "bad_login"', 'setle = 1.0', "did you mean 'settle'"),
+        (SOURCE, 'driver = "report"', 'driver = "report"\ntrials = ["x"]', "listen.trials is no key where audit"),
         (SOURCE, '"syslog-tls"', '"dicom-tls"', "audit is no key of a dicom-tls endpoint"),
         (SOURCE, 'profile = "A.6"', 'profile = "A.7"', "A.7 is judged at syslog-udp and files endpoints"),
         (SOURCE, 'role = "audit-source"\n', 'role = "audit-repository"\n', "as audit-repository the SUT is connected"),

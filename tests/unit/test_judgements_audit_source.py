@@ -292,6 +292,30 @@ def test_a_node_has_one_network_access_point() -> None:
     assert "192.0.2.77" in str(found[rule].observed)
 
 
+def test_nodes_whose_messages_lie_in_one_folder_are_told_apart() -> None:
+    rule = "A.5.2.4-constant-network-access-point"
+    start = body("application-start")
+    mark, at = b'NetworkAccessPointID="', b'AuditSourceID="'
+    place = start.index(mark) + len(mark)
+    moved = start[:place] + b"192.0.2.77" + start[start.index(b'"', place) :]
+    assert str(verdicts([in_files(start, moved)], "A.5", FILES)[rule].kind) == "fail"
+    other = moved.replace(at, at + b"second-")
+    assert str(verdicts([in_files(start, other)], "A.5", FILES)[rule].kind) == "pass"
+    mailed = moved.replace(b'NetworkAccessPointTypeCode="1"', b'NetworkAccessPointTypeCode="4"')
+    mailed = mailed.replace(b'NetworkAccessPointTypeCode="2"', b'NetworkAccessPointTypeCode="4"')
+    assert str(verdicts([in_files(start, mailed)], "A.5", FILES)[rule].kind) == "pass"
+
+
+def test_connections_of_several_endpoints_are_told_apart() -> None:
+    other = TLS.model_copy(update={"name": "other"})
+    here = came(syslog(LOGIN))
+    there = came(syslog(body("logout")), event="logout", over=SECURE.model_copy(update={"ending": "close"}))
+    there = there.model_copy(update={"endpoint": "other"})
+    found = verdicts([here, there], "A.6", TLS, other)
+    assert broken(found)["RFC5425-4.4-source-close-notify"] == "fail"
+    assert str(found["A.5-events-claimed"].kind) == "pass"
+
+
 @pytest.mark.parametrize(
     ("messages", "claimed", "verdict"),
     [
