@@ -68,6 +68,7 @@ class ReceiverLimits:
     unfinished: int = 64 << 20  # octets of long messages under way, over all connections
     peers: int = 1000  # addresses told apart over UDP
     socket_buffer: int = 8 << 20  # octets of datagrams that the kernel keeps
+    stream_buffer: int = 1 << 18  # octets of a connection that the kernel acknowledges before they are read
 
 
 DEFAULT_LIMITS = ReceiverLimits()

@@ -135,6 +135,8 @@ class Receiver:
             lambda: next(self._numbers),
         )
         listener = socket.create_server(address, family=_family(address), backlog=_BACKLOG)
+        # What is acknowledged and not read yet is lost where this process dies: its connections inherit this.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._limits.stream_buffer)
         self._addresses["tls"] = _address(listener)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: SecureConnection(hall), sock=listener, backlog=_BACKLOG)
