@@ -9,6 +9,7 @@ import pytest
 
 from harness.catalogue import BUILT_IN, Requirement, load_catalogue
 from reference_impl.audit.tables import conventions, messages
+from reference_impl.faults.objects import faults_of_objects
 
 CATALOGUE = load_catalogue()
 ROLES = {"source": "audit-source", "repository": "audit-repository"}
@@ -115,3 +116,22 @@ def test_umbrellas_reach_what_they_stand_for() -> None:
     assert not any(each.startswith("A.5.3") for each in members("A.5-format"))
     for section in messages():
         assert any(each.startswith(f"{section}-") for each in members("A.5-specific-messages"))
+
+
+def test_every_automatic_requirement_has_a_rule_and_a_fault() -> None:
+    of_several_messages = {
+        "A.5-events-claimed",
+        "A.5.2-same-audit-source",
+        "A.5.2.4-constant-network-access-point",
+    }
+    automatic = {each.id for each in own("audit-source") if each.judged == "automatically"}
+    assert automatic - of_several_messages <= {*rows_by_rule(), *conventions()}
+    faults = faults_of_objects("audit-source").values()
+    broken = {rule for rows in faults for row in rows.values() for rule, _ in row.items()}
+    assert automatic - broken == set()
+
+
+def test_what_is_merely_noted_is_no_obligation() -> None:
+    """Notes name a rule, too, so that it can be looked up."""
+    for rule in ("A.5.1-likely-object-type", "A.5.2-plausible-values", "A.5.3.11-subject-role"):
+        assert CATALOGUE[rule].judged == "not-testable"
