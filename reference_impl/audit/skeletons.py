@@ -73,7 +73,7 @@ def split(octets: bytes) -> tuple[bytes, list[bytes], list[bytes]] | None:
         if any(each in octets for each in _NONCHARACTERS):
             return None
     message = octets[start:] if start else octets
-    tags = _TEXT.sub(b"><", message)
+    tags = _TEXT.sub(b">\0<", message)  # there is no NUL in XML
     pieces = tags.split(b'"')
     skeleton = b'"'.join(pieces[::2])
     if tags.count(b"<") != skeleton.count(b"<"):  # one in a value, or a value that was cut by a ">" within it

@@ -149,3 +149,17 @@ def test_a_fingerprint_keeps_what_decides_and_leaves_out_what_does_not() -> None
     assert of(SIMPLE) != of(SIMPLE.replace(b'"false"', b'"true"'))
     assert of(SIMPLE) != of(SIMPLE.replace(b"110124", b"110125"))
     assert of(SIMPLE.replace(b"03:04:05Z", b"03:04:05")) is None
+
+
+def test_a_text_in_another_place_is_another_message() -> None:
+    named = b"<ParticipantObjectName>Test^Patient</ParticipantObjectName>"
+    patient = (
+        b'<ParticipantObjectIdentification ParticipantObjectID="7" ParticipantObjectTypeCode="1" '
+        b'ParticipantObjectTypeCodeRole="1"><ParticipantObjectIDTypeCode csd-code="2" codeSystemName="RFC-3881" '
+        b'originalText="Patient Number"/>' + named + b"</ParticipantObjectIdentification>"
+    )
+    octets = SIMPLE.replace(b"</AuditMessage>", patient + b"</AuditMessage>")
+    for _ in range(3):
+        assert validate(octets).findings == ()
+    moved = octets.replace(named, b"<ParticipantObjectName></ParticipantObjectName>Test^Patient")
+    assert {each.rule for each in validate(moved).findings} == {"A.5.1-schema-valid", "A.5.2-no-empty-values"}

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from lxml import etree
 
 from reference_impl.audit.rules.collecting import Findings, local_name
-from reference_impl.audit.rules.facts import decoded
+from reference_impl.audit.rules.facts import XML_SPACE, decoded
 from reference_impl.audit.schema import complaints, follows_schema
 from reference_impl.audit.shapes import AttributeShape, Shape, Slot, shapes
 
@@ -151,7 +151,7 @@ def _wanted(shape: AttributeShape) -> str:
 def _content(element: etree._Element, shape: Shape, findings: Findings) -> None:
     pieces = [element.text or "", *(child.tail or "" for child in element)]
     if not shape.content:
-        text = "".join(pieces).strip()
+        text = "".join(pieces).strip(XML_SPACE)
         if text:
             _say(findings, element, "", "no text", text, f"{shape.name} holds text, and has none in the schema")
     elif (lexical := _LEXICAL.get(shape.content)) and not lexical[0]("".join(pieces)):
