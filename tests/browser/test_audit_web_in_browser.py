@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from fixtures.pki import Pki
 from reference_impl.audit.repository.store import AlertFacts
+from reference_impl.audit.repository.web.access import Access
+from reference_impl.audit.repository.web.sessions import Limits
+from reference_impl.audit.repository.web.users import write_user
 from tests.browser.conftest import Browser, StartBrowser
 from tests.browser.test_report_in_browser import violations
 from tests.unit.audit_web_bench import PASSWORD, USER, Bench, running
@@ -200,6 +204,32 @@ def test_a_form_of_another_site_cannot_act(bench: Bench, inside: Browser) -> Non
     assert alert.acknowledged is None
 
 
+def test_the_page_says_when_the_session_has_ended(tmp_path: Path, pki: Pki, chrome: Browser) -> None:
+    write_user(tmp_path / "users", USER, PASSWORD)
+    access = Access(users=tmp_path / "users", zone="UTC", limits=Limits(idle=4))
+    with running(tmp_path, pki, access) as bench:
+        chrome.get(bench.url)
+        log_in(chrome)
+        seen(chrome, ".live")
+        WebDriverWait(chrome, SECONDS).until(
+            lambda there: "The session ended" in there.find_element(By.CSS_SELECTOR, ".live [role=status]").text
+        )
+        chrome.refresh()
+        assert chrome.find_elements(By.NAME, "password")
+
+
+def test_alerts_are_counted_as_they_are_raised(bench: Bench, inside: Browser) -> None:
+    inside.get(bench.url)
+    seen(inside, ".live.on")
+    before = inside.find_element(By.ID, "open-alerts").text
+    at = 1_760_000_000_000_000
+    number = bench.repository.store.add_alerts([AlertFacts("rule", "note", "T", "d", "{}", "", at, at, at, 1, ())])[0]
+    alert = bench.repository.search.alert(number)
+    assert alert is not None
+    bench.repository.live.publish([alert])
+    WebDriverWait(inside, SECONDS).until(lambda there: there.find_element(By.ID, "open-alerts").text != before)
+
+
 def test_it_works_without_javascript(bench: Bench, start_browser: StartBrowser) -> None:
     browser = start_browser(
         "--ignore-certificate-errors", preferences={"profile.managed_default_content_settings.javascript": 2}
@@ -220,7 +250,7 @@ def test_axe_finds_no_violation(bench: Bench, inside: Browser, axe: str, scheme:
     bad = next(row for row in bench.repository.search.since(0, size=500) if row.shall and row.patients)
     paths = ("/", "/?outcome=failure", f"/message/{bad.number}", "/patient?id=P-100231", "/user?id=jdoe", "/nodes")
     try:
-        for path in (*paths, "/node?id=MR-2", "/alerts?show=all", "/message/999999"):
+        for path in (*paths, "/connections", "/node?id=MR-2", "/alerts?show=all", "/message/999999"):
             inside.get(bench.url + path)
             assert violations(inside, axe) == [], path
         inside.delete_all_cookies()

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from fixtures.pki import Pki
+from reference_impl.audit.repository.ingest import IngestStatus
 from reference_impl.audit.repository.store import AlertFacts
 from reference_impl.audit.repository.web.access import Access
 from reference_impl.audit.repository.web.sessions import Limits
@@ -173,6 +174,13 @@ def test_a_node_is_told_with_its_findings(officer: Visitor) -> None:
     assert officer.get("/node?id=nobody").status == 404
 
 
+def test_connections_are_told(officer: Visitor) -> None:
+    text = officer.get("/connections").text
+    assert "127.0.0.1" in text
+    assert officer.get("/connections?before=1").status == 200
+    assert officer.get("/connections?before=x").status == 200
+
+
 def test_an_alert_is_seen_to_once_and_by_whom_is_kept(bench: Bench, officer: Visitor) -> None:
     at = 1_760_000_000_000_000
     facts = AlertFacts("a-rule", "critical", f"Title {SCRIPT}", "detail", "{}", "CT-1", at, at, at, 1, (1,))
@@ -242,3 +250,13 @@ def test_the_live_view_ends_with_the_session(tmp_path: Path, pki: Pki) -> None:
 )
 def test_no_page_is_made_up(officer: Visitor, cursor: str) -> None:
     assert officer.get(f"/?after={quote(cursor)}").status == 400
+
+
+def test_the_page_tells_that_nothing_can_be_stored(
+    bench: Bench, officer: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trouble = IngestStatus(trouble="the disk is full <b>")
+    monkeypatch.setattr(type(bench.repository), "status", property(lambda self: trouble))
+    text = officer.get("/nodes").text
+    assert "the disk is full &lt;b&gt;" in text
+    assert "are not stored yet" not in bench.visitor().get("/log-in").text

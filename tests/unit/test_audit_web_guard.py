@@ -36,6 +36,7 @@ PATHS: tuple[str, ...] = (
 )
 PATHS += (
     "/alerts",
+    "/connections",
     "/export?format=csv",
     "/export?format=jsonl",
     "/live?from=0",

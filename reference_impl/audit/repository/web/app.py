@@ -51,6 +51,7 @@ def make_app(repository: Trail, access: Access, *, programs: ASGIApp | None = No
         Route("/user", pages.user),
         Route("/nodes", surveys.nodes),
         Route("/node", surveys.node),
+        Route("/connections", surveys.connections),
         Route("/alerts", surveys.alerts),
         Route("/alerts/{number:int}", surveys.acknowledge, methods=["POST"]),
         Route(EXPORT, Exports(context).give),

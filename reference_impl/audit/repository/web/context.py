@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, Response
 
 from reference_impl.audit.model import AuditMessage, AuditSource
 from reference_impl.audit.repository.detection.rules import Rule
+from reference_impl.audit.repository.ingest import IngestStatus
 from reference_impl.audit.repository.live import Live
 from reference_impl.audit.repository.search import Search
 from reference_impl.audit.repository.store import Store
@@ -44,6 +45,11 @@ class Trail(Protocol):
     @property
     def live(self) -> Live:
         """Who is told of new ones."""
+        ...
+
+    @property
+    def status(self) -> IngestStatus:
+        """How storing goes."""
         ...
 
     @property
@@ -84,7 +90,6 @@ class Context:
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
         """A page in HTML."""
         identity: Identity | None = getattr(request.state, "identity", None)
-        alerts = 0 if identity is None else len(self.search.alerts(only_open=True, size=_MOST_OPEN))
         text = (
             _environment()
             .get_template(template)
@@ -94,13 +99,19 @@ class Context:
                 path=request.url.path,
                 site=self.site,
                 zone=str(self.zone),
-                open_alerts=f"{_MOST_OPEN - 1}+" if alerts == _MOST_OPEN else str(alerts or ""),
+                open_alerts="" if identity is None else self.open_alerts(),
+                trouble="" if identity is None else self.trail.status.trouble,
                 short=lambda at: "" if at is None else f"{at.astimezone(self.zone):%Y-%m-%d %H:%M:%S}",
                 moment=lambda at: "" if at is None else shown.moment_in(at, self.zone),
                 **values,
             )
         )
         return HTMLResponse(text, status)
+
+    def open_alerts(self) -> str:
+        """How many alerts nobody has seen to, empty for none."""
+        number = len(self.search.alerts(only_open=True, size=_MOST_OPEN))
+        return f"{_MOST_OPEN - 1}+" if number == _MOST_OPEN else str(number or "")
 
     def problem(self, request: Request, status: HTTPStatus, sentence: str, *, known: bool = True) -> Response:
         """A page that says what went wrong."""

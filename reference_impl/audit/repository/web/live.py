@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
+from reference_impl.audit.repository.query import Alert
 from reference_impl.audit.repository.store import StoreBusyError
 from reference_impl.audit.repository.web.access import Identity
 from reference_impl.audit.repository.web.context import Context, identity_of
@@ -79,6 +80,8 @@ class LiveView:
                     await asyncio.sleep(_PAUSE)
                     continue
                 happened = await subscription.wait(_PAUSE * 2)
+                if any(isinstance(each, Alert) for each in happened):
+                    yield f"event: alerts\ndata: {await run_in_threadpool(self._context.open_alerts)}\n\n"
                 quiet += 0.0 if happened else _PAUSE * 2
                 if quiet >= _STILL:
                     quiet = 0.0

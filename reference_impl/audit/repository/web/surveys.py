@@ -22,7 +22,7 @@ from reference_impl.audit.repository.web.context import Context, identity_of
 _DAYS = 30
 _SILENT = timedelta(hours=24)
 _ASTRAY = timedelta(seconds=5)  # a difference of clocks that is worth a look
-_ALERTS = 50
+_ALERTS, _CONNECTIONS = 50, 100
 _LAST = 20
 _MOST_NUMBER = 1 << 62
 _PLACE = re.compile(r"\{([a-z_]+)[^{}]*\}")
@@ -88,13 +88,24 @@ class Surveys:
             height=_HEIGHT,
         )
 
+    def connections(self, request: Request) -> Response:
+        """The last connections of nodes, those too that were refused."""
+        self._context.look(request)
+        before = _number(request.query_params.get("before", ""))
+        found = self._context.search.connections(before=before, size=_CONNECTIONS + 1)
+        return self._context.page(
+            request,
+            "connections.html.j2",
+            connections=found[:_CONNECTIONS],
+            older=found[_CONNECTIONS - 1].number if len(found) > _CONNECTIONS else None,
+        )
+
     def alerts(self, request: Request) -> Response:
         """What the detection rules raised, the last first."""
         self._context.look(request)
-        before = request.query_params.get("before", "")
+        before = _number(request.query_params.get("before", ""))
         only_open = request.query_params.get("show", "") != "all"
-        number = int(before) if before.isascii() and before.isdecimal() and len(before) < 16 else None
-        alerts = self._context.search.alerts(only_open=only_open, before=number, size=_ALERTS + 1)
+        alerts = self._context.search.alerts(only_open=only_open, before=before, size=_ALERTS + 1)
         return self._context.page(
             request,
             "alerts.html.j2",
@@ -129,6 +140,10 @@ class Surveys:
             today=today,
             marked=0 if summary.node == self._context.trail.source.id else summary.marked,
         )
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else None
 
 
 def _told(rule: Rule) -> dict[str, str]:

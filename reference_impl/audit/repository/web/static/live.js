@@ -114,6 +114,11 @@
       }
       told();
     });
+    source.addEventListener("alerts", (event) => {
+      const count = document.getElementById("open-alerts");
+      count.firstElementChild.textContent = event.data;
+      count.hidden = !event.data;
+    });
     source.addEventListener("end", (event) => stop(event.data));
   };
 
