@@ -44,7 +44,7 @@ class ReceivingMessages:
         self._inbox = Inbox(sender_addresses(work), first=_next_number(work))
         self._address = listen.bound_to(work.where.host), listen.port
         self._drivers: dict[str, Driver] = {}
-        self._paced = 0
+        self._paced = self._number = 0
         try:
             self._port = open_port(work, self._inbox, self._address)
         except OSError as problem:
@@ -114,6 +114,7 @@ class ReceivingMessages:
     def _drive(self, step: FileStep, event: str, ends: float) -> DriverOutcome:
         """Have the SUT do what brings about `event`. Raises `InterruptedStepError` if the run is being stopped."""
         self._work.check_running()
+        self._number += 1
         driver = self._driver(step.driver, event)
         with self._pace(driver):
             driving = driver.start(self._stimulus(step, event, max(ends - time.monotonic(), 0.1)))
@@ -164,7 +165,8 @@ class ReceivingMessages:
             text=step.text,
             seconds=seconds,
             trust_anchors=work.material.trust_anchors,
-            of=work.count,
+            number=self._number,
+            of=max(work.count, self._number),
         )
 
     def _found(self, step: FileStep, event: str, outcome: DriverOutcome, began: datetime, provoked: int) -> Found:

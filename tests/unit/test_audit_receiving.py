@@ -18,7 +18,7 @@ from harness.drivers.base import Action, Stimulus
 from harness.errors import UsageProblem
 from harness.objects.audit_inbox import MESSAGE_OCTETS, MOST_MESSAGES, Inbox
 from harness.observations.audit import AuditMessages
-from harness.operator_board import Board
+from harness.operator_board import DONE, SKIP, Board
 from harness.record import RunRecord
 from harness.sut import Sut, parse_sut
 from reference_impl.audit.syslog.arrivals import Arrived, Connection
@@ -198,6 +198,34 @@ def test_nobody_to_ask_is_not_waited_for(bench: ObjectBench) -> None:
     assert outcome is not None
     assert outcome.kind == "operator"
     assert outcome.problem
+
+
+def test_a_person_is_told_what_to_do_and_confirms_it(bench: ObjectBench) -> None:
+    port = free_port()
+    told: list[str] = []
+
+    def answer() -> None:
+        for task in bench.board.tasks():
+            told.append(f"{task.number} of {task.of}: {task.text}")
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                sender.sendto(MESSAGE, ("127.0.0.1", port))
+            bench.board.reply(task.id, SKIP if "Log out" in task.text else DONE, "me")
+
+    bench.board.join()
+    bench.board.on_change(answer)
+    audit = 'events = ["login-failed", "logout"]'
+    (record,) = bench.examine(a_source(protocol="syslog-udp", audit=audit, listen=f"port = {port}"))
+    assert [line.partition(" (destination")[0] for line in told] == [
+        "1 of 2: Try to log in with a wrong password.",
+        "2 of 2: Log out.",
+    ]
+    assert f"port {port}" in told[0]
+    done, skipped = facts(record, "login-failed"), facts(record, "logout")
+    assert done.driver is not None
+    assert done.driver.confirmed_by == "me"
+    assert (done.provoked, len(done.messages)) == (1, 1)
+    assert skipped.driver is not None
+    assert (skipped.provoked, skipped.driver.problem) == (0, "The operator skipped this step.")
 
 
 def free_port() -> int:
