@@ -14,7 +14,7 @@ from reference_impl.audit.syslog.tls import ClientTls, ServerTls, Trust
 from reference_impl.syslog_frames import frame
 
 LOOPBACK = ("127.0.0.1", 0)
-SOON = 10.0
+SOON = 30.0
 
 
 def server_tls(pki: Pki, **trust: object) -> ServerTls:

@@ -127,14 +127,15 @@ def test_long_messages_wait_for_room_and_short_ones_do_not(pki: Pki, context: ss
         to(receiver, context) as second,
         to(receiver, context) as third,
     ):
-        first.sendall(b"700000 " + big[:-1])
+        first.sendall(frames(b"begin") + b"700000 " + big[:-1])
+        assert octets(receiver.await_messages(1, SOON)) == [b"begin"]  # its room is taken by then
         writing = threading.Thread(target=second.sendall, args=(frames(big),))
         writing.start()
         third.sendall(frames(b"short"))
-        assert octets(receiver.await_messages(1, SOON)) == [b"short"]
-        assert not receiver.await_messages(2, 0.1)[1:]
+        assert octets(receiver.await_messages(2, SOON))[1:] == [b"short"]
+        assert not receiver.await_messages(3, 0.1)[2:]
         first.sendall(b"b")
-        assert octets(receiver.await_messages(3, SOON))[1:] == [big, big]
+        assert octets(receiver.await_messages(4, SOON))[2:] == [big, big]
         writing.join(SOON)
 
 

@@ -298,7 +298,10 @@ def test_silence_is_ended_properly(pki: Pki, context: ssl.SSLContext) -> None:
 
 
 def test_a_message_that_never_ends_is_ended(pki: Pki, context: ssl.SSLContext) -> None:
-    with ReceiverThread(tls=server_tls(pki), tcp=LOOPBACK, limits=HASTY) as receiver, to(receiver, context) as slow:
+    with (
+        ReceiverThread(tls=server_tls(pki), tcp=LOOPBACK, limits=replace(HASTY, idle=SOON)) as receiver,
+        to(receiver, context) as slow,
+    ):
         slow.settimeout(0.02)
         with contextlib.suppress(OSError):
             slow.sendall(b"1000 ")
