@@ -256,7 +256,7 @@ def test_the_page_tells_that_nothing_can_be_stored(
     bench: Bench, officer: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trouble = IngestStatus(trouble="the disk is full <b>")
-    monkeypatch.setattr(type(bench.repository), "status", property(lambda self: trouble))
+    monkeypatch.setattr(type(bench.repository), "status", property(lambda _: trouble))
     text = officer.get("/nodes").text
     assert "the disk is full &lt;b&gt;" in text
     assert "are not stored yet" not in bench.visitor().get("/log-in").text
