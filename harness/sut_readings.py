@@ -16,7 +16,8 @@ from harness.sut_parts import Part, closest
 
 READING_PLACEHOLDERS = ("token", "begin", "end", "since")
 """What may stand in braces in a command, a URL or an instruction: what all messages of one delivery have in common,
-what the first one holds near its beginning and near its end, and when sending began (ISO 8601, UTC)."""
+what one of them holds near its beginning (its UserID is {begin}@ps315.test) and near its end, and when sending began
+(ISO 8601, UTC)."""
 ReadingKind = Literal["file", "command", "sql", "web", "operator"]
 KINDS: tuple[ReadingKind, ...] = ("file", "command", "sql", "web", "operator")
 _NAMED = re.compile(r"(?<!:):(token|pattern|begin|end|since)\b")
@@ -36,6 +37,8 @@ class Reading(Part):
     is read. `command` prints the records that hold {token}. `sql` selects them at the database `url` (of SQLAlchemy),
     with :token, :pattern (for LIKE), :begin, :end and :since. `web` is a URL that answers with them, asked with
     `headers` and, where `user` is given, with `password`. `operator` tells a person where to look for {token}.
+
+    What is asked by {token} is asked once for all messages of a delivery, by {begin} or {end} once for each.
 
     `seconds` bounds the wait for one delivery to arrive. `secrets` names environment variables that a command uses and
     that no record shows.
@@ -57,6 +60,12 @@ class Reading(Part):
     def kind(self) -> ReadingKind:
         """Which of the five it is."""
         return next(kind for kind in KINDS if getattr(self, kind) is not None)
+
+    @property
+    def for_each(self) -> bool:
+        """Whether it is asked for each message of a delivery, because it searches for marks of one alone."""
+        asked = set(_NAMED.findall(self.sql or "")) | set(placeholders(self.command or self.web or ""))
+        return not asked & {"token", "pattern"} and bool(asked & {"begin", "end"})
 
     def filled(self, values: Mapping[str, str]) -> str:
         """The command, URL or instruction with its placeholders replaced by `values`."""

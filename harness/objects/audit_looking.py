@@ -39,7 +39,11 @@ class LookedFor:
     def sought(self) -> Sought:
         """The same as marks."""
         first = self.asked[0] if self.asked else Asked(self.tokens.begin, self.tokens.end, b"")
-        return Sought(self.tokens.common, first.begin, first.end, self.since)
+        return self.sought_of(first)
+
+    def sought_of(self, one: Asked) -> Sought:
+        """One of the messages, as marks."""
+        return Sought(self.tokens.common, one.begin, one.end, self.since)
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class ByLooking:
 
     def __init__(self, work: Work, reading: Reading, looker: Looker) -> None:
         self._work, self._looker = work, looker
-        self._seconds = reading.seconds
+        self._for_each = reading.for_each
         self.as_received = False
         self.told_by: str = reading.kind
 
@@ -94,9 +98,12 @@ class ByLooking:
         seen = all_of("absent", len(looked_for.asked))
         while True:
             try:
-                found = self._look(looked_for, max(ends - time.monotonic(), _LOOKS_AT_ONCE))
+                found = self._look(looked_for, seen, max(ends - time.monotonic(), _LOOKS_AT_ONCE))
                 problem = ""
-                seen = tuple(arrival_of(one, found, as_received=self.as_received) for one in looked_for.asked)
+                seen = tuple(
+                    before if before == "whole" else arrival_of(one, found, as_received=self.as_received)
+                    for one, before in zip(looked_for.asked, seen, strict=True)
+                )
                 self._learn(looked_for, found)
             except ReadingError as wrong:
                 problem = str(wrong)
@@ -111,9 +118,17 @@ class ByLooking:
             if self._work.stopping.wait(min(pause, max(ends - now, 0.0))):
                 raise InterruptedStepError
 
-    def _look(self, looked_for: LookedFor, seconds: float) -> bytes:
-        self._work.check_running()
-        return self._looker.look(looked_for.sought, seconds)
+    def _look(self, looked_for: LookedFor, seen: tuple[Arrival, ...], seconds: float) -> bytes:
+        """What is found of those messages that have not arrived whole; of others nothing, where each is asked for."""
+        if not self._for_each:
+            self._work.check_running()
+            return self._looker.look(looked_for.sought, seconds)
+        found = []
+        for one, arrival in zip(looked_for.asked, seen, strict=True):
+            if arrival != "whole":
+                self._work.check_running()
+                found.append(self._looker.look(looked_for.sought_of(one), seconds))
+        return b"\n".join(found)
 
     def _learn(self, looked_for: LookedFor, found: bytes) -> None:
         """Messages of nothing but ASCII that are found as they were sent: what is looked at shows what was received."""

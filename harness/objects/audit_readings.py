@@ -42,7 +42,7 @@ class ReadingError(Exception):
 
 @dataclass(frozen=True)
 class Sought:
-    """What is looked for: the mark that all messages of a delivery have, and the first one's; since when."""
+    """What is looked for: the mark that all messages of a delivery have, and those of one; since when."""
 
     token: str
     begin: str
