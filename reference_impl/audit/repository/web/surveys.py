@@ -26,7 +26,7 @@ _ALERTS, _CONNECTIONS = 50, 100
 _LAST = 20
 _MOST_NUMBER = 1 << 62
 _PLACE = re.compile(r"\{([a-z_]+)[^{}]*\}")
-_ONE = {"user": "a user", "node": "a node", "study": "a study", "patient": "a patient", "peer": "a sender"}
+_ONE = {"user": "a user", "node": "a node", "study": "…", "patient": "a patient", "peer": "a sender"}
 _BAR, _GAP, _HEIGHT = 10, 4, 60
 
 
