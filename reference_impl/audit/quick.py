@@ -27,7 +27,7 @@ _LARGEST = 4096
 _LONGEST = 64
 _ALIKE = 3  # no rule tells three of the same from more
 _START = re.compile(
-    rb"""(?:\xef\xbb\xbf)?(?:<\?xml\s+version\s*=\s*["']1\.0["'](?:\s+encoding\s*=\s*["'](?i:utf-8|us-ascii)["'])?"""
+    rb"""(?:\xef\xbb\xbf)?(?:<\?xml\s+version\s*=\s*["']1\.0["'](?:\s+encoding\s*=\s*["'](?i:utf-8)["'])?"""
     rb"""(?:\s+standalone\s*=\s*["'](?:yes|no)["'])?\s*\?>)?\s*(?=<AuditMessage[\s>])"""
 ).match
 _ROOT = b"<AuditMessage>"

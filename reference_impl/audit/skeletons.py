@@ -122,11 +122,13 @@ class Skeletons:
         if parts is None:
             return
         skeleton, values, texts = parts
-        if skeleton not in self._plans:
+        if skeleton in self._plans:
+            plan = self._plans.get(skeleton)
+        else:
+            plan = _plan(root, skeleton, values, texts)
             if len(self._plans) >= _MOST:
                 self._plans.clear()
-            self._plans[skeleton] = _plan(root, skeleton, values, texts)
-        plan = self._plans[skeleton]
+            self._plans[skeleton] = plan
         both = values + texts
         if plan is not None and len(both) == plan.count and all(check(both[place]) for place, check in plan.checked):
             if len(plan.results) >= _COMBINATIONS:

@@ -79,6 +79,8 @@ def altered(octets: bytes, chance: random.Random) -> Iterator[bytes]:
     other = chance.choice(found)
     yield octets[: other.start()] + octets[other.end() :]
     yield octets.replace(b'"', b"'")
+    encoding = chance.choice((b"utf-8", b"us-ascii", b"UTF-16", b"latin-1"))
+    yield b'<?xml version="1.0" encoding="%s"?>' % encoding + octets
     yield octets.replace(b"><", b">\n  <")
     text = chance.choice((b"<!-- x -->", b"<![CDATA[]]>", b"<?x y?>", b' UserID="x"', b"\xc2\xa0", b"]]>", b" "))
     at = chance.choice([each.end() for each in re.finditer(b">", octets)][:-1])
