@@ -9,15 +9,15 @@ import resource
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import Final, NamedTuple
 
 from lxml import etree
 
 from reference_impl.audit.findings import Finding
-from reference_impl.audit.model import ActiveParticipant, AuditMessage, EventIdentification, ParticipantObject
+from reference_impl.audit.model import AuditMessage, utc
 from reference_impl.audit.parsing import UnreadableMessageError, message_of, parse_xml
 from reference_impl.audit.repository.facts import Facts, clean, microseconds
+from reference_impl.audit.repository.telling import Templates, Told, Value, told_of
 from reference_impl.audit.syslog.messages import Parsed, parse
 from reference_impl.audit.validator import validate
 
@@ -25,7 +25,6 @@ SECONDS: Final = 30.0
 """How long one chunk of messages may be examined, before the process ends itself."""
 _MEMORY: Final = 2 << 30
 _MOST_TERMS: Final = 400
-_SHOWN: Final = 5
 _AHEAD: Final = 24 * 3600 * 1_000_000  # an event that lies further ahead of its arrival is not believed
 _EARLIEST: Final = -(1 << 50)  # microseconds; some 35 years before 1970
 _AE_TITLES: Final = re.compile(r"\s*AETITLES\s*=\s*(.*)", re.DOTALL)
@@ -89,8 +88,8 @@ def examine(octets: bytes, arrived: int, transport: str, peer: str) -> Facts:
 
 def unexamined(octets: bytes, transport: str, peer: str) -> Facts:
     """What is kept of a message whose examination failed."""
-    marks = ["not-examined", "no-time", "no-source", *(["own"] if transport == "own" else [])]
-    return _Gathered(None, (), marks + _marks_of_octets(octets)).facts(peer, transport, Parsed(None))
+    marks = ["not-examined", *(["own"] if transport == "own" else []), *_marks_of_octets(octets)]
+    return _facts(None, (), marks, Parsed(None), arrived=0, transport=transport, peer=peer)
 
 
 def _examine(octets: bytes, arrived: int, transport: str, peer: str) -> Facts:
@@ -99,18 +98,22 @@ def _examine(octets: bytes, arrived: int, transport: str, peer: str) -> Facts:
     if parsed.message is None:
         marks.append("legacy-syslog" if parsed.legacy == "RFC 3164" else "not-syslog")
     marks += _marks_of_octets(octets)
-    message: AuditMessage | None = None
+    told: Told | None = None
     findings: tuple[Finding, ...] = parsed.findings
     if not parsed.body.strip():
         marks.append("not-audit")
     else:
-        message, mark = _read(parsed.body)
-        if mark:
-            marks.append(mark)
-        if mark != "not-audit":
+        told = _TEMPLATES.read(parsed.body)
+        if told is None:
+            message, mark = _read(parsed.body)
+            marks += [mark] if mark else []
+            told = None if message is None else told_of(message)
+        if "not-audit" not in marks:
             findings += validate(parsed.body).findings
-    gathered = _Gathered(message, findings, marks)
-    return gathered.facts(peer, transport, parsed, arrived)
+    return _facts(told, findings, marks, parsed, arrived=arrived, transport=transport, peer=peer)
+
+
+_TEMPLATES: Final = Templates()
 
 
 def _marks_of_octets(octets: bytes) -> list[str]:
@@ -156,131 +159,89 @@ def _recovered(body: bytes) -> tuple[AuditMessage | None, str]:
         return None, "broken-xml" if broken else "not-audit"
 
 
-class _Gathered:
-    """What is gathered of a message on the way to its facts."""
-
-    def __init__(self, message: AuditMessage | None, findings: Sequence[Finding], marks: list[str]) -> None:
-        self._message = message
-        self._findings = findings
-        self._marks = marks
-
-    def facts(self, peer: str, transport: str, parsed: Parsed, arrived: int = 0) -> Facts:
-        """The facts; `arrived` tells which event times are plausible."""
-        header, message, marks = parsed.message, self._message, self._marks
-        host = clean(header.hostname) if header is not None else ""
-        application = clean(header.app_name) if header is not None else ""
-        node = clean(message.source.id.strip()) if message is not None else ""
-        if not node and "no-source" not in marks:
-            marks.append("no-source")
-        node = node or host or peer or transport
-        time = self._time(arrived)
-        levels = dict.fromkeys(("shall", "should", "open", "note"), 0)
-        for finding in self._findings:
+def _facts(
+    told: Told | None,
+    findings: Sequence[Finding],
+    marks: list[str],
+    parsed: Parsed,
+    *,
+    arrived: int,
+    transport: str,
+    peer: str,
+) -> Facts:
+    """The facts; `arrived` tells which event times are plausible, `marks` are added to."""
+    header, known = parsed.message, told if told is not None else Told()
+    host = clean(header.hostname) if header is not None else ""
+    application = clean(header.app_name) if header is not None else ""
+    node = clean(str(known.node).strip())
+    if not node:
+        marks.append("no-source")
+        node = host or peer or transport
+    time = _time(str(known.time), arrived, marks)
+    terms = [("node", node), ("peer", peer), ("host", host), ("application", application)]
+    levels = dict.fromkeys(("shall", "should", "open", "note"), 0)
+    if findings:
+        for finding in findings:
             levels[finding.level] += 1
-        terms = [("node", node), ("peer", peer), ("host", host), ("application", application)]
         terms += [("level", level) for level, number in levels.items() if number]
-        terms += dict.fromkeys(("rule", finding.rule) for finding in self._findings if finding.level != "note")
-        users: list[str] = []
-        patients: list[str] = []
-        if message is not None:
-            terms += islice(_terms(message), 2 * _MOST_TERMS)
-            users = _shown(_user(each) for each in message.participants[:_SHOWN])
-            patients = _shown(_patient(each) for each in message.patients[:_SHOWN])
-        cleaned = list(dict.fromkeys((kind, clean(value)) for kind, value in terms if value))
-        if len(cleaned) > _MOST_TERMS:
-            marks.append("many-values")
-            del cleaned[_MOST_TERMS:]
-        cleaned += [("mark", mark) for mark in marks]
-        event = message.event if message is not None else None
-        return Facts(
-            event_time=time,
-            event=clean(event.id.code) if event else "",
-            event_system=clean(event.id.system) if event else "",
-            event_name=clean(_event_name(event)) if event else "",
-            action=clean(event.action, 8) if event else "",
-            outcome=clean(event.outcome, 8) if event else "",
-            node=node,
-            site=clean(message.source.enterprise_site) if message else "",
-            host=host,
-            application=application,
-            users=clean(", ".join(users)),
-            patients=clean(", ".join(patients)),
-            shall=levels["shall"],
-            should=levels["should"],
-            open=levels["open"],
-            notes=levels["note"],
-            marks=tuple(marks),
-            terms=tuple(cleaned),
-        )
-
-    def _time(self, arrived: int) -> int | None:
-        """Microseconds of EventDateTime; marks what is missing or cannot be."""
-        moment = self._message.event.at if self._message is not None else None
-        time = microseconds(moment) if moment is not None else None
-        if time is None or time < _EARLIEST:
-            if "no-time" not in self._marks:
-                self._marks.append("no-time")
-            return None
-        if time > arrived + _AHEAD:
-            self._marks.append("future")
-        return time
+        terms += [("rule", finding.rule) for finding in findings if finding.level != "note"]
+    terms += _expanded(known.terms)
+    cleaned = list(dict.fromkeys([(kind, clean(value)) for kind, value in terms if value]))
+    if len(cleaned) > _MOST_TERMS:
+        marks.append("many-values")
+        del cleaned[_MOST_TERMS:]
+    return Facts(
+        event_time=time,
+        event=clean(str(known.event)),
+        event_system=clean(str(known.event_system)),
+        event_name=clean(str(known.event_name)),
+        action=clean(str(known.action), 8),
+        outcome=clean(str(known.outcome), 8),
+        node=node,
+        site=clean(str(known.site)),
+        host=host,
+        application=application,
+        users=_shown(known.people),
+        patients=_shown(known.patients),
+        shall=levels["shall"],
+        should=levels["should"],
+        open=levels["open"],
+        notes=levels["note"],
+        marks=tuple(marks),
+        terms=(*cleaned, *[("mark", mark) for mark in marks]),
+    )
 
 
-def _terms(message: AuditMessage) -> Iterator[tuple[str, str]]:
-    """Everything by which a message is found, empty values and repetitions too."""
-    event, source = message.event, message.source
-    yield "event", event.id.code
-    for each in event.types:
-        yield "event-type", each.code
-    yield "action", event.action
-    yield "outcome", event.outcome
-    yield "site", source.enterprise_site
-    for each in source.types:
-        yield "source-type", each.code
-    for participant in message.participants:
-        yield from _terms_of_participant(participant)
-    for thing in message.objects:
-        yield from _terms_of_object(thing)
+def _time(text: str, arrived: int, marks: list[str]) -> int | None:
+    """Microseconds of EventDateTime; marks what is missing or cannot be."""
+    moment = utc(text) if text else None
+    time = microseconds(moment) if moment is not None else None
+    if time is None or time < _EARLIEST:
+        marks.append("no-time")
+        return None
+    if time > arrived + _AHEAD:
+        marks.append("future")
+    return time
 
 
-def _terms_of_participant(participant: ActiveParticipant) -> Iterator[tuple[str, str]]:
-    yield "user", participant.user_id
-    yield "user-name", participant.user_name
-    yield "user-name", participant.alternative_user_id
-    titles = _AE_TITLES.match(participant.alternative_user_id)
-    for title in titles[1].split(";") if titles else ():
-        yield "user-name", title.strip()
-    yield "address", participant.access_point
+def _expanded(terms: Sequence[tuple[str, Value]]) -> Iterator[tuple[str, str]]:
+    """Kinds and values as they are indexed: of a list of AE titles each one, too."""
+    for kind, value in terms:
+        text = str(value)
+        if kind != "alias":
+            yield kind, text
+            continue
+        yield "user-name", text
+        titles = _AE_TITLES.match(text)
+        for title in titles[1].split(";") if titles else ():
+            yield "user-name", title.strip()
 
 
-def _terms_of_object(thing: ParticipantObject) -> Iterator[tuple[str, str]]:
-    if thing.is_patient:
-        yield "patient", thing.id
-        yield "patient-name", thing.name
-    else:
-        yield "study" if thing.is_study else "object", thing.id
-    for description in thing.descriptions:
-        for study in description.studies:
-            yield "study", study
-        for accession in description.accessions:
-            yield "object", accession
+def _shown(pairs: Sequence[tuple[Value, Value]]) -> str:
+    """Names and ids of the first few."""
+    listed = dict.fromkeys(_called(str(identity), str(name)) for identity, name in pairs)
+    return clean(", ".join(each for each in listed if each))
 
 
-def _event_name(event: EventIdentification) -> str:
-    """What happened, in the words of the message: "User Authentication: Login"."""
-    kinds = ", ".join(each.text for each in event.types[:_SHOWN] if each.text)
-    return f"{event.id.text}: {kinds}" if kinds else event.id.text
-
-
-def _user(participant: ActiveParticipant) -> str:
-    if participant.user_name and participant.user_name != participant.user_id:
-        return f"{participant.user_name[:80]} ({participant.user_id[:80]})"
-    return participant.user_id[:120]
-
-
-def _patient(thing: ParticipantObject) -> str:
-    return f"{thing.name[:80]} ({thing.id[:80]})" if thing.name else thing.id[:120]
-
-
-def _shown(values: Iterator[str]) -> list[str]:
-    return [value for value in dict.fromkeys(values) if value]
+def _called(identity: str, name: str) -> str:
+    return f"{name[:80]} ({identity[:80]})" if name and name != identity else identity[:120]

@@ -247,7 +247,10 @@ def _in_any_window(rule: Rule, entries: Sequence[Entry], at: int) -> Sequence[En
     """What is counted in one of the windows that hold the time `at`."""
     width, wanted = _width(rule), rule.steps[0].count
     left, values = bisect.bisect_left(entries, (at - width,)), Counter[str]()
-    for right in range(left, len(entries)):
+    behind = bisect.bisect_left(entries, (at + width + 1,), left)
+    if behind - left < wanted:
+        return ()
+    for right in range(left, behind):
         time = entries[right][0]
         while entries[left][0] < time - width:
             _take_out(values, entries[left][3])
