@@ -1,4 +1,4 @@
-"""The audit repository keeps what A.6, A.7 and the ATX options of IHE ask for, as its database and ITI-81 search tell."""
+"""The audit repository keeps what A.6, A.7 and the ATX options of IHE ask for: its database and its search tell so."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ SOME = [
     "text/*",
     "time/leap-second",
     "header/nil",
-    "framing/garbage",
+    "hostile/entity-bomb",
 ]
 
 
