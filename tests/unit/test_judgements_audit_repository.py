@@ -229,7 +229,7 @@ def test_altered_characters_are_a_warning_and_a_failure_under_ihe() -> None:
     changes = {"text/basic-plane": arrivals("text/basic-plane", "altered")}
     assert others(verdicts(but("tls", changes), "A.6")) == {"A.6-repository-keeps-unicode": "warning"}
     assert others(verdicts(but("tls", changes), "IHE-ATX-TLS-Syslog")) == {
-        "IHE-ATX-TLS-Syslog-repository-keeps-unicode": "fail"
+        "IHE-3.20.4.1.3-repository-keeps-unicode": "fail"
     }
 
 
@@ -258,7 +258,7 @@ def test_a_truncated_datagram_should_be_taken_under_ihe_alone() -> None:
     changes = {"datagram/truncated": arrivals("datagram/truncated", "absent", "udp")}
     assert others(verdicts(but("udp", changes), "A.7", "udp")) == {}
     assert others(verdicts(but("udp", changes), "IHE-ATX-UDP-Syslog", "udp")) == {
-        "IHE-ATX-UDP-Syslog-repository-truncated-datagrams": "warning"
+        "IHE-3.20.4.1.3-repository-truncated-datagrams": "warning"
     }
 
 
