@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,17 @@ def test_what_is_there_when_the_sender_is_closed_is_sent(receiver: ReceiverThrea
     sender.close()
     with pytest.raises(RuntimeError, match="closed"):
         sender.send(b"more")
+
+
+def test_a_sender_that_is_closed_tries_one_last_time(pki: Pki) -> None:
+    port = free_port()
+    sender = Sender(over_tls(pki, port), limits=SenderLimits(first_pause=60))
+    sender.send(b"one")
+    assert awaited(lambda: "cannot be reached" in sender.problem)
+    with ReceiverThread(tls=server_tls(pki), tcp=("127.0.0.1", port)) as receiver:
+        sender.close()
+        assert octets(receiver.messages) == [b"one"]
+    assert sender.waiting == 0
 
 
 def test_several_threads_may_send(receiver: ReceiverThread, pki: Pki) -> None:
@@ -332,7 +344,7 @@ def test_the_sender_prefers_ephemeral_keys_and_has_the_mandatory_suite(pki: Pki)
         server.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
         with (
             socket.create_server(LOOPBACK) as listener,
-            Sender(over_tls(pki, listener.getsockname()[1]), limits=LIMITS) as sender,
+            Sender(over_tls(pki, listener.getsockname()[1]), limits=replace(LIMITS, closing=0.1)) as sender,
         ):
             sender.send(b"x")
             raw, _ = listener.accept()

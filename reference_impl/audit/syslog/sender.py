@@ -86,6 +86,7 @@ class Sender:
         self._spool = Spool(spool, limits.spool if spool else _MEMORY)
         self._changed = threading.Condition()
         self._closing = False
+        self._last_try = True  # there is one left
         self._closed_by = 0.0
         self._confirmed = self._removed = 0  # the number of the last message that has gone, and of the last removed
         self._channel: Channel | None = None
@@ -102,7 +103,7 @@ class Sender:
 
     @property
     def problem(self) -> str:
-        """Why nothing goes at the moment; empty: nothing is known to be wrong."""
+        """Why messages have not gone; empty: nothing has been wrong since some went."""
         return self._problem
 
     @property
@@ -192,17 +193,18 @@ class Sender:
                 self._problem = str(end)
             except (ChannelError, SpoolError) as problem:
                 self._problem = str(problem)
-            if self._closing:
-                return
             pause = self._limits.first_pause if self._confirmed > before else pause
             self._rest(pause)
             pause = min(pause * 2, self._limits.longest_pause)
 
     def _await_work(self) -> bool:
-        """Whether there is something to send; false once the sender is closed."""
+        """Whether there is something to send; once the sender is closed, that is tried one last time."""
         with self._changed:
             self._changed.wait_for(lambda: self._closing or self._spool.count)
-        return not self._closing or (self._spool.count > 0 and not self._problem and time.monotonic() < self._closed_by)
+        if not self._closing:
+            return True
+        last, self._last_try = self._last_try, False
+        return last and self._spool.count > 0 and time.monotonic() < self._closed_by
 
     def _rest(self, seconds: float) -> None:
         seconds *= random.uniform(0.8, 1.2)  # noqa: S311 - many senders do not come back at the same moment
@@ -214,7 +216,6 @@ class Sender:
         channel = self._channel = self._connect()
         sent = _Sent(self._limits.grace, self._confirmed)
         try:
-            self._problem = ""
             self._pump(channel, sent)
             if channel.close(max(0.0, self._closed_by - time.monotonic())):
                 self._confirm(sent.last)
@@ -267,7 +268,7 @@ class Sender:
         if self._removed < self._confirmed:
             try:
                 self._spool.remove(self._confirmed)
-                self._removed = self._confirmed
+                self._removed, self._problem = self._confirmed, ""
             except SpoolError as problem:
                 self._problem = str(problem)
             with self._changed:
