@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from functools import cache
@@ -118,9 +118,6 @@ class Context:
         if not known:
             request.state.identity = None
         return self.page(request, "problem.html.j2", int(status), phrase=status.phrase, sentence=sentence)
-
-
-Handler = Callable[[Request], Response]
 
 
 def identity_of(request: Request) -> Identity:

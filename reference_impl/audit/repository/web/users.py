@@ -107,12 +107,6 @@ class Users:
         self._version, self._users = _read(path)
         self._nobody = Hashed.of(secrets.token_urlsafe(16))
 
-    def __len__(self) -> int:
-        return len(self._current())
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._current()
-
     def admits(self, name: str, password: str) -> bool:
         """Whether `password` is that of the user `name`; it takes as long for a name that is unknown."""
         if len(password) > MOST_CHARACTERS:
