@@ -27,7 +27,7 @@ _ALL: Final = 60
 
 
 class LiveView:
-    """Handler of the stream; ended by :meth:`close`, the end of the session, or the browser."""
+    """Handler of the stream, which ends with the session, the repository, or the browser."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
