@@ -27,8 +27,8 @@ _LARGEST = 4096
 _LONGEST = 64
 _ALIKE = 3  # no rule tells three of the same from more
 _START = re.compile(
-    rb"""(?:\xef\xbb\xbf)?(?:<\?xml\s+version\s*=\s*["']1\.0["'](?:\s+encoding\s*=\s*["'](?i:utf-8)["'])?"""
-    rb"""(?:\s+standalone\s*=\s*["'](?:yes|no)["'])?\s*\?>)?\s*(?=<AuditMessage[\s>])"""
+    rb"""(?:\xef\xbb\xbf)?(?:<\?xml\s+version\s*=\s*(?P<v>["'])1\.0(?P=v)(?:\s+encoding\s*=\s*(?P<e>["'])(?i:utf-8)(?P=e))?"""
+    rb"""(?:\s+standalone\s*=\s*(?P<s>["'])(?:yes|no)(?P=s))?\s*\?>)?\s*(?=<AuditMessage[\s>])"""
 ).match
 _ROOT = b"<AuditMessage>"
 _SUSPECT = re.compile(rb"""=(?=["'\s])(?:"["\s]|'['\s]|\s)""").search

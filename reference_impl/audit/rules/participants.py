@@ -213,11 +213,13 @@ def _user_authentication(facts: Facts, findings: Findings) -> None:
             text="the network access point of the person is not told in full",
             remedy="Give NetworkAccessPointTypeCode and NetworkAccessPointID for the person.",
         )
-    elif requestors and requestors[0] not in named:
+        return
+    unnamed = [each for each in requestors if each not in named]
+    if unnamed:
         findings.add(
             rule,
             "open",
-            requestors[0].element,
+            unnamed[0].element,
             expected=expected,
             text="the requestor has no network access point; it is not said whether the person is another participant",
         )

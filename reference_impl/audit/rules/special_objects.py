@@ -173,14 +173,10 @@ def _transfer_syntax(value: str, element: etree._Element, findings: Findings) ->
 
 def check_alert(facts: Facts, findings: Findings) -> None:
     """Subjects of A.5.3.11: objects that are nodes or URIs, or have one of the roles; others are something else."""
-    subjects = [each for each in facts.objects if _is_subject(each)]
-    for each in subjects:
+    of_its_kind = [each for each in facts.objects if each.identified_by(_NODE) or _number(each) == "12"]
+    sure = [each for each in facts.objects if each.role in _SUBJECT_ROLES or (each in of_its_kind and not each.role)]
+    for each in sure or [each for each in of_its_kind if each.role != "1"]:
         _subject(each, findings)
-
-
-def _is_subject(each: AuditObject) -> bool:
-    of_its_kind = each.identified_by(_NODE) or _number(each) == "12"
-    return each.role in _SUBJECT_ROLES or (of_its_kind and each.role != "1")
 
 
 def _subject(subject: AuditObject, findings: Findings) -> None:
