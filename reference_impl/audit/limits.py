@@ -9,12 +9,13 @@ from dataclasses import dataclass
 class Limits:
     """Bounds for one audit message; what exceeds them is told, not examined further.
 
-    `octets` of the XML, `depth` of nested elements, `elements` and `findings` in number, `shown` characters of a value
-    that a finding repeats.
+    `octets` of the XML, `depth` of nested elements, `attributes` of one element, `elements` and `findings` in number,
+    `shown` characters of a value that a finding repeats.
     """
 
     octets: int = 16 * 1024 * 1024
     depth: int = 32
+    attributes: int = 1_000
     elements: int = 200_000
     findings: int = 200
     shown: int = 200

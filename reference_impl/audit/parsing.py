@@ -29,18 +29,25 @@ from reference_impl.audit.model import (
 
 _USUAL = Limits()
 _DOCTYPE = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:\s++|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL)
+_LIMIT = "Buffer size limit"  # as libxml2 says of a single value of 10 MB
 _SHOWN = 200
+_SHORTEST_ELEMENT = 4  # octets
+_SHORTEST_ATTRIBUTE = 5  # octets: a blank, a name, an equals sign and two quotes
 _TRUE = frozenset({"true", "1"})
 _FALSE = frozenset({"false", "0"})
 
 
 class UnreadableMessageError(ValueError):
-    """Octets that are no well-formed XML, or XML that is not read for safety. `line` counts from 1; 0: the whole."""
+    """Octets that are no well-formed XML, or XML that is not read for safety. `line` counts from 1; 0: the whole.
 
-    def __init__(self, text: str, line: int = 0) -> None:
+    `too_large`: it may be right, and is more than is read.
+    """
+
+    def __init__(self, text: str, line: int = 0, *, too_large: bool = False) -> None:
         super().__init__(text)
         self.text = text
         self.line = line
+        self.too_large = too_large
 
 
 class _Parsers(threading.local):
@@ -68,14 +75,15 @@ def parse_xml(octets: bytes, limits: Limits = _USUAL) -> etree._Element:
     Raises UnreadableMessageError: not well-formed, larger than `limits`, or with a document type declaration.
     """
     if len(octets) > limits.octets:
-        raise UnreadableMessageError(f"{len(octets)} octets are more than the {limits.octets} that are read")
+        text = f"{len(octets)} octets are more than the {limits.octets} that are read"
+        raise UnreadableMessageError(text, too_large=True)
     if _DOCTYPE.match(octets):
         raise _document_type(octets)
     try:
         root = etree.fromstring(octets, _PARSERS.parser)
     except etree.XMLSyntaxError as problem:
         text = (problem.msg or "no XML").partition(", line ")[0]
-        raise UnreadableMessageError(_printable(text), problem.lineno or 0) from None
+        raise UnreadableMessageError(_printable(text), problem.lineno or 0, too_large=_LIMIT in text) from None
     except (ValueError, LookupError) as problem:  # an empty document, an unknown encoding
         raise UnreadableMessageError(_printable(str(problem)) or "no XML") from None
     if root.getroottree().docinfo.internalDTD is not None:  # in an encoding that the pattern does not see through
@@ -86,7 +94,22 @@ def parse_xml(octets: bytes, limits: Limits = _USUAL) -> etree._Element:
         raise UnreadableMessageError(
             f"elements are nested more than {limits.depth} deep", line if isinstance(line, int) else 0
         )
+    if len(octets) > _SHORTEST_ATTRIBUTE * limits.attributes and _with_more_attributes(limits.attributes)(root):
+        raise UnreadableMessageError(f"an element has more than {limits.attributes} attributes")
+    if len(octets) > _SHORTEST_ELEMENT * limits.elements and _with_more_elements(limits.elements)(root):
+        raise UnreadableMessageError(f"it has more than {limits.elements} elements", too_large=True)
     return root
+
+
+@cache
+def _with_more_elements(number: int) -> etree.XPath:
+    return etree.XPath(f"count(//*) > {number}")
+
+
+@cache
+def _with_more_attributes(number: int) -> etree.XPath:
+    """Whether an element has more attributes: looking at all of them takes time that grows with their square."""
+    return etree.XPath(f"boolean(//*[@*[{number + 1}]])")
 
 
 @cache

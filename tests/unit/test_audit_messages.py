@@ -162,6 +162,14 @@ def test_limits_are_kept() -> None:
     assert read(octets, Limits(octets=len(octets)))
     with pytest.raises(UnreadableMessageError, match="more than"):
         read(octets, Limits(octets=len(octets) - 1))
+    many = b"<a %b/>" % b" ".join(b'a%d=""' % number for number in range(8))
+    assert len(parse_xml(many, Limits(attributes=8)).attrib) == 8
+    with pytest.raises(UnreadableMessageError, match="more than 7 attributes"):
+        parse_xml(many, Limits(attributes=7))
+    parse_xml(b"<a><b/><b/></a>", Limits(elements=3))
+    with pytest.raises(UnreadableMessageError, match="more than 2 elements") as refused:
+        parse_xml(b"<a><b/><b/></a>", Limits(elements=2))
+    assert refused.value.too_large
     parse_xml(b"<a><b><c/></b></a>", Limits(depth=3))
     with pytest.raises(UnreadableMessageError, match="deep"):
         parse_xml(b"<a>\n<b><c/></b></a>", Limits(depth=2))

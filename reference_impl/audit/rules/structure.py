@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from lxml import etree
 
+from reference_impl.audit.limits import Limits
 from reference_impl.audit.rules.collecting import Findings, local_name
 from reference_impl.audit.rules.facts import XML_SPACE, decoded
 from reference_impl.audit.schema import complaints, follows_schema
@@ -54,6 +55,13 @@ def explain(root: etree._Element, findings: Findings) -> None:
     if findings.count(RULE) == before and not (slips and _follows_when_respelt(root)):
         for line, sentence in said[:1] or ((0, "the message does not follow the schema"),):
             _say(findings, root, "", "a message that follows the schema", f"line {line}" if line else "", sentence)
+
+
+def departs(root: etree._Element, limits: Limits) -> bool:
+    """Whether it can be told without the schema that a message does not follow it."""
+    tried = Findings(limits)
+    _explain(root, tried)
+    return tried.count(RULE) > 0
 
 
 def _respelt(root: etree._Element, findings: Findings) -> bool:
