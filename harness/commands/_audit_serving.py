@@ -117,9 +117,26 @@ def _run(settings: Settings, own: Own, why_no_udp: str) -> int:
         lost = repository.stop()
     if lost:
         sys.stderr.write(f"ps315: {lost} messages could not be stored: {repository.status.trouble}\n")
+        sys.stderr.write(f"ps315: {_kept_aside(repository.left)}\n")
         return 2
     sys.stderr.write("ps315: stopped\n")
     return 0
+
+
+def _kept_aside(messages: tuple[bytes, ...]) -> str:
+    """Where messages are now that the database did not take."""
+    import os
+    import tempfile
+
+    from reference_impl.syslog_frames import frame
+
+    try:
+        handle, path = tempfile.mkstemp(prefix="ps315-audit-unstored-", suffix=".syslog")
+        with os.fdopen(handle, "wb") as file:
+            file.writelines(frame(message) for message in messages if message)
+    except OSError as problem:
+        return f"and they are lost: they could not be written to a file either: {problem.strerror}"
+    return f"they are in {path}; bring them by ps315 audit send"
 
 
 def _started(settings: Settings) -> Repository:

@@ -279,14 +279,18 @@ class Ingest:
             LOG.exception("what watches the stored messages failed")
 
     def _repeat(self, job: Callable[[], _T]) -> _T | None:
-        """Do `job` until the database takes it; None where it was given up."""
+        """Do `job` until the database takes it; None where it was given up. Raises `StoreRefusedError`."""
         pause = _FIRST_PAUSE
         while True:
             try:
                 done = job()
-            except StoreBusyError as problem:
+            except StoreRefusedError:
+                raise
+            except Exception as problem:
                 if not self._trouble:
                     LOG.error("nothing can be stored for now, it is tried again: %s", problem)
+                if not isinstance(problem, StoreBusyError):
+                    LOG.exception("this is unexpected")
                 with self._lock:
                     self._trouble = str(problem)
                 if self._hurry.wait(pause):

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, Table, and_, exists, or_, select, text, tuple_
 from sqlalchemy import Connection as Begun
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from reference_impl.audit.repository import schema
 from reference_impl.audit.repository.facts import microseconds, moment_of
@@ -195,6 +195,8 @@ class Search:
                 raise SearchTooLongError(_TOO_LONG) from None
             if "statement timeout" in str(problem.orig):
                 raise SearchTooLongError(_TOO_LONG) from None
+            raise StoreBusyError(f"{self.store.name}: {reason(problem)}") from None
+        except SQLAlchemyError as problem:  # no connection is free
             raise StoreBusyError(f"{self.store.name}: {reason(problem)}") from None
 
     def _connection(self, begun: Begun, number: int) -> Connection | None:

@@ -55,6 +55,8 @@ class Repository:
         self.live = Live()
         self._ingest = Ingest(self.store, self._stored, settings.limits)
         self._host = socket.gethostname()
+        self.left: tuple[bytes, ...] = ()
+        self._stopped = False
         self._watching = Watching(self.rules, self._alert)
         try:
             self._listening = Listening(
@@ -97,13 +99,18 @@ class Repository:
         self._tell_activity("start")
 
     def stop(self, seconds: float = 30.0) -> int:
-        """Listen no longer, store what was taken, and end; returns how many messages the database did not take."""
-        self._listening.stop()
-        self._tell_activity("stop")
-        left = self._ingest.stop(seconds)
-        self.live.close()
-        self.store.close()
-        return len(left)
+        """Listen no longer, store what was taken, and end; returns how many messages the database did not take.
+
+        They are in `left`. To stop again does nothing.
+        """
+        if not self._stopped:
+            self._stopped = True
+            self._listening.stop()
+            self._tell_activity("stop")
+            self.left = tuple(each.octets for each in self._ingest.stop(seconds))
+            self.live.close()
+            self.store.close()
+        return len(self.left)
 
     def subscribe(self) -> Subscription:
         """Watch messages as they are stored, and alerts as they are raised."""

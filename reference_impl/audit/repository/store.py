@@ -279,7 +279,7 @@ class _Writing:
         try:
             self._transaction = self._store.writer.begin()
             begun: Connection = self._transaction.__enter__()
-        except DBAPIError as problem:
+        except SQLAlchemyError as problem:  # a pool that has no connection free, too
             raise StoreBusyError(f"{self._store.name}: {reason(problem)}") from None
         return begun
 
@@ -288,13 +288,13 @@ class _Writing:
     ) -> None:
         try:
             self._transaction.__exit__(kind, value, traceback)
-        except DBAPIError as problem:
+        except SQLAlchemyError as problem:
             value = problem
         if value is not None:
             self._store.forget_terms()
         if isinstance(value, _REFUSALS):
             raise StoreRefusedError(f"{self._store.name}: {reason(value)}") from None
-        if isinstance(value, DBAPIError):
+        if isinstance(value, SQLAlchemyError):
             raise StoreBusyError(f"{self._store.name}: {reason(value)}") from None
 
 

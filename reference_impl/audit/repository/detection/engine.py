@@ -61,8 +61,9 @@ class _Kept:
     low: int = 0  # where the last window begins
     values: Counter[str] = field(default_factory=Counter)  # what is to be told apart in it
     said: int | None = None  # the time of the last alert
-    awaited: int = 0  # tells expectations apart; a new one makes older ones void
-    expected: bool = False
+    expected: bool = False  # something has to come,
+    due: int = 0  # until then
+    queued: bool = False  # whether there is a look at it to come
     begun: int = 0  # when that after which something is absent happened
 
     def add(self, entry: Entry, width: int) -> None:
@@ -107,9 +108,8 @@ class Engine:
         self.rules = tuple(rules)
         self._kept: dict[str, OrderedDict[Group, _Kept]] = {rule.id: OrderedDict() for rule in rules}
         self._number: Counter[str] = Counter()  # of messages that are remembered for each rule
-        self._due: list[tuple[int, int, str, Group, int]] = []
+        self._looks: list[tuple[int, str, Group]] = []  # when to look next what has not come
         self._by_id = {rule.id: rule for rule in rules}
-        self._awaited = 0
         events = {rule.id: rule.events for rule in rules}
         named = {event for of_rule in events.values() for event in of_rule or ()}
         self._of_any_event = tuple(rule for rule in rules if events[rule.id] is None)
@@ -131,16 +131,22 @@ class Engine:
     def tick(self, now: int) -> list[Raised]:
         """What is raised because nothing came until `now`."""
         raised = []
-        while self._due and self._due[0][0] <= now:
-            due, _, rule_id, group, awaited = heapq.heappop(self._due)
+        while self._looks and self._looks[0][0] <= now:
+            _, rule_id, group = heapq.heappop(self._looks)
             kept = self._kept[rule_id].get(group)
-            if kept is None or not kept.expected or kept.awaited != awaited:
+            if kept is None:
+                continue
+            kept.queued = False
+            if kept.expected and kept.due > now:
+                self._look_later(rule_id, group, kept)
+                continue
+            if not kept.expected:
                 continue
             kept.expected = False
             rule = self._by_id[rule_id]
-            if not _is_quiet(rule, kept, due):
-                kept.said = due
-                raised.append(_raised(rule, group, kept.entries, due))
+            if not _is_quiet(rule, kept, kept.due):
+                kept.said = kept.due
+                raised.append(_raised(rule, group, kept.entries, kept.due))
             self._number[rule_id] -= len(kept.entries)
             kept.clear()
         return raised
@@ -180,17 +186,17 @@ class Engine:
 
     def _expect(self, rule: Rule, group: Group, kept: _Kept, message: Seen) -> None:
         """From now on something has to come in time."""
-        self._awaited += 1
-        kept.expected, kept.awaited, kept.begun = True, self._awaited, message.at
-        due = message.arrived + _width(rule)
-        heapq.heappush(self._due, (due, self._awaited, rule.id, group, self._awaited))
-        if len(self._due) > 4 * MOST_GROUPS:
-            self._due = [each for each in self._due if self._is_awaited(each)]
-            heapq.heapify(self._due)
+        kept.expected, kept.begun = True, message.at
+        kept.due = message.arrived + _width(rule)
+        if not kept.queued:
+            self._look_later(rule.id, group, kept)
 
-    def _is_awaited(self, due: tuple[int, int, str, Group, int]) -> bool:
-        kept = self._kept[due[2]].get(due[3])
-        return kept is not None and kept.expected and kept.awaited == due[4]
+    def _look_later(self, rule_id: str, group: Group, kept: _Kept) -> None:
+        kept.queued = True
+        heapq.heappush(self._looks, (kept.due, rule_id, group))
+        if len(self._looks) > 4 * MOST_GROUPS:  # groups that were forgotten and came again
+            known = {each for each in self._looks if each[2] in self._kept[each[1]]}
+            self._looks = sorted(known)
 
 
 def spoken(time: timedelta) -> str:
