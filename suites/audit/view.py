@@ -19,6 +19,11 @@ from suites.driving import driven
 from suites.wording import bounded, in_a_row
 
 SEND = "Let the source report events to the harness, by its drivers or by the operator, and run again."
+HAND = "Hand over audit messages as XML, or captures of syslog or packets, and run again."
+TRUST = (
+    "Let the source trust the authority of the harness (`ps315 pki` makes one that it can be given, and the SUT file names "
+    "it as campaign), and write whom its own certificate leads to as credentials.trust_anchors."
+)
 LEAST_CUT = 480
 """Octets of a syslog message that every receiver takes (RFC 5424 6.1): what is shorter and ends within its XML was not
 cut on its way."""
@@ -178,7 +183,11 @@ class AuditSource:
         found = tuple(each for each in self.everything if each.is_of_audit and not each.facts.truncated)
         if found:
             return found
-        raise Missing(f"no audit message came at {self.name}: {self._why_none()}", SEND, self._evidence())
+        if self.by_files:
+            raise Missing(f"no audit message was found at {self.name}: {self._why_none()}", HAND, self._evidence())
+        refused = any(each.refused for each in self.connections)
+        remedy = TRUST if refused and not self.everything else SEND
+        raise Missing(f"no audit message came at {self.name}: {self._why_none()}", remedy, self._evidence())
 
     @cached_property
     def whole(self) -> tuple[SeenMessage, ...]:
@@ -210,6 +219,8 @@ class AuditSource:
         unread = [each for step in self.steps for each in step.unreadable]
         if unread:
             return bounded(unread[0])
+        if self.by_files:
+            return "the files hold none"
         return in_a_row(dict.fromkeys(done(step) for step in self.steps)) or "nothing was done"
 
     def _evidence(self) -> tuple[str, ...]:

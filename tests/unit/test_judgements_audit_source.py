@@ -254,6 +254,19 @@ def test_a_message_that_is_longer_than_is_taken_is_no_wrong_frame() -> None:
     assert str(verdicts([came(syslog(LOGIN), over=long)], "A.6")[rule].kind) == "pass"
 
 
+def test_what_is_missing_is_told_with_what_helps() -> None:
+    refused = SECURE.model_copy(update={"refused": "tlsv1 alert unknown ca", "ending": "open"})
+    found = verdicts([nothing("login", MADE, refused)], "A.6")["A.5.1-schema-valid"]
+    assert "failed: tlsv1 alert unknown ca" in found.reason
+    assert "ps315 pki" in found.remedy
+    unframed = SECURE.model_copy(update={"framing": "a frame begins with its length", "ending": "open"})
+    found = verdicts([nothing("login", MADE, unframed)], "A.6")["A.5.1-schema-valid"]
+    assert "sent no frame of RFC 5425" in found.reason
+    found = verdicts([in_files()], "A.5", FILES)["A.5.1-schema-valid"]
+    assert "the files hold none" in found.reason
+    assert "Hand over" in found.remedy
+
+
 def test_the_same_thing_in_many_messages_is_one_verdict() -> None:
     many = [syslog(LOGIN, pri=38 - 38 % 8 + number % 8) for number in range(50)]
     found = verdicts([came(*many)], "A.6")["A.6-source-facility"]
