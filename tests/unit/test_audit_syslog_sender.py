@@ -246,6 +246,26 @@ def test_a_receiver_may_be_known_by_itself(receiver: ReceiverThread, pki: Pki) -
             assert sender.flush(SOON), sender.problem
 
 
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
+def test_ipv6(pki: Pki) -> None:
+    try:
+        receiver = ReceiverThread(tls=server_tls(pki), tcp=("::1", 0), udp=("::1", 0))
+        receiver.start()
+    except OSError:
+        pytest.skip("no IPv6 on the loopback interface")
+    for transport in ("tls", "udp"):
+        host, port = receiver.addresses[transport]
+        to = Destination(host, port, "tls" if transport == "tls" else "udp", client_tls(pki))
+        assert str(to) == f"syslog-{transport}://[::1]:{port}"
+        with Sender(to, limits=LIMITS) as sender:
+            sender.send(transport.encode())
+            assert sender.flush(SOON)
+    receiver.await_messages(2, SOON)
+    receiver.stop()
+    assert [(each.octets, each.connection.host) for each in receiver.messages] == [(b"tls", "::1"), (b"udp", "::1")]
+    assert all(each.peer.startswith("[::1]:") for each in receiver.connections)
+
+
 def test_a_sender_has_to_know_whom_to_believe() -> None:
     with pytest.raises(ValueError, match="whom to believe"):
         Sender(Destination("127.0.0.1", 6514))

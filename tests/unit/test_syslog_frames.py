@@ -35,6 +35,37 @@ def test_any_octets_are_messages_or_no_frames(data: bytes) -> None:
         assert all(1 <= len(message) <= 100 for message in reader.feed(data))
 
 
+def read_in(pieces: list[bytes]) -> tuple[list[bytes], str, bytes]:
+    """The messages, why no more are taken, and the first octets of what belongs to none."""
+    reader, messages = FrameReader(limit=100), list[bytes]()
+    for piece in pieces:
+        with contextlib.suppress(FrameError):
+            messages += reader.feed(piece)
+        if reader.broken:
+            break
+    return messages, reader.broken, reader.unread(3)
+
+
+NEARLY = st.one_of(
+    st.binary(max_size=12),
+    st.binary(min_size=1, max_size=99).map(frame),
+    st.sampled_from([b"5", b"05 ", b"101 ", b"1000", b" ", b"7 part"]),
+)
+
+
+@given(st.lists(NEARLY, max_size=5).map(b"".join), st.lists(st.integers(1, 20), min_size=1))
+def test_what_is_read_does_not_depend_on_how_it_is_cut(stream: bytes, sizes: list[int]) -> None:
+    pieces, at = list[bytes](), 0
+    while at < len(stream):
+        size = sizes[len(pieces) % len(sizes)]
+        pieces.append(stream[at : at + size])
+        at += size
+    cut, whole = read_in(pieces), read_in([stream])
+    assert cut[0] == whole[0]
+    assert bool(cut[1]) == bool(whole[1])
+    assert whole[2].startswith(cut[2])
+
+
 @pytest.mark.parametrize(
     "stream", [b"<85>1 - - - - - -\n", b"05 hello", b"0 ", b" 5 hello", b"101 ", b"99999999", b"5x"]
 )
