@@ -21,7 +21,7 @@ from suites.wording import bounded, in_a_row
 SEND = "Let the source report events to the harness, by its drivers or by the operator, and run again."
 HAND = "Hand over audit messages as XML, or captures of syslog or packets, and run again."
 TRUST = (
-    "Let the source trust the authority of the harness (`ps315 pki` makes one that it can be given, and the SUT file names "
+    "Let the source trust the authority of the harness (`ps315 pki` makes one that it can be given; the SUT file names "
     "it as campaign), and write whom its own certificate leads to as credentials.trust_anchors."
 )
 LEAST_CUT = 480
