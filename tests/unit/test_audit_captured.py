@@ -111,6 +111,13 @@ def test_streams_of_rfc_5425_are_cut_by_their_lengths() -> None:
     assert not problems
 
 
+def test_messages_of_others_in_a_stream_are_counted() -> None:
+    taken, problems = found(frame(SYSLOG[0]) + frame(OTHER) * 3)
+    assert [each.octets for each in taken] == SYSLOG[:1]
+    assert [(each.others, each.expected) for each in problems] == [(3, True)]
+    assert [each.why for each in found(frame(OTHER))[1]] == ["holds no audit message"]
+
+
 @pytest.mark.parametrize(
     ("octets", "count", "why"),
     [

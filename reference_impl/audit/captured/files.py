@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Final, TypeAlias, cast
 
-from reference_impl.audit.captured.lines import Lines
+from reference_impl.audit.captured.lines import Lines, holds_message
 from reference_impl.audit.captured.model import NOTHING, Captured, CaptureLimits, Unread
 from reference_impl.syslog_frames import FrameError, FrameReader
 
@@ -135,12 +135,15 @@ def _whole(reader: Reader, name: str, limits: CaptureLimits) -> Iterator[Found]:
 
 def _frames(reader: Reader, name: str, limits: CaptureLimits) -> Iterator[Found]:
     frames = FrameReader(limits.message)
-    number = 0
+    number = others = 0
     try:
         while data := reader.read(_CHUNK):
             for message in frames.feed(data):
                 number += 1
-                yield Captured(message, len(message), name, number, header=True, framed=True)
+                if holds_message(message):
+                    yield Captured(message, len(message), name, number, header=True, framed=True)
+                else:
+                    others += 1
     except FrameError as problem:
         yield Unread(name, f"after message {number} there is no frame of RFC 5425 any more: {problem}")
         return
@@ -148,3 +151,7 @@ def _frames(reader: Reader, name: str, limits: CaptureLimits) -> Iterator[Found]
         yield Unread(name, f"after message {number} there is no frame of RFC 5425 any more: {frames.broken}")
     elif frames.pending:
         yield Unread(name, f"ends in the middle of the frame after message {number}")
+    if others and others == number:
+        yield Unread(name, NOTHING, others=others)
+    elif others:
+        yield Unread(name, f"{others} syslog messages hold no audit message", others=others, expected=True)
