@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _MOST = 2048
 _LARGEST = 4096
 _LONGEST = 64
+_PARTS = 64
 _ALIKE = 3  # no rule tells three of the same from more
 _START = re.compile(
     rb"""(?:\xef\xbb\xbf)?(?:<\?xml\s+version\s*=\s*(?P<v>["'])1\.0(?P=v)(?:\s+encoding\s*=\s*(?P<e>["'])(?i:utf-8)(?P=e))?"""
@@ -97,6 +98,8 @@ def fingerprint(root: etree._Element) -> Fingerprint | None:
             objects[one] = min(objects.get(one, 0) + 1, _ALIKE)
         elif found.count(one) < _ALIKE:
             found.append(one)
+        if len(found) + len(objects) > _PARTS:
+            return None
     return *found, frozenset(objects.items())
 
 
@@ -186,6 +189,8 @@ def _object(element: etree._Element) -> Fingerprint | None:
                 return None
             if one and one not in found:
                 found.append(one)
+            if len(found) > _PARTS:
+                return None
     return tuple(found)
 
 

@@ -26,7 +26,7 @@ _TRUE = frozenset({"true", "1"})
 _FALSE = frozenset({"false", "0"})
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Coded:
     """A coded value: code, scheme, meaning, and the element that holds them."""
 
@@ -44,7 +44,7 @@ class Coded:
         return f'({self.code}, {self.system}, "{self.meaning}")'
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Participant:
     """One ActiveParticipant; `requestor` is None where that is not said in the schema's words."""
 
@@ -63,7 +63,7 @@ class Participant:
         return any(role.dcm and role.code in codes for role in self.roles)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class AuditObject:
     """One ParticipantObjectIdentification; details as (type, value as it stands, element)."""
 
@@ -87,7 +87,7 @@ class AuditObject:
         return self.id_type is not None and self.id_type.dcm and self.id_type.code == code
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Facts:
     """One message."""
 

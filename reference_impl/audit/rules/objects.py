@@ -39,7 +39,7 @@ def check_objects(facts: Facts, table: MessageTable, findings: Findings) -> None
 def _studies(facts: Facts, section: str, part: Part, findings: Findings) -> list[AuditObject]:
     rule = f"{section}-study"
     studies = [each for each in facts.objects if each.identified_by(_STUDY)]
-    meant = [each for each in facts.objects if each not in studies and _meant_as_study(each)]
+    meant = [each for each in facts.objects if not each.identified_by(_STUDY) and _meant_as_study(each)]
     if studies or meant or part.least:
         findings.told(rule)
     for each in meant:
@@ -103,7 +103,8 @@ def _has_patient_number(each: AuditObject) -> bool:
 def _patients(facts: Facts, section: str, part: Part, studies: list[AuditObject], findings: Findings) -> None:
     rule = f"{section}-patient"
     findings.told(rule)
-    others = [each for each in facts.objects if each not in studies]
+    known = set(studies)
+    others = [each for each in facts.objects if each not in known]
     whole = [each for each in others if _likeness(each) == _WHOLLY]
     partly = [each for each in others if _likeness(each) == _LIKE_A_PATIENT]
     hardly = [each for each in others if each.role == "1" or (_has_patient_number(each) and not each.role)]

@@ -201,7 +201,7 @@ def _user_authentication(facts: Facts, findings: Findings) -> None:
     if not facts.participants:
         return
     findings.told(rule)
-    named = [each for each in facts.participants if each.point is not None and each.point_type is not None]
+    named = {each for each in facts.participants if each.point is not None and each.point_type is not None}
     requestors = [each for each in facts.participants if each.requestor]
     expected = "NetworkAccessPointID and NetworkAccessPointTypeCode of the person"
     if not named:
