@@ -57,10 +57,10 @@ def cut_datagrams(source: AuditSource) -> Iterator[Occasion]:
 
 
 def lost(source: AuditSource) -> Iterator[Occasion]:
-    """What was reported while nobody listened and never came, where nothing is claimed about that."""
+    """What was reported while nobody listened and did not come with what was reported after it."""
     for step in source.steps:
-        if step.away and step.provoked and not step.messages:
-            yield Occasion("audit-lost", counted(step.provoked, "event"))
+        if step.away and 0 < len(step.messages) < step.provoked:
+            yield Occasion("audit-lost", counted(step.provoked - len(step.messages), "event"))
 
 
 def other_messages(source: AuditSource) -> Iterator[Occasion]:
