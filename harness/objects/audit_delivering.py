@@ -37,6 +37,11 @@ _DECODED = 12
 _TRANSPORTS: dict[str, Transport] = {"syslog-tls": "tls", "syslog-udp": "udp"}
 INTRUSIVE = "It may disturb the repository; run with --intrusive."
 _IN_VAIN = 3
+_UNSEEN: dict[Arrival, str] = {
+    "absent": "what is read ({by}) has not its mark",
+    "cut": "what is read ({by}) has the mark near its beginning (UserID), and not that near its end (AuditSourceID)",
+    "altered": "what is read ({by}) has the mark near its end (AuditSourceID), not that near its beginning (UserID)",
+}
 _ONE_CONNECTION = "It needs two connections at once, and only one is allowed (--gentle)."
 
 
@@ -196,7 +201,7 @@ class Delivering:
                 self._arrived = True
                 return
         refused = self._sender.why_refused() or tried.sent.refused
-        why = refused or tried.seen.problem or f"what is read ({self._arrivals.told_by}) has not its mark"
+        why = refused or tried.seen.problem or _UNSEEN.get(tried.seen.arrivals[0], "").format(by=self._arrivals.told_by)
         self._gone = f"No plain message arrived, so that others tell nothing: {why.rstrip('.')}."
 
     def _followed(self, last: _Try, *, closely: bool) -> tuple[Arrival, tuple[Arrival, ...]]:

@@ -20,6 +20,9 @@ OPEN = frozenset({"A.7-repository-any-pri"})
 """Requirements under which a message that does not arrive is for a person to judge: "appropriately" says not how."""
 BEGUN = frozenset({"truncated-datagrams"})
 """Rules under which a message has to have arrived from its beginning on."""
+COMPANIONS = {"leap-seconds": "old-times"}
+"""Rules whose messages have something in common, beside what they are about, with those of another rule: where these do
+not arrive either, that is why."""
 KEEPS_UNICODE, UNICODE, CLOSE_NOTIFY = "keeps-unicode", "unicode", "answers-close-notify"
 _SPECIAL = frozenset({KEEPS_UNICODE, CLOSE_NOTIFY})
 _MOST = 5
@@ -50,6 +53,8 @@ def test_messages_arrive_and_harm_no_others(repository: AuditRepository, require
     rule = rule_of(requirement.id)
     deliveries = repository.of_rule(rule)
     broken = [each for each in deliveries if is_broken(repository, each, rule)]
+    if broken and rule in COMPANIONS:
+        _companions_arrive(repository, COMPANIONS[rule], broken)
     if not broken:
         _everything_is_known(repository, deliveries, requirement.id)
     expect(
@@ -57,6 +62,17 @@ def test_messages_arrive_and_harm_no_others(repository: AuditRepository, require
         evidence=evidence_of(broken or deliveries),
         what=f"deliveries that went wrong, of {len(deliveries)}",
     ).to_be_empty(expected=expected_of(deliveries, rule))
+
+
+def _companions_arrive(repository: AuditRepository, rule: str, broken: Sequence[SeenDelivery]) -> None:
+    """Raise `Missing` unless messages of `rule` arrived, which differ from what did not in what it is about alone."""
+    companions = repository.of_rule(rule)
+    if not any(each.whole for each in companions):
+        raise Missing(
+            f"{broken[0].said}, and {companions[0].said}, so that something else may be the reason",
+            "Let the repository keep messages about what happened long ago, and run again.",
+            evidence_of([*broken, *companions]),
+        )
 
 
 def is_broken(repository: AuditRepository, delivery: SeenDelivery, rule: str) -> bool:

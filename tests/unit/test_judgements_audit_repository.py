@@ -20,7 +20,7 @@ from harness.observations import Observation
 from harness.observations.audit import Delivered
 from harness.record.models import ClaimRecord, EndpointRecord
 from suites.audit.repository_view import AuditRepository
-from suites.audit.test_repository import judged_by, rule_of
+from suites.audit.test_repository import COMPANIONS, judged_by, rule_of
 from tests.unit.signature_judging import judgements, observed, unobserved
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -223,6 +223,28 @@ def test_other_facilities_that_do_not_arrive_are_for_a_person_to_judge_under_a_7
     assert others(verdicts(but("udp", malformed), "A.7", "udp")) == {}
     changes = {name: arrivals(name, "absent") for name in ("pri/all", "pri/other-facilities")}
     assert others(verdicts(but("tls", changes), "A.6")) == {}
+
+
+def test_old_messages_that_are_not_kept_tell_nothing_about_leap_seconds() -> None:
+    lost = arrivals("time/leap-second", "absent", follower="whole")
+    name = "A.5.2.5-repository-leap-seconds"
+    assert others(verdicts(but("tls", {"time/leap-second": lost}), "A.6")) == {name: "fail"}
+    old = arrivals("time/old", "absent")
+    assert others(verdicts(but("tls", {"time/leap-second": lost, "time/old": old}), "A.6")) == {name: "inconclusive"}
+
+
+def test_every_rule_is_judged_and_every_requirement_has_its_deliveries() -> None:
+    rules = {each.rule for each in DELIVERIES.values()}
+    judged = {rule_of(name) for name in judged_by()}
+    assert rules - judged == set(COMPANIONS.values())
+    assert judged <= rules
+    for name in judged_by():
+        for of in load_catalogue()[name].applies:
+            if of.profile == "A.5":
+                continue
+            transport = "udp" if of.profile in {"A.7", "IHE-ATX-UDP-Syslog"} else "tls"
+            made = [one for one in DELIVERIES.values() if one.rule == rule_of(name) and transport in one.transports]
+            assert made, f"{name} is judged by nothing under {of.profile}"
 
 
 def test_altered_characters_are_a_warning_and_a_failure_under_ihe() -> None:
