@@ -16,6 +16,7 @@ from harness.sut import load_sut
 from reference_impl.audit.source_node import AuditSource
 from reference_impl.audit.syslog.messages import audit_message, write
 from reference_impl.syslog_frames import frame
+from tests.unit.audit_packets import pcap, udp
 from tests.unit.audit_source_judging import NOW, body, syslog
 from tests.unit.cli_bench import document, ps315
 from tests.unit.object_bench import python
@@ -96,6 +97,19 @@ def test_captured_syslog_is_judged_with_its_headers(tmp_path: Path, framed: bool
     assert verdicts["RFC5424-6-source-grammar"]["verdict"] == "pass"
     assert verdicts["RFC5424-6-source-grammar"]["imported"]
     assert verdicts["RFC5426-3.1-source-one-message"]["verdict"] == "inconclusive"
+
+
+def test_captured_packets_show_datagrams_and_one_that_was_cut_is_not_held_against_its_source(tmp_path: Path) -> None:
+    folder = tmp_path / "captured"
+    folder.mkdir()
+    messages = [*(syslog(body(name)) for name in EVENTS), syslog(body("login"))[:500]]
+    frames = [frame for message in messages for frame in udp(message, mtu=1480)]
+    (folder / "trail.pcap").write_bytes(pcap(frames))
+    assert run(tmp_path, CAPTURED.replace("A.5", "A.7"), "--allow-inconclusive") == 0
+    verdicts = by_id(tmp_path / "report")
+    assert verdicts["RFC5426-3.1-source-one-message"]["verdict"] == "pass"
+    assert verdicts["A.5.1-schema-valid"]["verdict"] == "pass"
+    assert "audit-cut-datagrams" in {each["id"] for each in document(tmp_path / "report")["advice"]}
 
 
 def test_nothing_to_look_at_is_told(tmp_path: Path) -> None:
