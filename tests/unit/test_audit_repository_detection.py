@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from fixtures.pki import Pki
 from reference_impl.audit import builders
 from reference_impl.audit.parts import Party, address, audit_source
 from reference_impl.audit.repository.detection import engine as engine_module
-from reference_impl.audit.repository.detection.conditions import RulesError, seen
+from reference_impl.audit.repository.detection.conditions import FIELDS, RulesError, seen
 from reference_impl.audit.repository.detection.engine import Engine, Raised
 from reference_impl.audit.repository.detection.rules import load_rules, read_rules
 from reference_impl.audit.repository.query import Query
@@ -350,3 +351,14 @@ def test_a_running_repository_stores_alerts_tells_them_and_writes_them_into_the_
         send(repository, pki, list(_happenings())[:1])
         until(lambda: repository.search.count(Query(event="110114")).number == 6)
         assert repository.stop() == 0
+
+
+def test_what_is_written_about_rules_is_so() -> None:
+    written = (Path(__file__).resolve().parents[2] / "docs" / "detection-rules.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^ *```toml\n(.*?)^ *```", written, re.DOTALL | re.MULTILINE)
+    assert len(blocks) == 3
+    for block in blocks:
+        assert read_rules(block)
+    rows = [line.split("|")[1] for line in written.splitlines() if line.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert named == FIELDS | {"ahead", "late", "time", "day", "zone", "any", "all", "none"}
