@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from reference_impl.audit.findings import MessageResult
 
-_MOST = 2048
-_LARGEST = 4096
+_MOST = 1024
+LARGEST = 16 * 1024
+"""Octets of the largest message that is remembered: so is what fingerprints take in memory."""
 _LONGEST = 64
 _PARTS = 64
 _ALIKE = 3  # no rule tells three of the same from more
@@ -63,8 +64,6 @@ class Known:
 
     def keep(self, fingerprint: Fingerprint, result: MessageResult) -> None:
         """Remember a result without findings. When there are too many, all are forgotten."""
-        if len(repr(fingerprint)) > _LARGEST:
-            return
         if len(self._results) >= _MOST:
             self._results.clear()
         self._results[fingerprint] = result

@@ -17,7 +17,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import unescape
 
-from reference_impl.audit.quick import TITLE_LIKE, is_titles, is_uid, names_root
+from reference_impl.audit.quick import LARGEST, TITLE_LIKE, is_titles, is_uid, names_root
 from reference_impl.audit.rules.facts import decoded
 from reference_impl.audit.rules.plausibility import fits_its_type
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from reference_impl.audit.findings import MessageResult
 
-_LARGEST = 16 * 1024
 _MOST = 512
 _COMBINATIONS = 64
 _LONG = 18
@@ -60,7 +59,7 @@ _Node = tuple["etree._Element", str]
 
 def split(octets: bytes) -> tuple[bytes, list[bytes], list[bytes]] | None:
     """Skeleton, attribute values and texts of a plain message; None where it is not plain."""
-    if len(octets) > _LARGEST or b"]]>" in octets or octets.count(b"&") != len(_REFERENCE(octets)):
+    if len(octets) > LARGEST or b"]]>" in octets or octets.count(b"&") != len(_REFERENCE(octets)):
         return None
     start = names_root(octets)
     if start < 0 or len(octets.translate(None, _CONTROLS)) != len(octets):

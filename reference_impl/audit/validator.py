@@ -12,7 +12,7 @@ from reference_impl.audit.findings import Finding, MessageResult
 from reference_impl.audit.forms import forms_of
 from reference_impl.audit.limits import Limits
 from reference_impl.audit.parsing import UnreadableMessageError, parse_xml
-from reference_impl.audit.quick import Known, fingerprint, is_plain
+from reference_impl.audit.quick import LARGEST, Known, fingerprint, is_plain
 from reference_impl.audit.rules.collecting import Findings, local_name, shortened
 from reference_impl.audit.rules.conventions import check_conventions
 from reference_impl.audit.rules.events import check_event, table_of
@@ -45,7 +45,7 @@ def validate(octets: bytes, *, want_checked: bool = False, limits: Limits = _USU
     except UnreadableMessageError as problem:
         return _unreadable(problem, want_checked, limits)
     valid = not (len(octets) > _LARGE and departs(root, limits)) and follows_schema(root)
-    marks = fingerprint(root) if usual and valid and is_plain(octets) else None
+    marks = fingerprint(root) if usual and valid and len(octets) <= LARGEST and is_plain(octets) else None
     if marks is None:
         return examine(root, valid=valid, want_checked=want_checked, limits=limits)
     result = _KNOWN.get(marks)

@@ -124,10 +124,12 @@ def test_validation_beside_jing(tmp_path: Path) -> None:
             "ps315 audit validate": Command(ps315("audit", "validate", str(folder)), tmp_path),
         }
     )
-    goals = [("wall time", "ps315 audit validate", "jing", 1 / _JING)]
-    print(table(f"validating {_FILES} files", measured, goals))
+    print(table(f"validating {_FILES} files, start of the programs included", measured, ()))
+    print(f"  wall time: {measured['ps315 audit validate'].median / measured['jing'].median:.2f} of jing's")
     rate = _FILES / measured["jing"].median
     start = time.perf_counter()
     ours([Path(name).read_bytes() for name in names])
     own = _FILES / (time.perf_counter() - start)
-    print(f"  messages a second: jing {rate:.0f}, validate {own:.0f}: {own / rate:.1f} times (goal: {_JING:g})")
+    reached = "reached" if own / rate >= _JING else "MISSED"
+    print(f"  messages a second: jing's command line {rate:.0f}, validate {own:.0f}")
+    print(f"  rate of ours to jing: {own / rate:.1f} (goal: at least {_JING:g}) {reached}")

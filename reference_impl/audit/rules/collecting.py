@@ -105,7 +105,8 @@ def place_of(element: etree._Element) -> str:
 
 def local_name(element: etree._Element) -> str:
     """The name of an element without its namespace."""
-    return str(element.tag).rpartition("}")[2]
+    name = str(element.tag)
+    return name.rpartition("}")[2] if name[:1] == "{" else name
 
 
 def shortened(value: str, most: int) -> str:

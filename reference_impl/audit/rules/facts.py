@@ -147,7 +147,7 @@ def value_of(element: etree._Element, attribute: str) -> str | None:
 
 def collapsed(value: str) -> str:
     """A value as the data type token has it: white space between words alone, one blank each."""
-    return _SPACES.sub(" ", value).strip(XML_SPACE)
+    return value if value.isalnum() else _SPACES.sub(" ", value).strip(XML_SPACE)
 
 
 def coded(element: etree._Element) -> Coded:
