@@ -7,6 +7,7 @@ It is small on purpose, so that it can be wrong in any way; the repository that 
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import ssl
 import threading
@@ -30,6 +31,7 @@ _IMPATIENCE = 0.05
 _HANDSHAKE = 10.0
 _BACKLOG = 64
 _A_WHILE = 0.02
+_BEGINNING = re.compile(rb"(?:\d+ )?<\d+>")
 Keep = Callable[[bytes], None]
 
 
@@ -143,9 +145,14 @@ class _TlsPort(Listener):
     def _serve(self, client: socket.socket) -> None:
         with contextlib.suppress(OSError, ValueError), client:
             client.settimeout(_HANDSHAKE)
-            with self._turn if self._how.one_at_a_time else contextlib.nullcontext():
-                secure = self._context.wrap_socket(client, server_side=True, suppress_ragged_eofs=False)
+            secure = self._context.wrap_socket(client, server_side=True, suppress_ragged_eofs=False)
+            if not self._how.one_at_a_time:
                 self._read(secure)
+            elif self._turn.acquire(blocking=False):
+                try:
+                    self._read(secure)
+                finally:
+                    self._turn.release()
 
     def _read(self, secure: ssl.SSLSocket) -> None:
         try:
@@ -192,12 +199,12 @@ def _records(secure: ssl.SSLSocket, seconds: float) -> Iterator[bytes]:
 
 
 def _lines(records: Iterator[bytes]) -> Iterator[bytes]:
-    """What stands between line ends, the last without one included."""
+    """Of what stands between line ends, that which begins as a syslog message does."""
     waiting = b""
     for record in records:
         *lines, waiting = (waiting + record).split(b"\n")
-        yield from filter(None, lines)
-    if waiting:
+        yield from filter(_BEGINNING.match, lines)
+    if _BEGINNING.match(waiting):
         yield waiting
 
 
@@ -214,6 +221,7 @@ class _UdpPort:
             raise
         self._node, self._how = node, how
         self._last = (0, 0.0)  # port, and when
+        self._other = False  # the last datagram held something else than an audit message
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="repository-node-udp", daemon=True)
 
@@ -247,5 +255,7 @@ class _UdpPort:
             port = sender[1]
             before, at = self._last
             self._last = port, time.monotonic()
-            if not self._how.one_port or before == port or self._last[1] - at > _A_WHILE:
+            alone = self._how.one_port and before != port and self._last[1] - at <= _A_WHILE
+            if not alone and not (self._how.audit_alone and self._other):
                 self._node.take(datagram, udp=True)
+            self._other = b"<AuditMessage" not in datagram

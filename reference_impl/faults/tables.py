@@ -15,6 +15,8 @@ OBJECT_ROLES = {
     "signature-creator": "signature_creator",
     "signature-verifier": "signature_verifier",
     "instance-storer": "instance_storer",
+    "audit-source": "audit_source",
+    "audit-repository": "audit_repository",
 }
 """The same for the roles of objects."""
 _OUTCOMES = ("fail", "warning", "inconclusive", "not_applicable", "pass")

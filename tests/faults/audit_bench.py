@@ -6,7 +6,8 @@ therefore one endpoint: what each fault breaks by itself is told by the validato
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import zip_longest
@@ -20,7 +21,7 @@ from reference_impl.audit.source_node import AuditSource, Collector, certified
 from reference_impl.audit.source_reports import REPORTS
 from reference_impl.audit.validator import validate
 from tests.faults.bench import Bench
-from tests.faults.signature_bench import Tried
+from tests.faults.signature_bench import UNTOUCHED, Examination, Tried
 
 NAME = "localhost"
 WHEN = datetime(2026, 3, 4, 5, 6, 7, 890123, tzinfo=UTC)
@@ -73,6 +74,24 @@ def worst_of(stated: Iterable[Mapping[str, str]]) -> dict[str, str]:
             if verdict in _WORST and (requirement not in found or _rank(verdict) < _rank(found[requirement])):
                 found[requirement] = verdict
     return found
+
+
+class SideBySide:
+    """Examinations of which each is tried in a thread: they wait more than they work.
+
+    `make` makes the examination of some names, which has the untouched one beside; `at_once` is how many there are.
+    """
+
+    def __init__(self, names: Sequence[str], make: Callable[[Sequence[str]], Examination], at_once: int = 4) -> None:
+        parts = [names[first::at_once] for first in range(min(at_once, len(names)))]
+        made = [make(part) for part in parts]
+        with ThreadPoolExecutor(len(made)) as pool:
+            list(pool.map(lambda one: one.observations, made))
+        self._of = {name: one for part, one in zip(parts, made, strict=True) for name in (UNTOUCHED, *part)}
+
+    def of(self, name: str) -> Examination:
+        """The examination in which `name` was tried."""
+        return self._of[name]
 
 
 def captured(folder: Path, profiles: Sequence[str], *faults: str) -> Tried:

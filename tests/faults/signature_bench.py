@@ -90,6 +90,7 @@ class Examination:
         tables: Mapping[str, Any] | None = None,
         conduct: Conduct | None = None,
     ) -> None:
+        self._observed: tuple[Observation, ...] | None = None
         self._tables, self._conduct = dict(tables or {}), conduct or Conduct()
         self._folder, self._role, self._tried = folder, role, dict(tried)
         self._bench, self._like = bench, dict(like or {})
@@ -119,9 +120,14 @@ class Examination:
         anchors = self._bench.campaign.pki.trust_anchors_file()
         return replace(self._bench.given(sut, anchors), embedded=actions)
 
-    @cached_property
+    @property
     def observations(self) -> tuple[Observation, ...]:
         """What was seen of each, completed by what was seen of the one that it is like."""
+        if self._observed is None:  # cached properties of one class wait for each other
+            self._observed = self._observe()
+        return self._observed
+
+    def _observe(self) -> tuple[Observation, ...]:
         journal = _Collecting(self._folder / "run.jsonl")
         board, budget = Board(), Budget(per_second=100_000.0)
         executor = ObjectExecutor(self._conduct, Silent(), board, lambda _host: budget)

@@ -11,6 +11,8 @@ import pytest
 from lxml import etree
 
 from fixtures.pki import Pki
+from harness.catalogue import load_catalogue
+from harness.claims import default_edition
 from reference_impl.audit.events import events
 from reference_impl.audit.faults.changing import changed, operation
 from reference_impl.audit.faults.collecting import BEHAVIOURS, collecting
@@ -21,10 +23,18 @@ from reference_impl.audit.repository_node import RepositoryNode
 from reference_impl.audit.source_node import AuditSource, Collector, certified
 from reference_impl.audit.syslog.messages import examine
 from reference_impl.audit.syslog.tls import ServerTls, Trust
+from reference_impl.faults.objects import load_object_faults
 from reference_impl.faults.tables import UnknownFaultError
 from tests.faults.audit_bench import WHEN
 
 _DEADLINE = 10.0
+PROTOCOLS = {
+    "A.5": "syslog-tls",
+    "A.6": "syslog-tls",
+    "A.7": "syslog-udp",
+    "IHE-ATX-TLS-Syslog": "syslog-tls",
+    "IHE-ATX-UDP-Syslog": "syslog-udp",
+}
 
 
 class Kept:
@@ -173,3 +183,19 @@ def test_what_is_reported_to_nobody_is_sent_later_once_or_lost_or_twice(site: Si
                 assert sum(b"110122" in message for message in came) == times, fault
         finally:
             source.close()
+
+
+@pytest.mark.parametrize("role", ["audit-source", "audit-repository"])
+def test_what_faults_break_is_told_of_the_profiles_that_ask_for_it(role: str) -> None:
+    """Faults are told by profile without the catalogue; it has to say the same."""
+    asked: dict[str, set[str]] = {}
+    for profile, protocol in PROTOCOLS.items():
+        for one in load_catalogue().select(profile, default_edition(profile), role, protocol):
+            asked.setdefault(one.id, set()).add(profile)
+    told: dict[str, set[str]] = {}
+    for fault in load_object_faults(role).values():
+        for verdicts in (fault.breaks, fault.becomes):
+            for profile, turned in verdicts.items():
+                for requirement in turned:
+                    told.setdefault(requirement, set()).add(profile)
+    assert told == {requirement: asked.get(requirement, set()) for requirement in told}

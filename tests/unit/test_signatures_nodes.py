@@ -125,7 +125,7 @@ def test_tables_of_faults_and_behaviours_agree(role: str) -> None:
     assert texts.keys() == faults.keys() == set(behaviours_of(role))
     assert all(text.endswith(".") for text in texts.values())
     assert {fault for rows in faults_of_objects(role).values() for fault in rows} == texts.keys()
-    assert all(fault.breaks for fault in faults.values())
+    assert all(fault.breaks or fault.becomes for fault in faults.values())
 
 
 def test_names_of_faults_are_of_one_role() -> None:

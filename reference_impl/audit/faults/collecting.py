@@ -12,8 +12,10 @@ Keeps = Callable[[bytes], bytes | None]
 
 _SPLITS = re.compile(rb" +")
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
+_ASTRAL_OCTETS = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}")
 _WIDE = re.compile("[^\x00-\xff]")
 _LEAP = re.compile(rb'EventDateTime="[^"]*:60[.Z+-]')
+_MSGIDS = frozenset({b"DICOM+RFC3881", b"IHE+RFC-3881", b"-"})
 _EVENT = re.compile(rb"<EventID[^>]*csd-code=[\"']([^\"']*)[\"']")
 
 
@@ -36,8 +38,8 @@ class Collecting:
     survives_garbage: bool = True
     survives_abrupt_ends: bool = True
     patient: bool = True  # waits for the rest of a message
-    one_at_a_time: bool = False
-    audit_alone: bool = False  # takes nothing more from a connection that brings something else
+    one_at_a_time: bool = False  # closes connections that come while there is one
+    audit_alone: bool = False  # takes nothing more from a connection that brings something else, nor the next datagram
     one_port: bool = False  # takes no datagram from another port shortly after one
 
     def stops_at(self, message: bytes, *, udp: bool) -> bool:
@@ -73,6 +75,11 @@ def _cut(octets: int) -> Keeps:
 
 def _without(lost: Callable[[bytes], bool]) -> Keeps:
     return lambda message: None if lost(message) else message
+
+
+def _of_length(octets: int) -> Callable[[bytes], bool]:
+    """Messages of that length."""
+    return lambda message: len(message) == octets
 
 
 def _field(message: bytes, number: int) -> bytes:
@@ -130,7 +137,7 @@ def _is_xml(message: bytes) -> bool:
 def _of_broken_header(message: bytes, _udp: bool) -> bool:
     from reference_impl.audit.syslog.messages import examine
 
-    return examine(message)[0] is None and message.startswith(b"<85>")
+    return examine(message)[0] is None
 
 
 def _of_broken_message(message: bytes, _udp: bool) -> bool:
@@ -147,11 +154,11 @@ def _of_other_facility(message: bytes, _udp: bool) -> bool:
 
 BEHAVIOURS: Mapping[str, Collecting] = {
     # How much of a message is kept
-    "loses-480-octets": Collecting((_without(lambda message: len(message) == 480),)),
-    "loses-1180-octets": Collecting((_without(lambda message: len(message) == 1180),)),
-    "loses-2048-octets": Collecting((_without(lambda message: len(message) == 2048),)),
-    "loses-8192-octets": Collecting((_without(lambda message: len(message) == 8192),)),
-    "loses-more-than-32768-octets": Collecting((_without(lambda message: len(message) > 32768),)),
+    "loses-480-octets": Collecting((_without(_of_length(480)),)),
+    "loses-1180-octets": Collecting((_without(_of_length(1180)),)),
+    "loses-2048-octets": Collecting((_without(_of_length(2048)),)),
+    "loses-8192-octets": Collecting((_without(_of_length(8192)),)),
+    "keeps-the-ends-of-long-messages": Collecting((lambda message: message[-32768:],)),
     "cuts-at-1024-octets": Collecting((_cut(1024),)),
     "cuts-at-2048-octets": Collecting((_cut(2048),)),
     "cuts-at-8192-octets": Collecting((_cut(8192),)),
@@ -161,11 +168,12 @@ BEHAVIOURS: Mapping[str, Collecting] = {
     "loses-other-events": Collecting((_without(_of_other_event),)),
     "loses-leap-seconds": Collecting((_without(lambda message: _LEAP.search(message) is not None),)),
     "loses-other-severities": Collecting((_without(lambda message: not message.startswith(b"<85>")),)),
-    "loses-msgids-of-dicom": Collecting((_without(lambda message: _field(message, 5) == b"DICOM+RFC3881"),)),
+    "loses-other-msgids": Collecting((_without(lambda message: _field(message, 5) not in _MSGIDS),)),
     "loses-msgids-of-ihe": Collecting((_without(lambda message: _field(message, 5) == b"IHE+RFC-3881"),)),
     "loses-structured-data": Collecting((_without(lambda message: not _field(message, 6).startswith(b"-")),)),
     "loses-byte-order-marks": Collecting((_without(lambda message: b"\xef\xbb\xbf" in message),)),
     "loses-nil-fields": Collecting((_without(lambda message: b"-" in (_field(message, 2), _field(message, 3))),)),
+    "loses-other-planes": Collecting((_without(lambda message: _ASTRAL_OCTETS.search(message) is not None),)),
     "loses-xml-declarations": Collecting((_without(lambda message: b"<?xml" in message),)),
     "keeps-latin-1-alone": Collecting((_again(_WIDE),)),
     "keeps-one-plane-alone": Collecting((_again(_ASTRAL),)),
