@@ -98,6 +98,20 @@ def test_while_nobody_takes_messages_memory_is_bounded_and_nothing_is_lost(pki: 
     assert receiver.peak <= limits.in_hand + senders * (1 << 18)  # what had been read of each when reading stopped
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_who_closes_at_once_without_a_word_loses_nothing(pki: Pki, version: ssl.TLSVersion) -> None:
+    context = client_tls(pki).context()
+    context.maximum_version = version
+    messages = [b"%d " % number + b"x" * 2000 for number in range(50)]
+    with ReceiverThread(tls=server_tls(pki), tcp=LOOPBACK) as receiver:
+        for _ in range(10):
+            with to(receiver, context) as sender:
+                sender.sendall(frames(*messages))
+        ended = receiver.await_connections(10, SOON)
+        assert octets(receiver.messages) == messages * 10
+    assert {each.ending for each in ended} == {"close"}
+
+
 def test_messages_that_cannot_be_taken_end_their_connection_alone(pki: Pki, context: ssl.SSLContext) -> None:
     taken: list[bytes] = []
     facts: list[Connection] = []
