@@ -113,7 +113,7 @@ class AuditRepository:
         """Every delivery that was made. Raises `Missing` where no plain message arrived: then others tell nothing."""
         made = tuple(each for each in self.all if each.made)
         controls = [each for each in self.all if each.facts.case.startswith(CONTROLS)]
-        if any(each.whole for each in (controls or made)):
+        if any(each.whole or each.others_arrive for each in made):
             return made
         if not made:
             raise Missing(bounded(self.all[0].facts.skipped.rstrip(".")), READ)

@@ -197,12 +197,17 @@ def test_where_no_plain_message_arrives_nothing_is_judged() -> None:
     found = verdicts(but("tls", changes), "A.6")
     assert set(others(found).values()) == {"inconclusive"}
     assert len(others(found)) == len(found)
-    controls = {
-        name: arrivals(name, "absent", follower="absent") for name in lengths("tls") if name.startswith("control/")
-    }
-    found = verdicts(but("tls", controls), "A.6")
+    nothing = {name: arrivals(name, "absent", follower="absent") for name in lengths("tls")}
+    found = verdicts(but("tls", nothing), "A.6")
     assert set(others(found).values()) == {"inconclusive"}
     assert len(others(found)) == len(found)
+
+
+def test_without_the_controls_what_followed_tells_that_messages_are_taken() -> None:
+    some = [each for each in everything() if each.subject.startswith("framing/")]
+    found = verdicts(some, "A.6")
+    assert str(found["A.6-repository-broken-frames"].kind) == "pass"
+    assert str(found["A.6-repository-audit-messages"].kind) == "inconclusive"
 
 
 def test_what_was_not_made_because_the_repository_was_gone_is_open() -> None:
