@@ -123,14 +123,14 @@ def test_large_messages_are_sent_whole(source: AuditSource) -> None:
             f"the messages at {source.name} are XML files, which do not show what is sent",
             "Let the source send to the harness, at an endpoint with protocol syslog-tls.",
         )
-    cut = [each for each in source.messages if each.is_cut and each.facts.length < LARGE]
+    cut = [each for each in source.whole if each.is_cut and each.facts.length < LARGE]
     if cut:
         expect(
             [f"{each}: ends within its XML after {each.facts.length} octets" for each in cut[:_MOST]],
             evidence=evidence_of(cut),
             what="messages that were cut",
         ).to_be_empty(expected=f"messages of up to {LARGE} octets as they are")
-    largest = max((each for each in source.messages if not each.is_cut), key=_length, default=None)
+    largest = max((each for each in source.whole if not each.is_cut), key=_length, default=None)
     if largest is None or _length(largest) < LARGE:
         size = f"the largest message that came whole at {source.name} has {_length(largest) if largest else 0} octets"
         raise Missing(

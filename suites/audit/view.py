@@ -6,6 +6,7 @@ What was not obtained raises `Missing`; nothing here judges.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +17,7 @@ from reference_impl.audit.findings import Finding, MessageResult
 from reference_impl.audit.syslog.messages import Parsed
 from suites.audit.examining import Codes, examined
 from suites.driving import driven
-from suites.wording import bounded, in_a_row
+from suites.wording import bounded, counted, in_a_row
 
 SEND = "Let the source report events to the harness, by its drivers or by the operator, and run again."
 HAND = "Hand over audit messages as XML, or captures of syslog or packets, and run again."
@@ -27,6 +28,7 @@ TRUST = (
 LEAST_CUT = 480
 """Octets of a syslog message that every receiver takes (RFC 5424 6.1): what is shorter and ends within its XML was not
 cut on its way."""
+_ESCAPES = re.compile(rb"#0(?:11|12|15)(?=[\s<#]|$)")
 UDP_PROFILES = frozenset({"A.7", "IHE-ATX-UDP-Syslog"})
 _MOST_EVIDENCE = 20
 
@@ -88,6 +90,17 @@ class SeenMessage:
         """Whether its XML ends before its end though it is long enough to have been cut."""
         cut = examined(self.facts.octets, header=self.facts.header).ends_early
         return cut and self.facts.length >= LEAST_CUT
+
+    @property
+    def is_of_a_log(self) -> bool:
+        """Whether it was captured as a syslog message, by a program with limits of its own."""
+        return self.step.transport == "files" and self.facts.header
+
+    @property
+    def is_escaped(self) -> bool:
+        """Whether a program that captured it wrote control characters as escapes, so that its XML is spoilt."""
+        spoilt = self.step.transport == "files" and not self.result.schema_valid
+        return spoilt and _ESCAPES.search(self.body) is not None
 
     def syslog(self, profile: str) -> Told:
         """What was found in the syslog message around it, by RFC 5424 and by `profile`; nothing without a header."""
@@ -191,19 +204,29 @@ class AuditSource:
 
     @cached_property
     def whole(self) -> tuple[SeenMessage, ...]:
-        """The same without those that were cut on their way, where the profile leaves that to the transport (A.7).
+        """The same without those that somebody else may have cut or altered: on their way (A.7), or in the capture.
 
-        Raises `Missing` where none came, and where all that came were cut.
+        Raises `Missing` where none came, and where none came whole.
         """
-        left_to_udp = self.claim.profile in UDP_PROFILES
-        found = tuple(each for each in self.messages if not (each.is_cut and (left_to_udp or each.over_udp)))
+        found = tuple(each for each in self.messages if not self._is_spoilt(each))
         if found:
             return found
+        if any(each.is_escaped for each in self.messages):
+            raise Missing(
+                f"the messages at {self.name} hold escapes such as #012, which syslog daemons write for line ends",
+                "Capture them unchanged (rsyslog: parser.escapeControlCharactersOnReceive off), or as packets.",
+                evidence_of(self.messages),
+            )
         raise Missing(
-            f"all {len(self.messages)} messages at {self.name} end within their XML: datagrams may be cut on their way",
+            f"none of {counted(len(self.messages), 'message')} at {self.name} is whole: they may have been cut on their way",
             "Let the source report something shorter, or judge its messages as captured before they are sent.",
             evidence_of(self.messages),
         )
+
+    def _is_spoilt(self, message: SeenMessage) -> bool:
+        """Whether what is wrong with a message may not be its source's."""
+        by_transport = self.claim.profile in UDP_PROFILES or message.over_udp or message.is_of_a_log
+        return message.is_escaped or (message.is_cut and by_transport)
 
     def _why_none(self) -> str:
         """Why no message came, as far as that is known."""

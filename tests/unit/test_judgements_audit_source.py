@@ -378,6 +378,21 @@ def test_captured_syslog_shows_its_headers() -> None:
     assert broken(found) == {"A.7-source-facility": "fail", "A.7-source-severity": "warning"}
 
 
+def test_what_a_program_that_captured_has_spoilt_is_not_held_against_the_source() -> None:
+    escaped = syslog(LOGIN.replace(b"><", b">#012  <"))
+    cut = syslog(padded(body("instances-transferred"), 9000))[:8192]
+    for spoilt in (escaped, cut):
+        beside = verdicts([in_files(spoilt, syslog(LOGIN), with_header=True)], "A.6", FILES)
+        assert broken(beside) == {}
+        assert str(beside["A.5.1-schema-valid"].kind) == "pass"
+        alone = verdicts([in_files(spoilt, with_header=True)], "A.6", FILES)
+        assert broken(alone) == {}
+        assert str(alone["A.5.1-schema-valid"].kind) == "inconclusive"
+    assert "#012" in verdicts([in_files(escaped, with_header=True)], "A.6", FILES)["A.5.1-schema-valid"].reason
+    sent = verdicts([came(escaped)], "A.6")  # to us they came so
+    assert broken(sent)["A.5.1-schema-valid"] == "fail"
+
+
 def test_what_is_recorded_in_part_is_not_held_against_its_source() -> None:
     octets = syslog(LOGIN)
     observation = came(octets)
