@@ -48,7 +48,7 @@ class SeenDelivery:
     @property
     def whole(self) -> bool:
         """Whether every message that was asked about arrived whole."""
-        return self.told and all(one == "whole" for one in self.facts.arrivals)
+        return bool(self.facts.arrivals) and all(one == "whole" for one in self.facts.arrivals)
 
     @property
     def others_arrive(self) -> bool | None:
