@@ -56,6 +56,15 @@ def test_known_senders_are_believed(receiver: ReceiverThread, pki: Pki, version:
     assert [each.octets for each in receiver.messages] == messages * 2
 
 
+def test_who_closes_at_once_without_a_word_loses_nothing(receiver: ReceiverThread, pki: Pki) -> None:
+    context = client_tls(pki, KNOWN).context()
+    for _ in range(20):
+        with connect(receiver.addresses["tls"], context) as sender:
+            sender.sendall(frames(*[b"x" * 2000] * 200))
+    assert {each.ending for each in receiver.await_connections(20, SOON)} == {"close"}
+    assert len(receiver.messages) == 20 * 200
+
+
 @pytest.mark.parametrize("case", ["", "client"])
 def test_others_are_refused_with_an_alert(receiver: ReceiverThread, pki: Pki, case: str) -> None:
     sender = connect(receiver.addresses["tls"], client_tls(pki, case).context())

@@ -44,6 +44,7 @@ class PinnedLayer:
     def __init__(self, context: SSL.Context) -> None:
         self._connection = SSL.Connection(context, None)
         self._connection.set_accept_state()
+        self._holds_back = False
 
     def write(self, octets: memoryview) -> int:
         """Take octets of the wire."""
@@ -60,6 +61,8 @@ class PinnedLayer:
             raise ssl.SSLWantReadError from None
         except SSL.Error as problem:
             raise _as_ssl(problem) from None
+        # Tickets go with close_notify: a sender that closes at once would answer them by a reset, and lose messages.
+        self._holds_back = self.version() == "TLSv1.3"
 
     def read(self, length: int, buffer: memoryview) -> int:
         """Put plain octets into `buffer`. Raises `ssl.SSLWantReadError`, `ssl.SSLZeroReturnError`, `ssl.SSLError`."""
@@ -70,10 +73,12 @@ class PinnedLayer:
         except SSL.ZeroReturnError:
             raise ssl.SSLZeroReturnError from None
         except SSL.Error as problem:
+            self._holds_back = False
             raise _as_ssl(problem) from None
 
     def unwrap(self) -> None:
         """Send close_notify. Raises `ssl.SSLError`."""
+        self._holds_back = False
         try:
             self._connection.shutdown()
         except SSL.Error as problem:
@@ -81,6 +86,8 @@ class PinnedLayer:
 
     def outgoing(self) -> bytes:
         """Octets for the wire."""
+        if self._holds_back:
+            return b""
         found = b""
         try:
             while True:
