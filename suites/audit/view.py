@@ -218,7 +218,7 @@ class AuditSource:
                 evidence_of(self.messages),
             )
         raise Missing(
-            f"none of {counted(len(self.messages), 'message')} at {self.name} is whole: they may have been cut on their way",
+            f"none of {counted(len(self.messages), 'message')} at {self.name} is whole; something may have cut them",
             "Let the source report something shorter, or judge its messages as captured before they are sent.",
             evidence_of(self.messages),
         )
