@@ -95,7 +95,22 @@ def cluster() -> Iterator[Cluster]:
             port: int = free.getsockname()[1]
         made = Cluster(folder, programs, port)
         made.run(
-            "initdb", "-D", str(folder / "data"), "-U", "trail", "-A", "trust", "-E", "UTF8", "--locale", "C", "-N"
+            "initdb",
+            "-D",
+            str(folder / "data"),
+            "-U",
+            "trail",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale",
+            "C",
+            "--locale-provider",
+            "icu",
+            "--icu-locale",
+            "en",
+            "-N",
         )
         made.start()
         try:

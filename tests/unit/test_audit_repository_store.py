@@ -201,3 +201,29 @@ def test_a_store_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:
         other.execute("UPDATE head SET schema_version = 99")
     with pytest.raises(StoreError, match="version 99"):
         Store(tmp_path / "a.sqlite")
+
+
+def test_values_that_are_very_many_are_all_found(store: Store) -> None:
+    """More values than are walked along one by one; each message with two of them is found once."""
+    store.add([received(number, at=NOW - number, patient=[f"P{number:04}", f"P{number:04}x"]) for number in range(600)])
+    search = Search(store)
+    for query in (
+        Query(patient="P*"),
+        Query(text="0"),
+        Query(text="0", node="node-1"),
+        Query(patient="P*", text="node"),
+    ):
+        found = [row.number for row in search.all(query)]
+        assert sorted(found) == sorted(set(found))
+        assert len(found) == (600 if "P*" in query.patient else sum("0" in f"{number:04}" for number in range(600)))
+        assert search.count(query).number == len(found)
+        assert len(search.since(0, query=query, size=1000)) == len(found)
+    pages = search.page(Query(patient="P*"), size=7, after=search.page(Query(patient="P*"), size=7).following)
+    assert [row.number for row in pages.rows] == list(range(8, 15))
+
+
+def test_a_new_database_is_nobody_elses_business(store: Store) -> None:
+    store.add([received(1)])
+    path = Path(str(store.url.database))
+    for each in path.parent.glob(f"{path.name}*"):
+        assert each.stat().st_mode & 0o077 == 0, each

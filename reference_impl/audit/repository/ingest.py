@@ -31,6 +31,8 @@ from reference_impl.audit.repository.store import Store, StoreBusyError, StoreRe
 
 LOG: Final = logging.getLogger("ps315.audit")
 _OVERHEAD: Final = 500  # octets that a waiting message takes beside its own
+_CHUNK_OCTETS: Final = 2 << 20
+_FORCED: Final = 4  # so many times the limits, what does not wait is refused, too
 _T = TypeVar("_T")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
 
@@ -112,9 +114,9 @@ class Ingest:
                 return
             await room.wait()
 
-    def put_now(self, arrivals: Sequence[Arrival]) -> None:
-        """Take a few messages without waiting, from any thread."""
-        self._take(arrivals, force=True)
+    def put_now(self, arrivals: Sequence[Arrival]) -> bool:
+        """Take a few messages without waiting, from any thread; False where far too much waits."""
+        return self._take(arrivals, force=True)
 
     def put_job(self, job: Callable[[], object]) -> None:
         """Write something else after the messages that were taken so far; it is repeated on `StoreBusyError`."""
@@ -139,8 +141,8 @@ class Ingest:
     def _take(self, arrivals: Sequence[Arrival], *, force: bool) -> bool:
         octets = sum(len(each.octets) for each in arrivals) + _OVERHEAD * len(arrivals)
         with self._lock:
-            full = self._waiting >= self._limits.messages or self._waiting_octets >= self._limits.octets
-            if full and not force:
+            most = _FORCED if force else 1
+            if self._waiting >= most * self._limits.messages or self._waiting_octets >= most * self._limits.octets:
                 return False
             self._received += len(arrivals)
             self._waiting += len(arrivals)
@@ -153,7 +155,8 @@ class Ingest:
         """Give pending messages to processes that have nothing to do; with `everything` all of them. Under the lock."""
         most = 2 * max(1, self._limits.processes)
         while self._pending and (everything or self._examined < most):
-            taken, self._pending = self._pending[: self._limits.chunk], self._pending[self._limits.chunk :]
+            number = _fitting(self._pending, self._limits.chunk)
+            taken, self._pending = self._pending[:number], self._pending[number:]
             chunk = _Chunk(taken, octets=sum(len(each.octets) for each in taken) + _OVERHEAD * len(taken))
             self._examined += 1
             chunk.future = self._submit(taken)
@@ -311,6 +314,16 @@ class Ingest:
         for loop, room in waiting:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(room.set)
+
+
+def _fitting(arrivals: Sequence[Arrival], most: int) -> int:
+    """How many of the first are examined together: one at least, and no more than is done in little time."""
+    octets = 0
+    for number, arrival in enumerate(arrivals[:most]):
+        octets += len(arrival.octets)
+        if octets > _CHUNK_OCTETS and number:
+            return number
+    return min(most, len(arrivals))
 
 
 def _examine_here(arrival: Arrival) -> Facts:

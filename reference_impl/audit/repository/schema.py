@@ -22,6 +22,7 @@ SCHEMA_VERSION: Final = 1
 METADATA: Final = MetaData()
 
 _NUMBER = BigInteger().with_variant(Integer(), "sqlite")  # an INTEGER PRIMARY KEY is SQLite's own row number
+_BY_CODE_POINT = Text().with_variant(Text(collation="C"), "postgresql")  # ranges of it are beginnings of values
 
 head = Table(
     "head",
@@ -98,7 +99,7 @@ term = Table(
     Column("id", _NUMBER, primary_key=True, autoincrement=False),
     Column("kind", Text, nullable=False),
     Column("value", Text, nullable=False),
-    Column("folded", Text, nullable=False),  # of value, without difference of case
+    Column("folded", _BY_CODE_POINT, nullable=False),  # of value, without difference of case
     Column("count", BigInteger, nullable=False),  # of messages
     Column("first", BigInteger, nullable=False),  # the earliest and the latest `at`
     Column("last", BigInteger, nullable=False),

@@ -17,7 +17,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, Table, and_, exists, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, Select, Table, and_, exists, func, or_, select, text, tuple_
 from sqlalchemy import Connection as Begun
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -40,7 +40,7 @@ from reference_impl.audit.repository.query import (
 from reference_impl.audit.repository.store import Store, StoreBusyError, reason
 
 MOST_ON_A_PAGE: Final = 1000
-_MOST_TERMS: Final = 200  # values that one condition may stand for
+_MOST_TERMS: Final = 200  # values of one condition that are walked along one by one; more are gone through together
 _LONGEST_SECONDS: Final = 10.0
 _STEPS: Final = 20_000  # of SQLite's machine, between two looks at the clock
 
@@ -55,10 +55,19 @@ class SearchTooLongError(StoreBusyError):
 
 @dataclass(frozen=True, slots=True)
 class _Terms:
-    """The values that a condition stands for; `count` of messages with them together, at most."""
+    """The values that a condition stands for; `count` of messages with them together, at most.
+
+    `many` tells which terms they are where they are too many for `ids`.
+    """
 
     ids: tuple[int, ...]
     count: int
+    many: ColumnElement[bool] | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no value that is stored is meant."""
+        return not self.ids and self.many is None
 
 
 class Search:
@@ -100,7 +109,7 @@ class Search:
                 return Count(int(begun.execute(select(schema.head.c.number)).scalar_one()), exact=True)
             if len(conditions) == 1 and query.since is None and query.until is None:
                 terms = _resolve(begun, conditions[0])
-                if len(terms.ids) < 2:
+                if terms.many is None and len(terms.ids) < 2:
                     return Count(terms.count, exact=True)
             number = len(self._places(begun, query, None, at_most + 1, oldest_first=False))
         return Count(min(number, at_most), exact=number <= at_most)
@@ -130,7 +139,7 @@ class Search:
         with self.reading() as begun:
             if query is not None:
                 resolved = [_resolve(begun, condition) for condition in query.conditions()]
-                if any(not terms.ids for terms in resolved):
+                if any(terms.is_empty for terms in resolved):
                     return ()
                 limits = _limits((_message.at, _message.number), query, None, oldest_first=True)
                 wanted = wanted.where(*limits, *(_held(terms, schema.message) for terms in resolved))
@@ -208,7 +217,7 @@ class Search:
     ) -> list[tuple[int, int]]:
         """Time and number of the first `size` messages, in order."""
         resolved = [_resolve(begun, condition) for condition in query.conditions()]
-        if any(not terms.ids for terms in resolved):
+        if any(terms.is_empty for terms in resolved):
             return []
         resolved.sort(key=lambda terms: terms.count)
         ways: list[Select[Any]]
@@ -217,7 +226,7 @@ class Search:
             columns = (_message.at, _message.number)
         else:
             held = [_held(terms) for terms in resolved[1:]]
-            ways = [select(_mention.at, _mention.number).where(_mention.term == one, *held) for one in resolved[0].ids]
+            ways = _ways(resolved[0], held)
             columns = (_mention.at, _mention.number)
         limits = _limits(columns, query, behind, oldest_first=oldest_first)
         order = [column.asc() if oldest_first else column.desc() for column in columns]
@@ -255,12 +264,23 @@ def _limits(
 def _held(terms: _Terms, table: Table = schema.mention) -> ColumnElement[bool]:
     """That the message of a row of `table` mentions one of `terms`, too."""
     other = schema.mention.alias()
+    if terms.many is not None:
+        within = select(other.c.number).join(schema.term, _term.id == other.c.term).where(terms.many)
+        return table.c.number.in_(within)
     same = and_(other.c.at == table.c.at, other.c.number == table.c.number)
     return exists().where(other.c.term.in_(terms.ids), same).correlate(table)
 
 
+def _ways(terms: _Terms, held: Sequence[ColumnElement[bool]]) -> list[Select[Any]]:
+    """Selects of time and number that together find the messages with one of `terms`."""
+    walked = select(_mention.at, _mention.number)
+    if terms.many is None:
+        return [walked.where(_mention.term == one, *held) for one in terms.ids]
+    return [walked.join(schema.term, _term.id == _mention.term).where(terms.many, *held).distinct()]
+
+
 def _resolve(begun: Begun, condition: Condition) -> _Terms:
-    """The values that are stored and meant by `condition`: the most frequent, where they are many."""
+    """The values that are stored and meant by `condition`."""
     meant: list[ColumnElement[bool]] = []
     for value in condition.values:
         if condition.anywhere:
@@ -269,8 +289,11 @@ def _resolve(begun: Begun, condition: Condition) -> _Terms:
             meant.append(_beginning(value[:-1]))
         else:
             meant.append(_term.folded == value.casefold())
-    wanted = select(_term.id, _term.count.label("messages")).where(_term.kind.in_(condition.kinds), or_(*meant))
-    rows = begun.execute(wanted.order_by(_term.count.desc()).limit(_MOST_TERMS)).all()
+    fits = and_(_term.kind.in_(condition.kinds), or_(*meant))
+    wanted = select(_term.id, _term.count.label("messages")).where(fits)
+    rows = begun.execute(wanted.limit(_MOST_TERMS + 1)).all()
+    if len(rows) > _MOST_TERMS:
+        return _Terms((), begun.execute(select(func.sum(_term.count)).where(fits)).scalar_one(), fits)
     return _Terms(tuple(row.id for row in rows), sum(row.messages for row in rows))
 
 

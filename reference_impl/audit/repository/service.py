@@ -26,7 +26,7 @@ from reference_impl.audit.repository.live import Live, Subscription
 from reference_impl.audit.repository.own import APPLICATION, arrival
 from reference_impl.audit.repository.search import Search
 from reference_impl.audit.repository.settings import Addresses, Settings
-from reference_impl.audit.repository.store import AlertFacts, Store
+from reference_impl.audit.repository.store import AlertFacts, Store, StoreBusyError
 from reference_impl.audit.syslog.receiver import Connection
 
 if TYPE_CHECKING:
@@ -119,9 +119,10 @@ class Repository:
     def record(self, message: AuditMessage) -> None:
         """Keep a message of the repository's own (Audit Log Used, User Authentication); from any thread, at once.
 
-        Raises ValueError where `message` holds what XML cannot carry.
+        Raises ValueError where `message` holds what XML cannot carry, `StoreBusyError` where far too much waits.
         """
-        self._ingest.put_now([arrival(message)])
+        if not self._ingest.put_now([arrival(message)]):
+            raise StoreBusyError(f"{self.store.name}: nothing can be recorded for now: {self.status.trouble}")
 
     def __enter__(self) -> Self:
         self.start()

@@ -6,6 +6,7 @@ Whoever writes does so through one :class:`Store`; searches read beside it and n
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import uuid
 from collections.abc import Sequence
@@ -335,6 +336,11 @@ def _check_file(url: URL, *, read_only: bool) -> None:
         raise StoreError(f"{path}: there is no such database")
     if not path.parent.is_dir():
         raise StoreError(f"{path.parent}: there is no such folder; make it first")
+    if not read_only and not path.exists():
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # patients' data are nobody else's business
+        except OSError as problem:
+            raise StoreError(f"{path}: cannot be made: {problem.strerror}") from None
 
 
 def _engine(url: URL, *, writes: bool) -> Engine:
