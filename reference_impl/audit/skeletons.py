@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import unescape
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
 _MOST = 512
 _COMBINATIONS = 64
+_WAYS = 4
 _LONG = 18
 _TEXT = re.compile(rb">([^<]+)<")
 _REFERENCE = re.compile(rb"&(?:amp|lt|gt|quot|apos);").findall
@@ -80,63 +80,74 @@ def split(octets: bytes) -> tuple[bytes, list[bytes], list[bytes]] | None:
     return skeleton, pieces[1::2], _TEXT.findall(message)
 
 
-@dataclass(slots=True)
 class _Plan:
-    """What has to be looked at in messages with one skeleton: places of values, and of texts behind them."""
+    """How messages with one skeleton are looked at, `checks` of values and of texts behind them; None: one as it is.
 
-    count: int
-    fixed: tuple[int, ...]
-    checked: tuple[tuple[int, Check], ...]
-    results: dict[tuple[bytes, ...], MessageResult]
+    What is checked follows from values that stay as they are: a kind of identifier, the name of a detail.
+    """
+
+    def __init__(self, checks: tuple[Check | None, ...]) -> None:
+        self.count = len(checks)
+        self.fixed = tuple(place for place, check in enumerate(checks) if check is None)
+        self.checked = tuple((place, check) for place, check in enumerate(checks) if check is not None)
+        self.results: dict[tuple[bytes, ...], MessageResult] = {}
+
+    def find(self, values: list[bytes]) -> MessageResult | None:
+        """What was said about a message whose fixed values are these, if the others pass."""
+        if len(values) != self.count:
+            return None
+        result = self.results.get(tuple([values[place] for place in self.fixed]))
+        if result is None:
+            return None
+        for place, check in self.checked:
+            if not check(values[place]):
+                return None
+        return result
+
+    def keep(self, values: list[bytes], result: MessageResult) -> None:
+        """Remember a result, if its message passes itself."""
+        if all(check(values[place]) for place, check in self.checked):
+            if len(self.results) >= _COMBINATIONS:
+                self.results.clear()
+            self.results[tuple([values[place] for place in self.fixed])] = result
 
 
 class Skeletons:
     """Messages in order by their skeletons; a bounded number."""
 
     def __init__(self) -> None:
-        self._plans: dict[bytes, _Plan | None] = {}
+        self._plans: dict[bytes, dict[tuple[Check | None, ...], _Plan]] = {}
 
     def find(self, octets: bytes) -> MessageResult | None:
         """What was said about a message that differs from this one in nothing that matters; None: it is not known."""
         parts = split(octets)
-        if parts is None:
-            return None
-        plan = self._plans.get(parts[0])
-        if plan is None:
+        plans = None if parts is None else self._plans.get(parts[0])
+        if parts is None or plans is None:
             return None
         values = parts[1] + parts[2]
-        if len(values) != plan.count:
-            return None
-        result = plan.results.get(tuple([values[place] for place in plan.fixed]))
-        if result is None:
-            return None
-        for place, check in plan.checked:
-            if not check(values[place]):
-                return None
-        return result
+        for plan in tuple(plans.values()):
+            if (result := plan.find(values)) is not None:
+                return result
+        return None
 
     def keep(self, octets: bytes, root: etree._Element, result: MessageResult) -> None:
         """Remember a message without findings, if it can be told what its skeleton leaves open."""
         parts = split(octets)
-        if parts is None:
+        checks = None if parts is None else _checks(root, *parts)
+        if parts is None or checks is None:
             return
-        skeleton, values, texts = parts
-        if skeleton in self._plans:
-            plan = self._plans.get(skeleton)
-        else:
-            plan = _plan(root, skeleton, values, texts)
-            if len(self._plans) >= _MOST:
-                self._plans.clear()
-            self._plans[skeleton] = plan
-        both = values + texts
-        if plan is not None and len(both) == plan.count and all(check(both[place]) for place, check in plan.checked):
-            if len(plan.results) >= _COMBINATIONS:
-                plan.results.clear()
-            plan.results[tuple([both[place] for place in plan.fixed])] = result
+        if len(self._plans) >= _MOST:
+            self._plans.clear()
+        plans = self._plans.setdefault(parts[0], {})
+        if len(plans) >= _WAYS:
+            plans.clear()
+        plans.setdefault(checks, _Plan(checks)).keep(parts[1] + parts[2], result)
 
 
-def _plan(root: etree._Element, skeleton: bytes, values: list[bytes], texts: list[bytes]) -> _Plan | None:
-    """How messages with a skeleton are looked at, by a message that has it; None where the two do not match."""
+def _checks(
+    root: etree._Element, skeleton: bytes, values: list[bytes], texts: list[bytes]
+) -> tuple[Check | None, ...] | None:
+    """What has to be looked at in messages like this one; None where its parts are not what they seem."""
     named = [match and match[1].decode() for match in map(_NAME.search, skeleton.split(b'"')[:-1])]
     attributes = [(element, str(name)) for element in root.iter() for name in element.attrib]
     if named != [name for _, name in attributes] or len(named) != len(values):
@@ -148,12 +159,7 @@ def _plan(root: etree._Element, skeleton: bytes, values: list[bytes], texts: lis
         return None
     checks = [_of_attribute(element, name) for element, name in attributes]
     checks += [_of_text(element) for element, _ in held]
-    return _Plan(
-        len(checks),
-        tuple(place for place, check in enumerate(checks) if check is None),
-        tuple((place, check) for place, check in enumerate(checks) if check is not None),
-        {},
-    )
+    return tuple(checks)
 
 
 def _plain(value: bytes) -> str:
@@ -195,7 +201,7 @@ def _of_attribute(element: etree._Element, name: str) -> Check | None:
         case "AlternativeUserID":
             return _are_titles if value.startswith("AETITLES=") else _is_no_title
         case "NetworkAccessPointID":
-            return partial(_is_point, kind=str(element.get("NetworkAccessPointTypeCode")))
+            return _is_point_of(str(element.get("NetworkAccessPointTypeCode")))
         case "ParticipantObjectID":
             code = _id_code(element)
             return is_uid if code in _UID_CODES else bytes.strip if code == "2" else None
@@ -230,8 +236,10 @@ def _is_no_title(value: bytes) -> bool:
     return bool(value.strip()) and value[:2] not in TITLE_LIKE and b";" not in value
 
 
-def _is_point(value: bytes, kind: str) -> bool:
-    return bool(value.strip()) and fits_its_type(value.decode(), kind)
+@cache
+def _is_point_of(kind: str) -> Check:
+    """The check of a network access point of one of the five types: the same one each time."""
+    return lambda value: bool(value.strip()) and fits_its_type(value.decode(), kind)
 
 
 def _is_time(value: bytes) -> bool:

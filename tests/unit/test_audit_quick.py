@@ -165,3 +165,22 @@ def test_a_text_in_another_place_is_another_message() -> None:
         assert validate(octets).findings == ()
     moved = octets.replace(named, b"<ParticipantObjectName></ParticipantObjectName>Test^Patient")
     assert {each.rule for each in validate(moved).findings} == {"A.5.1-schema-valid", "A.5.2-no-empty-values"}
+
+
+def test_what_is_free_in_one_message_may_not_be_in_another_with_its_skeleton() -> None:
+    entry = SIMPLE.replace(b"</AuditMessage>", FURTHER + b"</AuditMessage>")
+    log = entry.replace(b'"110108"', b'"110101"').replace(b"Network Entry", b"Audit Log Used").replace(b'="E"', b'="R"')
+    log = log.replace(b'csd-code="10"', b'csd-code="12"').replace(b"Search Criteria", b"URI")
+    log = log.replace(b">name<", b">Security Audit Log<")
+    for each in (entry, entry, entry, log, log, log):
+        assert validate(each).findings == ()
+    spoilt = log.replace(b"Security Audit Log", b"another log")
+    assert {each.rule for each in validate(spoilt).findings} == {"A.5.3.2-audit-log-name"}
+
+
+FURTHER = (
+    b'<ParticipantObjectIdentification ParticipantObjectID="https://node.example.org/" ParticipantObjectTypeCode="2" '
+    b'ParticipantObjectTypeCodeRole="13"><ParticipantObjectIDTypeCode csd-code="10" codeSystemName="RFC-3881" '
+    b'originalText="Search Criteria"/><ParticipantObjectName>name</ParticipantObjectName>'
+    b"</ParticipantObjectIdentification>"
+)
