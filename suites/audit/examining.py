@@ -18,7 +18,8 @@ _BOM = b"\xef\xbb\xbf"
 _AUDIT = frozenset({DICOM_MSGID, IHE_MSGID})
 _NAMED = re.compile(rb"(?:<|&lt;)(?:[\w.-]+:)?(?:AuditMessage|IHEYr4)\b")
 _LOOKED_AT = 8192
-_XML = re.compile(rb"\s*<[?!A-Za-z_]")
+_XML = re.compile(rb"\s*<[?!A-Za-z_]|\xff\xfe<\x00|\xfe\xff\x00<|<\x00|\x00<")
+"""How XML begins, in UTF-16 too."""
 _NODES = frozenset({"1", "2"})
 """NetworkAccessPointTypeCode of what names a node: a machine name, an IP address."""
 _PROFILES: tuple[Profile, ...] = ("A.6", "A.7", "IHE-ATX-TLS-Syslog", "IHE-ATX-UDP-Syslog")

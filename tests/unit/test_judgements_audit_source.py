@@ -393,6 +393,15 @@ def test_what_a_program_that_captured_has_spoilt_is_not_held_against_the_source(
     assert broken(sent)["A.5.1-schema-valid"] == "fail"
 
 
+def test_a_line_that_merely_mentions_messages_is_none_and_xml_in_utf_16_is_one() -> None:
+    mention = b"2026-05-04 12:00:00 archive: AuditMessage was sent"
+    found = verdicts([in_files(mention, LOGIN)], "A.5", FILES)
+    assert broken(found) == {}
+    assert str(found["A.5.1-schema-valid"].kind) == "pass"
+    wide = LOGIN.decode().encode("utf-16")
+    assert str(verdicts([in_files(wide)], "A.5", FILES)["A.5.1-schema-valid"].kind) == "pass"
+
+
 def test_what_is_recorded_in_part_is_not_held_against_its_source() -> None:
     octets = syslog(LOGIN)
     observation = came(octets)
