@@ -189,6 +189,21 @@ def test_hostile_messages_are_judged_and_shown_as_text(tmp_path: Path) -> None:
             [("B.12", "tls-server", "dimse"), ("A.6", "audit-source", "trail")],
         ),
         (
+            [
+                "--profile",
+                "B.12",
+                "--profile",
+                "A.6",
+                "--event",
+                "login",
+                "--host",
+                "127.0.0.1",
+                "--driver-command",
+                "r",
+            ],
+            [("B.12", "tls-client", "scu"), ("A.6", "audit-source", "trail")],
+        ),
+        (
             ["--profile", "A.6", "--protocol", "syslog-tls", "--host", "h", "--port", "6514"],
             [("A.6", "tls-server", "syslog")],
         ),
