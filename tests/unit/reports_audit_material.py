@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import re
 from datetime import timedelta
+from html import escape
 from typing import Any
 
 from fixtures.audit.mutants import mutants
@@ -115,6 +117,24 @@ def deliveries() -> tuple[Delivered, ...]:
         delivered("time/leap-second", "whole", level="should", skipped="it was not asked for"),
         delivered("udp/plain", "whole", "altered", transport="udp", detail=f"differs from octet 1: {SCRIPT}"),
         delivered("asked", "whole", "", driver=DriverOutcome(kind="operator", confirmed_by="Ann"), told_by=""),
+    )
+
+
+def hostile_everywhere() -> tuple[AuditMessages, Delivered]:
+    """Facts in which every text that a device or a person can choose is a script, and so is all in the message."""
+    text = SCRIPT + "\u202e\x1b[2J"
+    octets = SAMPLES["instances-transferred-full"].octets
+    values = set(re.findall(rb'="([^"]+)"|>([^<]+)<', octets))
+    for value in sorted({each for pair in values for each in pair if each}, key=len, reverse=True):
+        octets = octets.replace(b'"' + value + b'"', b'"' + escape(SCRIPT).encode() + b'"')
+        octets = octets.replace(b">" + value + b"<", b">" + escape(SCRIPT).encode() + b"<")
+    header = b"<85>1 " + b" ".join([SCRIPT.encode()] * 5) + b" [" + SCRIPT.encode() + b' a="b"] '
+    came = message(header + octets, name=text, first_line=3)
+    driver = DriverOutcome(kind="operator", confirmed_by=text, problem=text)
+    there = connection(peer=text, version=text, suite=text, framing=text, refused=text, client_certificate=text)
+    return (
+        AuditMessages(text=text, event=text, messages=(came,), connections=(there,), driver=driver, unreadable=(text,)),
+        Delivered(case=text, text=text, rule=text, wanted="whole", told_by=text, refused=text, detail=text),
     )
 
 

@@ -18,12 +18,14 @@ from tests.unit.reports_audit_material import (
     SCRIPT,
     captured,
     deliveries,
+    hostile_everywhere,
     many_messages,
     message,
     steps,
     with_trails,
 )
 from tests.unit.reports_material import realistic
+from tests.unit.reports_signatures_material import event
 
 EMPTY = dict.fromkeys(("reachability", "versions", "suites", "groups", "schemes", "second_opinion"))
 CITED = {"audit-0007": "fail", "audit-0001": "warning"}
@@ -170,6 +172,17 @@ def test_text_from_a_device_is_text(text: str) -> None:
     assert "&lt;script&gt;" in text
     assert "\u202e" not in text
     assert "U+202E" in text
+
+
+def test_scripts_in_every_field_are_text(record: RunRecord, tmp_path: Path) -> None:
+    came, delivered = hostile_everywhere()
+    more = (event("audit.messages", "x", came, "trail"), event("audit.delivered", "x", delivered, "repository"))
+    text = render(record.model_copy(update={"observations": (*record.observations, *more)}), tmp_path).read_text(
+        "utf-8"
+    )
+    assert "<script>document" not in text
+    assert text.count("&lt;script&gt;document") > 25
+    assert not set(text) & {"\u202e", "\x1b"}
 
 
 def test_very_many_messages_stay_within_the_size_of_a_report(record: RunRecord, tmp_path: Path) -> None:
