@@ -28,21 +28,25 @@ FIELDS: Final = {
 }
 """The fields of a query, and the kinds of values in which each looks."""
 TEXT_KINDS: Final = (
-    "user", "user-name", "patient", "patient-name", "study", "object", "node", "site", "host", "application", "address",
+    "user", "user-name", "patient", "patient-name", "node", "site", "host", "application", "address",
 )  # fmt: skip
-"""The kinds of values in which free text is looked for."""
+"""The kinds of values in which free text is looked for anywhere."""
+BEGUN_KINDS: Final = ("study", "object")
+"""The kinds of values that may begin with free text: of these there are as many as messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
     """A message holds one of `values` in one of `kinds`, without difference of case.
 
-    A value that ends in "*" means all that begin so. `anywhere`: the value may stand inside of another.
+    A value that ends in "*" means all that begin so. `anywhere`: the value may stand inside of another, and at the
+    beginning of one of the kinds `begins`.
     """
 
     kinds: tuple[str, ...]
     values: tuple[str, ...]
     anywhere: bool = False
+    begins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class Query:
 
     `since` (included) and `until` (not included) are times of the event, or of arrival where a message tells no
     plausible one. A text that ends in "*" means all that begin so; case makes no difference. `text` is looked for
-    inside of names, ids, hosts and addresses. `also` takes further conditions ("one of several users", say).
+    inside of names, ids, hosts and addresses, and at the beginning of UIDs. `also` takes further conditions.
     """
 
     since: datetime | None = None
@@ -82,7 +86,7 @@ class Query:
             if wanted := getattr(self, field):
                 yield Condition(kinds, (wanted,))
         if self.text:
-            yield Condition(TEXT_KINDS, (self.text,), anywhere=True)
+            yield Condition(TEXT_KINDS, (self.text,), anywhere=True, begins=BEGUN_KINDS)
         if self.only_findings:
             yield Condition(("level",), ("shall", "should"))
         if self.only_marked:

@@ -130,6 +130,19 @@ tally = Table(
 )
 """How many messages with an event, outcome, level, rule or mark each node sent on a day."""
 
+total = Table(
+    "total",
+    METADATA,
+    Column("node", BigInteger, primary_key=True, autoincrement=False),  # a term
+    Column("term", BigInteger, primary_key=True, autoincrement=False),
+    Column("count", BigInteger, nullable=False),
+    Column("first_day", Integer, nullable=False),
+    Column("last_day", Integer, nullable=False),
+    Column("last", BigInteger, nullable=False),  # number of the last such message
+    sqlite_with_rowid=False,
+)
+"""The same of all days."""
+
 node = Table(
     "node",
     METADATA,

@@ -290,6 +290,9 @@ def _resolve(begun: Begun, condition: Condition) -> _Terms:
         else:
             meant.append(_term.folded == value.casefold())
     fits = and_(_term.kind.in_(condition.kinds), or_(*meant))
+    if condition.begins:
+        begun_so = or_(*(_beginning(value) for value in condition.values))
+        fits = or_(fits, and_(_term.kind.in_(condition.begins), begun_so))
     wanted = select(_term.id, _term.count.label("messages")).where(fits)
     rows = begun.execute(wanted.limit(_MOST_TERMS + 1)).all()
     if len(rows) > _MOST_TERMS:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from reference_impl.audit.repository import schema
 from reference_impl.audit.repository.facts import moment_of
@@ -15,16 +15,16 @@ from reference_impl.audit.repository.search import Search
 
 _BEGIN: Final = date(1970, 1, 1)
 _tally = schema.tally.c
+_total = schema.total.c
 
 
 def nodes(search: Search) -> tuple[NodeSummary, ...]:
     """Every node, that which was heard last first."""
     named = schema.term.alias()
     sums = (
-        select(_tally.node, named.c.kind, named.c.value, func.sum(_tally.count).label("count"))
-        .join(named, named.c.id == _tally.term)
-        .where(named.c.kind.in_(("event", "outcome", "level")))
-        .group_by(_tally.node, named.c.kind, named.c.value)
+        select(_total.node, named.c.kind, named.c.value, _total.count.label("messages"))
+        .join(named, named.c.id == _total.term)
+        .where(named.c.kind.in_(("event", "outcome", "level", "mark")))
     )
     listed = (
         select(schema.node, schema.term.c.value.label("name"))
@@ -32,18 +32,14 @@ def nodes(search: Search) -> tuple[NodeSummary, ...]:
         .order_by(schema.node.c.last_arrived.desc())
     )
     of: dict[int, dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
-    marked = select(_tally.node, func.sum(_tally.count)).join(named, named.c.id == _tally.term)
     with search.reading() as begun:
         for row in begun.execute(sums):
-            of[row.node][row.kind][row.value] = int(row[3])
-        marks = {
-            row[0]: int(row[1]) for row in begun.execute(marked.where(named.c.kind == "mark").group_by(_tally.node))
-        }
+            of[row.node][row.kind][row.value] = int(row.messages)
         rows = begun.execute(listed).all()
-    return tuple(_summary(row, of[row.term], marks.get(row.term, 0)) for row in rows)
+    return tuple(_summary(row, of[row.term]) for row in rows)
 
 
-def _summary(row: Any, counts: dict[str, dict[str, int]], marked: int) -> NodeSummary:
+def _summary(row: Any, counts: dict[str, dict[str, int]]) -> NodeSummary:
     levels, outcomes = counts["level"], counts["outcome"]
     events = sorted(counts["event"].items(), key=lambda each: (-each[1], each[0]))
     return NodeSummary(
@@ -55,7 +51,7 @@ def _summary(row: Any, counts: dict[str, dict[str, int]], marked: int) -> NodeSu
         ahead=None if row.difference is None else timedelta(microseconds=-row.difference),
         shall=levels.get("shall", 0),
         should=levels.get("should", 0),
-        marked=marked,
+        marked=sum(number for mark, number in counts["mark"].items() if mark != "own"),
         failures=sum(number for outcome, number in outcomes.items() if outcome != "0"),
         events=tuple(events),
     )
@@ -68,23 +64,22 @@ def findings(search: Search, node: str = "") -> tuple[FindingCount, ...]:
         select(
             named.c.value.label("node"),
             ruled.c.value.label("rule"),
-            func.sum(_tally.count).label("messages"),
-            func.min(_tally.day).label("first_day"),
-            func.max(_tally.day).label("last_day"),
-            func.max(_tally.last).label("last_number"),
+            _total.count.label("messages"),
+            _total.first_day,
+            _total.last_day,
+            _total.last,
         )
-        .join(ruled, ruled.c.id == _tally.term)
-        .join(named, named.c.id == _tally.node)
+        .join(ruled, ruled.c.id == _total.term)
+        .join(named, named.c.id == _total.node)
         .where(ruled.c.kind == "rule")
-        .group_by(named.c.value, ruled.c.value)
-        .order_by(func.sum(_tally.count).desc(), named.c.value, ruled.c.value)
+        .order_by(_total.count.desc(), named.c.value, ruled.c.value)
     )
     if node:
         wanted = wanted.where(named.c.value == node)
     with search.reading() as begun:
         rows = begun.execute(wanted).all()
     return tuple(
-        FindingCount(row.node, row.rule, int(row.messages), _day(row.first_day), _day(row.last_day), row.last_number)
+        FindingCount(row.node, row.rule, row.messages, _day(row.first_day), _day(row.last_day), row.last)
         for row in rows
     )
 

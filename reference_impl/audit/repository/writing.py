@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -102,6 +103,14 @@ def add_messages(begun: Connection, batch: Sequence[Received], terms: Terms) -> 
     _upsert(begun, schema.tally, counted.tallies(ids), add=("count",), greatest=("last",))
     _upsert(
         begun,
+        schema.total,
+        counted.totals(ids),
+        add=("count",),
+        least=("first_day",),
+        greatest=("last_day", "last"),
+    )
+    _upsert(
+        begun,
         schema.node,
         counted.nodes(ids),
         add=("messages",),
@@ -189,6 +198,20 @@ class _Counted:
             for (day, node, key), (count, last) in self._tallies.items()
         ]
 
+    def totals(self, ids: dict[Key, int]) -> list[dict[str, int]]:
+        rows: dict[tuple[int, int], dict[str, int]] = {}
+        for (day, node, key), (count, last) in self._tallies.items():
+            place = (ids[node], ids[key])
+            row = rows.setdefault(
+                place,
+                {"node": place[0], "term": place[1], "count": 0, "first_day": day, "last_day": day, "last": last},
+            )
+            row["count"] += count
+            row["first_day"] = min(row["first_day"], day)
+            row["last_day"] = max(row["last_day"], day)
+            row["last"] = max(row["last"], last)
+        return list(rows.values())
+
     def nodes(self, ids: dict[Key, int]) -> list[dict[str, int]]:
         names = ("messages", "first_arrived", "last_arrived", "last_number", "difference")
         return [{"term": ids[node], **dict(zip(names, entry, strict=True))} for node, entry in self._nodes.items()]
@@ -201,14 +224,19 @@ def _upsert(
     *,
     add: Iterable[str],
     greatest: Iterable[str],
+    least: Iterable[str] = (),
     given: Iterable[str] = (),
 ) -> None:
-    """Insert `rows`; where one is there, add to some of its numbers, and take the greater or the new of others."""
+    """Insert `rows`; where one is there, add to some of its numbers, and take the greater, less or new of others."""
     if not rows:
         return
     made = (postgresql if begun.dialect.name == "postgresql" else sqlite).insert(table)
     changes: dict[str, Any] = {name: table.c[name] + made.excluded[name] for name in add}
-    changes |= {name: made.excluded[name] for name in (*greatest, *given)}
+    for names, take_old in ((greatest, operator.gt), (least, operator.lt)):
+        for name in names:
+            old, new = table.c[name], made.excluded[name]
+            changes[name] = case((take_old(old, new), old), else_=new)
+    changes |= {name: made.excluded[name] for name in given}
     begun.execute(made.on_conflict_do_update(index_elements=list(table.primary_key), set_=changes), rows)
 
 
