@@ -18,7 +18,7 @@ from harness.objects.audit_arrival import best
 from harness.objects.audit_looking import Arrivals, ByPerson, LookedFor, Seen, arrivals_at, asked_now
 from harness.objects.audit_readings import Looker, looker_for
 from harness.objects.audit_sending import Sender, Sent
-from harness.objects.base import Found, Subject, Work
+from harness.objects.base import Found, InterruptedStepError, Subject, Work
 from harness.observations.audit import Arrival, Delivered
 from harness.sut_readings import Reading, secrets_of
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _TRIES = {"tls": 2, "udp": 3}
 """How often a message that did not arrive is sent again: a datagram may be lost, a SUT may be busy."""
 _FOLLOWERS = 3
+_PAUSE = 0.5  # seconds after which a repository that cannot be reached is tried again
 _GRACE, _LEAST_GRACE, _MOST_GRACE = 4.0, 0.05, 2.0
 """How much longer than the slowest arrival so far what is missing is waited for, once what was sent later is there."""
 _PATIENCE, _LEAST_PATIENCE = 10.0, 2.0
@@ -120,7 +121,7 @@ class Delivering:
         started = datetime.now(UTC)
         last, arrivals, followed, tries = self._delivered(delivery)
         self._notice(last.seen)
-        detail = last.seen.problem or (f"sent {tries} times" if tries > 1 else "")
+        detail = last.seen.problem or self._gone or (f"sent {tries} times" if tries > 1 else "")
         facts = self._facts(
             delivery,
             octets=last.composed.octets,
@@ -144,7 +145,7 @@ class Delivering:
             seen = last.seen.arrivals
             if not last.sent.reached:
                 if self._plain_message_arrives() != "whole":
-                    self._gone = f"The repository could no longer be reached: {last.sent.refused}."
+                    self._gone = self._gone or f"The repository could no longer be reached: {last.sent.refused}."
                     return last, arrivals or seen, "", number
                 last = self._made(delivery)
                 seen = last.seen.arrivals
@@ -209,7 +210,7 @@ class Delivering:
         arrivals = last.seen.arrivals
         arrived = self._plain_message_arrives()
         if arrived == "absent":
-            self._gone = f"The repository took no plain message any more after {last.looked_for.tokens.common}."
+            self._gone = "The repository took no plain message any more after the delivery before."
         if arrived != "whole" or not last.composed.asked or self._by_person or not last.sent.reached:
             return arrived, arrivals
         grace = min(max(_GRACE * self._slowest, _LEAST_GRACE), _MOST_GRACE if closely else _LEAST_GRACE)
@@ -219,15 +220,25 @@ class Delivering:
         return arrived, tuple(best(*pair) for pair in zip(arrivals, late, strict=True))
 
     def _plain_message_arrives(self) -> Arrival:
-        arrived: Arrival = "absent"
+        """What becomes of a plain message; empty where that cannot be told, or it could not be sent.
+
+        Who cannot be reached may have crashed, or may shut out who sent something odd.
+        """
+        arrived: Arrival = ""
         for _ in range(1 if self._by_person else _FOLLOWERS):
             tokens = new_tokens()
             composed = follower(tokens, self._transport)
             looked_for = asked_now(tokens, composed.asked)
-            if self._sender.send(composed).reached:
+            sent = self._sender.send(composed)
+            if sent.reached:
                 arrived = self._arrivals.of(looked_for, self._seconds).arrivals[0]
-            if arrived != "absent":
-                break
+                if arrived != "absent":
+                    break
+            elif self._work.stopping.wait(_PAUSE):
+                raise InterruptedStepError
+        if not sent.reached:
+            self._gone = f"The repository could no longer be reached after the delivery before: {sent.refused}."
+            return ""
         return arrived
 
     # -- what is recorded ------------------------------------------------------------------------------------------

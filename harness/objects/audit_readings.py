@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
+from harness.objects.folders import printable
 from harness.sut_readings import Reading, ReadingSecrets
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class _Files:
         del sought, seconds
         paths = self._paths()
         if not paths:
-            raise ReadingError(f"no file is called {self._pattern}")
+            raise ReadingError(f"no file is called {printable(Path(self._pattern))}")
         room, parts = LARGEST, []
         for path in paths:
             octets = self._appended(path, room)
@@ -142,7 +143,7 @@ class _Files:
         try:
             handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as problem:
-            raise ReadingError(f"{path} cannot be read: {problem.strerror}") from None
+            raise ReadingError(f"{printable(Path(path))} cannot be read: {problem.strerror}") from None
         try:
             told = os.fstat(handle)
             if not stat.S_ISREG(told.st_mode):
@@ -153,7 +154,7 @@ class _Files:
                 file.seek(start)
                 return file.read(room)
         except OSError as problem:
-            raise ReadingError(f"{path} cannot be read: {problem.strerror}") from None
+            raise ReadingError(f"{printable(Path(path))} cannot be read: {problem.strerror}") from None
         finally:
             os.close(handle)
 

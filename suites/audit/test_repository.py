@@ -8,7 +8,7 @@ import pytest
 
 from harness import ClaimRecord, Endpoints, Missing, Observations, Requirement, expect, verifies
 from harness.catalogue import load_catalogue
-from suites.audit.repository_view import DELIVER, AuditRepository, SeenDelivery, evidence_of
+from suites.audit.repository_view import DELIVER, AuditRepository, SeenDelivery, bounded, evidence_of
 
 MARK = "-repository-"
 ROLE = "audit-repository"
@@ -95,7 +95,7 @@ def _everything_is_known(repository: AuditRepository, deliveries: Sequence[SeenD
     """Raise `Missing` where something about the deliveries is not known that the verdict depends on."""
     for each in deliveries:
         if not each.told or (each.facts.wanted != "whole" and each.others_arrive is None):
-            why = each.facts.refused or each.facts.detail or "nothing told it"
+            why = bounded(each.facts.refused or each.facts.detail or "nothing told it")
             raise Missing(f"what became of {each} is not known: {why}", DELIVER, evidence_of([each]))
     if requirement in OPEN and (lost := [each for each in deliveries if each.number("absent") and not malformed(each)]):
         raise Missing(

@@ -201,6 +201,27 @@ def test_a_repository_that_goes_away_is_blamed_for_what_ended_it_alone(opened: O
     assert "no plain message any more" in found["ending/close-notify"].skipped
 
 
+def test_a_repository_that_cannot_be_reached_any_more_may_shut_the_harness_out(opened: Opened) -> None:
+    repository = opened()
+    sut = repository.sut("control/plain", "framing/garbage", "ending/close-notify", seconds=0.5)
+    work_ends = threading.Event()
+
+    def leave() -> None:
+        while not work_ends.wait(0.005):
+            if repository.log.read_bytes().count(b"\n") >= 2:  # the plain messages of the beginning
+                repository.node.__exit__(None, None, None)
+                return
+
+    thread = threading.Thread(target=leave)
+    thread.start()
+    found = delivered(repository, sut)
+    work_ends.set()
+    thread.join()
+    last = found["ending/close-notify"]
+    assert "could no longer be reached" in last.skipped or "refused" in last.refused
+    assert all(each.follower != "absent" for each in found.values())
+
+
 def test_where_no_plain_message_arrives_nothing_else_is_sent(opened: Opened) -> None:
     kept: list[bytes] = []
     repository = opened(keep=kept.append)
