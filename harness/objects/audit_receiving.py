@@ -225,6 +225,7 @@ class ReceivingMessages:
             version=of.version,
             suite=of.suite,
             client_certificate=_digest(of.certificate),
+            asked=of.transport == "tls" and self._work.sut.credentials.trust_anchors is not None,
             messages=len(came),
             framing=of.framing,
             octets=base64.b64encode(of.no_frame).decode(),

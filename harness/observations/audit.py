@@ -31,6 +31,7 @@ class SyslogConnection(Frozen):
     version: str = ""  # "TLSv1.3"
     suite: str = ""  # IANA name, or OpenSSL's
     client_certificate: str = ""  # SHA-256 of the DER, hex; empty: none was presented
+    asked: bool = False  # for a certificate
     messages: int = 0
     framing: str = ""
     octets: str = ""  # base64: what was no frame, its first octets

@@ -41,6 +41,12 @@ def static_rsa(source: AuditSource) -> Iterator[Occasion]:
     yield from _about("audit-static-rsa", plain, "suite")
 
 
+def unauthenticated(source: AuditSource) -> Iterator[Occasion]:
+    """Senders that show no certificate though they are asked for one."""
+    bare = [each for each in source.connections if each.asked and each.version and not each.client_certificate]
+    yield from _about("audit-no-certificate", bare, "")
+
+
 def over_udp(source: AuditSource) -> Iterator[Occasion]:
     """Messages that anybody on their way can read, change and forge."""
     seen = [each for each in source.everything if each.over_udp]
@@ -80,6 +86,7 @@ RULES: tuple[Rule[AuditSource], ...] = (
     old_tls,
     no_tls_1_3,
     static_rsa,
+    unauthenticated,
     over_udp,
     cut_datagrams,
     lost,

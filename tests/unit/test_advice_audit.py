@@ -29,6 +29,7 @@ def over(**changes: object) -> Observation:
 
 def test_there_is_nothing_to_advise_on_a_modern_source() -> None:
     assert advice(came(LOGIN)) == {}
+    assert advice(over(asked=True, client_certificate="ab")) == {}
     assert advice() == {}
 
 
@@ -38,6 +39,7 @@ def test_there_is_nothing_to_advise_on_a_modern_source() -> None:
         ("audit-old-tls", over(version="TLSv1.1", suite="ECDHE-RSA-AES128-SHA"), "TLSv1.1"),
         ("audit-no-tls-1-3", over(version="TLSv1.2", suite="ECDHE-RSA-AES128-GCM-SHA256"), "TLS 1.2"),
         ("audit-static-rsa", over(version="TLSv1.3", suite="AES128-SHA"), "AES128-SHA"),
+        ("audit-no-certificate", over(asked=True), "shows no certificate"),
         ("audit-other-messages", came(LOGIN, OTHER), "1 message"),
         ("audit-lost", came(LOGIN, subject="away-and-back", away=True, provoked=2), "1 event"),
     ],
@@ -68,6 +70,6 @@ def test_what_was_not_observed_is_not_advised_on() -> None:
 
 def test_every_rule_has_its_words() -> None:
     assert set(WORDS) == {
-        *("audit-old-tls", "audit-no-tls-1-3", "audit-static-rsa", "audit-over-udp"),
+        *("audit-old-tls", "audit-no-tls-1-3", "audit-static-rsa", "audit-no-certificate", "audit-over-udp"),
         *("audit-cut-datagrams", "audit-lost", "audit-other-messages"),
     }

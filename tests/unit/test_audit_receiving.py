@@ -107,6 +107,7 @@ def test_a_message_is_recorded_with_its_connection(bench: ObjectBench) -> None:
     assert connection.version == "TLSv1.3"
     assert connection.suite
     assert connection.client_certificate == ""
+    assert not connection.asked
     assert (seen.event, seen.provoked, seen.left_out, seen.away) == ("login", 1, 0, False)
     assert seen.driver is not None
     evidence = record.exchanges[connection.exchange]
@@ -360,6 +361,7 @@ def test_a_certificate_is_asked_for_and_need_not_be_shown(bench: ObjectBench, tm
     (record,) = bench.examine(a_source(act, more=trusted))
     (connection,) = facts(record).connections
     assert connection.messages == 1
+    assert connection.asked
     assert connection.client_certificate == (mine.certificate.fingerprint(SHA256()).hex() if shown else "")
 
 
