@@ -140,20 +140,21 @@ class Inbox:
         return known[1]
 
     def _note(self, connection: Connection) -> int:
+        """The number of a connection that something is recorded of; 0 where there are too many."""
+        if len(self._held.connections) >= _CONNECTIONS and id(connection) not in self._numbers:
+            return 0
         number = self._number(connection)
-        if number in self._held.connections or len(self._held.connections) < _CONNECTIONS:
-            self._held.connections[number] = connection
+        self._held.connections[number] = connection
         return number
 
     def _keep(self, each: Arrived) -> None:
         held = self._held
-        number = self._note(each.connection)
         kept = each.octets[:MESSAGE_OCTETS]
         if len(held.messages) >= MOST_MESSAGES or held.octets + len(kept) > MOST_OCTETS:
             held.left_out += 1
             return
         held.octets += len(kept)
-        held.messages.append(Kept(kept, len(each.octets), number, each.at))
+        held.messages.append(Kept(kept, len(each.octets), self._note(each.connection), each.at))
 
 
 __all__ = ["MESSAGE_OCTETS", "MOST_MESSAGES", "MOST_OCTETS", "Inbox", "Kept", "Taken"]

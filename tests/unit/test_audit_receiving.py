@@ -384,6 +384,18 @@ class TestInbox:
         assert len(taken.messages) + taken.left_out == 20
         assert taken.left_out == 4
 
+    def test_senders_without_number_are_bounded(self) -> None:
+        inbox = Inbox(frozenset({"127.0.0.1"}))
+        for number in range(3000):
+            peer = Connection(number, "udp", f"127.0.0.1:{number}", "127.0.0.1")
+            inbox.on_messages([self.arrived(b"x", peer)])
+            inbox.on_connection(peer)
+        assert inbox.admitted == 2000
+        taken = inbox.take()
+        assert len(taken.connections) == 2000
+        assert len(taken.messages) == 3000
+        assert {each.connection for each in taken.messages[2000:]} == {0}
+
     def test_an_endless_stream_is_ended_by_the_deadline(self) -> None:
         inbox, stopping, ended = Inbox(frozenset({"127.0.0.1"})), threading.Event(), threading.Event()
 
