@@ -41,8 +41,8 @@ def test_claimed_events_are_reported(source: AuditSource) -> None:
         named = listed((f"{event.name} (what was done: {done(step)})" for event, step in missing), 20)
         raise Missing(
             f"{len(missing)} of {counted(len(claimed), 'claimed event')} never came: {'; '.join(named)}",
-            "See whether the source is configured to report these events, and whether its driver brings them about; where "
-            "it reports late, write a longer settle into the SUT file.",
+            "See whether the source is configured to report these events, and whether its driver brings them about; or "
+            "whether it reports late: then let settle be longer.",
             evidence_of(each for each in source.everything),
         )
     expect(f"all of {counted(len(claimed), 'event')}", evidence=evidence_of(source.messages)).to_hold(
