@@ -29,7 +29,8 @@ _FREE: Final = frozenset(
 """Attributes whose values decide nothing about what others mean."""
 _ATTRIBUTE: Final = re.compile(rb"\s([A-Za-z][A-Za-z-]*)=\Z")
 _MARK: Final = re.compile("\ue000(\\d+)\ue000")
-_ODD: Final = re.compile(rb"[\x00-\x1f&]|<[!?]|]]>").search
+_CONTROLS: Final = bytes(range(0x20))
+_ODD: Final = (b"&", b"<!", b"<?", b"]]>")
 _TEXT: Final = re.compile(rb">([^<]+)<")
 _HELD: Final = b"\x01"  # in a skeleton: here stands a text
 _LARGEST: Final = 16 * 1024
@@ -125,8 +126,11 @@ _UNSEEN: Final = Told(time=-1)
 
 def _split(octets: bytes) -> tuple[bytes, list[bytes], list[bytes]] | None:
     """Skeleton, attribute values and texts; None where the octets are not so plain that each is what it looks like."""
-    if len(octets) > _LARGEST or _ODD(octets) is not None:
+    if len(octets) > _LARGEST or len(octets.translate(None, _CONTROLS)) != len(octets):
         return None
+    for odd in _ODD:
+        if odd in octets:
+            return None
     if not octets.isascii():
         try:
             if not octets.decode().isprintable():

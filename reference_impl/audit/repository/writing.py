@@ -129,26 +129,25 @@ def _at(received: Received) -> int:
     return facts.event_time
 
 
-_COPIED: Final = Facts._fields[:-2]
 _ROW: Final = (
     "number",
     "at",
     "arrived",
+    "event_time",
     "transport",
     "peer",
     "connection",
+    *Facts._fields[1:-1],
     "digest",
-    "marks",
-    *_COPIED,
 )
+"""The columns of a message, in the order of the table."""
 
 
 def _row(number: int, at: int, received: Received, current: bytes) -> tuple[Any, ...]:
-    """The values of `_ROW`; marks and terms are the last fields of facts, and are not copied."""
+    """The values of `_ROW`: all that was told of the message but its terms."""
     facts = received.facts
-    marks = " ".join(facts.marks)
-    way = (received.transport, received.peer, received.connection)
-    return (number, at, received.arrived, *way, current, marks, *facts[:-2])
+    way = (facts.event_time, received.transport, received.peer, received.connection)
+    return (number, at, received.arrived, *way, *facts[1:-2], " ".join(facts.marks), current)
 
 
 class _Counted:
@@ -170,8 +169,10 @@ class _Counted:
                 self.terms[key] = [1, at, at]
             else:
                 entry[0] += 1
-                entry[1] = min(entry[1], at)
-                entry[2] = max(entry[2], at)
+                if at < entry[1]:
+                    entry[1] = at
+                elif at > entry[2]:
+                    entry[2] = at
             self._mentions.append((key, at, number))
             if key[0] in schema.TALLIED:
                 tally = self._tallies[day, node, key]
