@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from reference_impl.audit.findings import MessageResult
 
-_MOST = 1024
-LARGEST = 16 * 1024
+_MOST = 4096
+LARGEST = 8 * 1024
 """Octets of the largest message that is remembered: so is what fingerprints take in memory."""
 _LONGEST = 64
 _PARTS = 64
@@ -49,6 +49,9 @@ _UID_CODES = frozenset({"110180", "110181"})
 _SOURCE_TYPES = frozenset("123456789")
 _TOLD = frozenset(str(number) for number in range(1, 13))
 _URI = "12"
+_ORDERED = frozenset({"110104", "110106", "110107", "110114"})
+"""Events whose tables look at several things of a participant together: transfers, media, log-ins."""
+_NAMES_CLASSES, _IS_DESCRIBED = ("SOPClass",), ("described",)
 _TRUE = frozenset({"true", "1"})
 _IDENTIFYING = frozenset({_URI, "110182"})
 
@@ -86,36 +89,47 @@ def is_plain(octets: bytes) -> bool:
 
 def fingerprint(root: etree._Element) -> Fingerprint | None:
     """What decides about a plain message that follows the schema; None where something has to be looked at."""
-    found: list[object] = []
-    objects: dict[Fingerprint, int] = {}  # their order decides nothing
+    found: list[Fingerprint] = []
+    alike: dict[Fingerprint, int] = {}  # of objects, and of most participants, the order decides nothing
+    ordered = False
     for child in root:
         tag = child.tag
         one = _READERS[tag](child)
         if one is None:
             return None
+        if tag == "EventIdentification":
+            ordered = not _ORDERED.isdisjoint(one)
         if tag == "ParticipantObjectIdentification":
-            objects[one] = min(objects.get(one, 0) + 1, _ALIKE)
+            alike[one] = min(alike.get(one, 0) + 1, _ALIKE)
+        elif tag == "ActiveParticipant" and not ordered:
+            one = one[1:]
+            alike[one] = min(alike.get(one, 0) + 1, _ALIKE)
         elif found.count(one) < _ALIKE:
             found.append(one)
-        if len(found) + len(objects) > _PARTS:
+        if len(found) + len(alike) > _PARTS:
             return None
-    return *found, frozenset(objects.items())
+    return *found, frozenset(alike.items())
 
 
 def _event(element: etree._Element) -> Fingerprint | None:
     if not _ZONED(element.get("EventDateTime", "")):
         return None
-    found: list[object] = [element.get("EventActionCode")]
+    event = ""
+    found: set[object] = set()
     for child in element:
         tag = child.tag
         if tag == "EventOutcomeDescription":
             if not (child.text or "").strip():
                 return None
+            continue
+        get = child.get
+        code = get("csd-code", ""), get("codeSystemName", ""), get("originalText", "")
+        if tag == "EventID":
+            event = collapsed(code[0])
+            found.add((tag, code))
         else:
-            get = child.get
-            code = get("csd-code", ""), get("codeSystemName", ""), get("originalText", "")
-            found += tag, code if tag == "EventID" else decisive(code)
-    return tuple(found)
+            found.add(decisive(code))
+    return event, element.get("EventActionCode"), frozenset(found)
 
 
 def _participant(element: etree._Element) -> Fingerprint | None:
@@ -128,12 +142,13 @@ def _participant(element: etree._Element) -> Fingerprint | None:
         return None
     if (titles[:2] in _TITLE_LIKE or ";" in titles) and not is_titles(titles.encode()):
         return None
-    found: list[object] = [get("UserIsRequestor") in _TRUE, point is None]
+    said = get("UserIsRequestor") in _TRUE
+    found: set[object] = set()
     for child in element:
         tag = child.tag
         get = (child[0] if tag == "MediaIdentifier" else child).get
-        found += tag, decisive((get("csd-code", ""), get("codeSystemName", ""), get("originalText", "")))
-    return tuple(found)
+        found.add((tag, decisive((get("csd-code", ""), get("codeSystemName", ""), get("originalText", "")))))
+    return point is None, said, frozenset(found)
 
 
 def _source(element: etree._Element) -> Fingerprint | None:
@@ -171,8 +186,6 @@ def _object(element: etree._Element) -> Fingerprint | None:
             if identified is None:
                 return None
             found += identified, decisive((code, child.get("codeSystemName", ""), child.get("originalText", "")))
-            if code == "2":
-                found[-1] = code  # whatever its scheme and its meaning
         elif tag == "ParticipantObjectName":
             text = child.text
             if not text or text.isspace():
@@ -190,6 +203,8 @@ def _object(element: etree._Element) -> Fingerprint | None:
                 found.append(one)
             if len(found) > _PARTS:
                 return None
+    if _NAMES_CLASSES in found:  # then it does not matter what else is described
+        found = [each for each in found if each not in (_IS_DESCRIBED, _NAMES_CLASSES)]
     return tuple(found)
 
 
@@ -232,7 +247,9 @@ def _description(element: etree._Element) -> Fingerprint | None:
             return None
     if not tags:
         return None
-    return ("described", "SOPClass" in tags, not _DESCRIBED.isdisjoint(tags))
+    if "SOPClass" in tags:
+        return _NAMES_CLASSES
+    return () if _DESCRIBED.isdisjoint(tags) else _IS_DESCRIBED
 
 
 _DESCRIBED = frozenset({"Accession", "MPPS", "Encrypted", "Anonymized"})

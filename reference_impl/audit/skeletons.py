@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from reference_impl.audit.findings import MessageResult
 
 _MOST = 512
+_MANY = 10_000
 _COMBINATIONS = 64
 _WAYS = 4
 _LONG = 18
@@ -54,11 +55,12 @@ _ANYTHING = frozenset(
 _UID_CODES = frozenset({"110180", "110181"})
 
 Check = Callable[[bytes], object]
-_Node = tuple["etree._Element", str]
+Parts = tuple[bytes, list[bytes], list[bytes]]
+"""Skeleton, attribute values and texts of a message."""
 
 
-def split(octets: bytes) -> tuple[bytes, list[bytes], list[bytes]] | None:
-    """Skeleton, attribute values and texts of a plain message; None where it is not plain."""
+def split(octets: bytes) -> Parts | None:
+    """A plain message taken apart; None where it is not plain."""
     if len(octets) > LARGEST or b"]]>" in octets or octets.count(b"&") != len(_REFERENCE(octets)):
         return None
     start = names_root(octets)
@@ -117,12 +119,12 @@ class Skeletons:
 
     def __init__(self) -> None:
         self._plans: dict[bytes, dict[tuple[Check | None, ...], _Plan]] = {}
+        self._seen: set[int] = set()
 
-    def find(self, octets: bytes) -> MessageResult | None:
+    def find(self, parts: Parts) -> MessageResult | None:
         """What was said about a message that differs from this one in nothing that matters; None: it is not known."""
-        parts = split(octets)
-        plans = None if parts is None else self._plans.get(parts[0])
-        if parts is None or plans is None:
+        plans = self._plans.get(parts[0])
+        if plans is None:
             return None
         values = parts[1] + parts[2]
         for plan in tuple(plans.values()):
@@ -130,11 +132,16 @@ class Skeletons:
                 return result
         return None
 
-    def keep(self, octets: bytes, root: etree._Element, result: MessageResult) -> None:
-        """Remember a message without findings, if it can be told what its skeleton leaves open."""
-        parts = split(octets)
-        checks = None if parts is None else _checks(root, *parts)
-        if parts is None or checks is None:
+    def keep(self, parts: Parts, root: etree._Element, result: MessageResult) -> None:
+        """Remember a message without findings, if its skeleton came before and it can be told what that leaves open."""
+        mark = hash(parts[0])
+        if mark not in self._seen:
+            if len(self._seen) >= _MANY:
+                self._seen.clear()
+            self._seen.add(mark)
+            return
+        checks = _checks(root, *parts)
+        if checks is None:
             return
         if len(self._plans) >= _MOST:
             self._plans.clear()

@@ -23,7 +23,7 @@ from reference_impl.audit.rules.plausibility import check_plausibility
 from reference_impl.audit.rules.structure import RULE as SCHEMA_RULE
 from reference_impl.audit.rules.structure import SCHEMA_RULES, departs, explain
 from reference_impl.audit.schema import follows_schema
-from reference_impl.audit.skeletons import Skeletons
+from reference_impl.audit.skeletons import Skeletons, split
 
 _USUAL = Limits()
 _LARGE = 1 << 17
@@ -38,7 +38,8 @@ def validate(octets: bytes, *, want_checked: bool = False, limits: Limits = _USU
     `checked` of the result is filled where `want_checked`. Raises nothing, whatever the octets are.
     """
     usual = not want_checked and (limits is _USUAL or limits == _USUAL)
-    if usual and (known := _SKELETONS.find(octets)) is not None:
+    parts = split(octets) if usual else None
+    if parts is not None and (known := _SKELETONS.find(parts)) is not None:
         return known
     try:
         root = parse_xml(octets, limits)
@@ -50,7 +51,8 @@ def validate(octets: bytes, *, want_checked: bool = False, limits: Limits = _USU
         return examine(root, valid=valid, want_checked=want_checked, limits=limits)
     result = _KNOWN.get(marks)
     if result is not None:
-        _SKELETONS.keep(octets, root, result)
+        if parts is not None:
+            _SKELETONS.keep(parts, root, result)
         return result
     result = examine(root, valid=valid, limits=limits)
     if not result.findings:
