@@ -95,7 +95,7 @@ def test_validation_beside_a_bare_parse_with_relax_ng(
     what: str, make: Callable[[int], list[bytes]], goal: float
 ) -> None:
     taken: dict[str, list[float]] = {"bare": [], "ours": []}
-    sizes = []
+    sizes: list[int] = []
     for turn in range(REPEATS + 1):
         messages = make(turn)  # others in every turn: what was seen in one is not seen again
         sizes += map(len, messages)
