@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lxml import etree
 
 from fixtures.audit.samples import SAMPLES
 from reference_impl.audit.limits import Limits
@@ -327,3 +328,36 @@ def test_a_description_of_an_alert_has_to_say_something() -> None:
         rb'type="Alert Description" value="[^"]*"', b'type="Alert Description" value="' + blank + b'"', octets
     )
     assert found(spoilt) == {"A.5.3.11-alert-description": "shall"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "word"),
+    [
+        (
+            b"<AuditMessage>",
+            b'<AuditMessage xmlns:x="urn:x" x:y="1">',
+            "/AuditMessage/@*[local-name()='y']",
+            "no attrib",
+        ),
+        (b"</EventIdent", b"<PurposeOfUse/></EventIdent", "/AuditMessage/EventIdentification/PurposeOfUse", "IHE"),
+        (b"</EventIdent", b"<MediaType/></EventIdent", "/AuditMessage/EventIdentification/MediaType", "elsewhere"),
+        (b"</EventIdent", b"text</EventIdent", "/AuditMessage/EventIdentification", "holds text"),
+        (b' originalText="n"', b"", "/AuditMessage/EventIdentification/EventID", "requires"),
+    ],
+)
+def test_the_schema_is_explained_where_it_is_not_followed(old: bytes, new: bytes, place: str, word: str) -> None:
+    octets = Message("110109", "R", [Who()], (PATIENT,)).octets.replace(b"as PS3.16 has it", b"n")
+    result = validate(octets.replace(old, new, 1))
+    (finding,) = [each for each in result.findings if each.rule == "A.5.1-schema-valid"][:1]
+    assert finding.place == place
+    assert word in finding.text
+
+
+@pytest.mark.parametrize("octets", [each.octets for each in SAMPLES.values()], ids=list(SAMPLES))
+def test_places_lead_to_what_is_meant(octets: bytes) -> None:
+    spoilt = octets.replace(b'UserIsRequestor="', b'UserIsRequestor="x').replace(b'csd-code="', b'csd-code="" odd="')
+    root = etree.fromstring(spoilt)
+    findings = validate(spoilt).findings
+    assert findings
+    for each in findings:
+        assert root.getroottree().xpath(each.place), each.place

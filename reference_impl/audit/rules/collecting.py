@@ -44,7 +44,7 @@ class Findings:
         shown = self._limits.shown
         place, line = "", 0
         if element is not None:
-            place = place_of(element) + (f"/@{attribute}" if attribute else "")
+            place = place_of(element) + _step(attribute)
             line = element.sourceline if isinstance(element.sourceline, int) else 0
         self._found.append(
             Finding(
@@ -101,6 +101,13 @@ def place_of(element: etree._Element) -> str:
         steps.append(name)
         current = parent
     return "/" + "/".join(reversed(steps))
+
+
+def _step(attribute: str) -> str:
+    """The step to an attribute; one with a namespace is told by its local name."""
+    if attribute[:1] == "{":
+        return f"/@*[local-name()='{attribute.rpartition('}')[2]}']"
+    return f"/@{attribute}" if attribute else ""
 
 
 def local_name(element: etree._Element) -> str:

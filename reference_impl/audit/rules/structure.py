@@ -197,6 +197,8 @@ def _stranger(child: etree._Element, shape: Shape, findings: Findings) -> None:
     text = f"{shape.name} has no element {name} in the schema"
     if name in shapes():
         text += ", which has it elsewhere"
+    elif name == "PurposeOfUse":
+        text += "; it is an extension of IHE"
     _say(findings, child, "", _order(shape) or "no elements", name, text)
 
 
