@@ -7,6 +7,7 @@ What was not obtained raises `Missing`; nothing here judges.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ from harness import AuditMessages, ClaimRecord, Endpoints, Missing, Observations
 from reference_impl.audit.events import Event, events
 from reference_impl.audit.findings import Finding, MessageResult
 from reference_impl.audit.syslog.messages import Parsed
-from suites.audit.examining import Codes, examined
+from suites.audit.examining import Codes, Examined, examined
 from suites.driving import driven
 from suites.wording import bounded, counted, in_a_row
 
@@ -65,30 +66,34 @@ class SeenMessage:
         """Whether it came as a datagram."""
         return (self.connection.transport if self.connection else self.step.transport) == "udp"
 
+    @cached_property
+    def _examined(self) -> Examined:
+        return examined(self.facts.octets, header=self.facts.header)
+
     @property
     def body(self) -> bytes:
         """The audit message, or what stands in its place."""
-        return examined(self.facts.octets, header=self.facts.header).body
+        return self._examined.body
 
     @property
     def result(self) -> MessageResult:
         """What was found in the audit message."""
-        return examined(self.facts.octets, header=self.facts.header).result
+        return self._examined.result
 
     @property
     def codes(self) -> Codes:
         """What tells which event it reports, and who says so."""
-        return examined(self.facts.octets, header=self.facts.header).codes
+        return self._examined.codes
 
     @property
     def is_of_audit(self) -> bool:
         """Whether it is a message of the audit trail: others may go over the same connection (PS3.15 A.6, note)."""
-        return examined(self.facts.octets, header=self.facts.header).is_of_audit
+        return self._examined.is_of_audit
 
     @property
     def is_cut(self) -> bool:
         """Whether its XML ends before its end though it is long enough to have been cut."""
-        cut = examined(self.facts.octets, header=self.facts.header).ends_early
+        cut = self._examined.ends_early
         return cut and self.facts.length >= LEAST_CUT
 
     @property
@@ -102,14 +107,19 @@ class SeenMessage:
         spoilt = self.step.transport == "files" and not self.result.schema_valid
         return spoilt and _ESCAPES.search(self.body) is not None
 
+    @property
+    def may_be_spoilt(self) -> bool:
+        """Whether what is wrong with it may not be its source's, but that of what transported or captured it."""
+        return self.is_escaped or (self.is_cut and (self.over_udp or self.is_of_a_log))
+
     def syslog(self, profile: str) -> Told:
         """What was found in the syslog message around it, by RFC 5424 and by `profile`; nothing without a header."""
-        return examined(self.facts.octets, header=self.facts.header).syslog(profile)
+        return self._examined.syslog(profile)
 
     @property
     def parsed(self) -> Parsed | None:
         """The syslog message; None where no header was expected."""
-        return examined(self.facts.octets, header=self.facts.header).parsed
+        return self._examined.parsed
 
     @property
     def hostname(self) -> str:
@@ -127,6 +137,67 @@ class SeenMessage:
         return event.is_reported_by(codes.event, codes.types, codes.action, codes.outcome)
 
 
+Steps = tuple[tuple[int, AuditMessages], ...]
+"""What was done, each step with the number of its endpoint."""
+
+
+class Gathered:
+    """The messages and connections of some steps, put together once for all judgements of them."""
+
+    def __init__(self, steps: Steps) -> None:
+        self.steps = steps
+
+    @cached_property
+    def connections(self) -> dict[tuple[int, int], SyslogConnection]:
+        """Every connection as it was seen last, by endpoint and number."""
+        found: dict[tuple[int, int], SyslogConnection] = {}
+        for at, step in self.steps:
+            for each in step.connections:
+                known = found.get((at, each.number))
+                kept = {"messages": known.messages + each.messages, "exchange": known.exchange} if known else {}
+                found[at, each.number] = each.model_copy(update=kept)
+        return found
+
+    @cached_property
+    def everything(self) -> tuple[SeenMessage, ...]:
+        """Every message that came."""
+        came = [(at, step, facts) for at, step in self.steps for facts in step.messages]
+        return tuple(
+            SeenMessage(facts, step, number, self.connections.get((at, facts.connection)))
+            for number, (at, step, facts) in enumerate(came, 1)
+        )
+
+    @cached_property
+    def of_audit(self) -> tuple[SeenMessage, ...]:
+        """Those of the audit trail that are recorded whole."""
+        return tuple(each for each in self.everything if each.is_of_audit and not each.facts.truncated)
+
+    @cached_property
+    def unspoilt(self) -> tuple[SeenMessage, ...]:
+        """Those of them that nobody else may have cut or altered."""
+        return tuple(each for each in self.of_audit if not each.may_be_spoilt)
+
+    @cached_property
+    def uncut(self) -> tuple[SeenMessage, ...]:
+        """Those of them that were not cut by anybody."""
+        return tuple(each for each in self.unspoilt if not each.is_cut)
+
+
+_gathered: deque[Gathered] = deque(maxlen=4)
+"""Those that were asked for last: judgements come one after another, many about the same steps."""
+
+
+def gathered(steps: Steps) -> Gathered:
+    """What `steps` hold; the same object where the very same steps are asked for again."""
+    for known in _gathered:
+        if len(known.steps) == len(steps) and all(
+            a is b and i == j for (i, a), (j, b) in zip(known.steps, steps, strict=True)
+        ):
+            return known
+    _gathered.append(Gathered(steps))
+    return _gathered[-1]
+
+
 class AuditSource:
     """The audit source of the claim that is judged."""
 
@@ -139,7 +210,7 @@ class AuditSource:
         return self.claim.endpoint
 
     @cached_property
-    def _obtained(self) -> tuple[tuple[tuple[int, AuditMessages], ...], Missing | None]:
+    def _obtained(self) -> tuple[Gathered, Missing | None]:
         """What was done, each step with the number of its endpoint, and why something is missing."""
         found: list[tuple[int, AuditMessages]] = []
         first: Missing | None = None
@@ -147,69 +218,54 @@ class AuditSource:
             steps, why = self._observations.of_subjects(Endpoints(endpoint), AuditMessages)
             found += [(number, step) for step in steps]
             first = first or why
-        return tuple(found), first
+        return gathered(tuple(found)), first
 
     @property
     def steps(self) -> tuple[AuditMessages, ...]:
         """What was done. Raises `Missing` where nothing was."""
-        steps, first = self._obtained
-        if not steps:
+        found, first = self._obtained
+        if not found.steps:
             raise first or Missing(f"no audit message was awaited at {self.name}", SEND)
-        return tuple(step for _, step in steps)
+        return tuple(step for _, step in found.steps)
 
     @property
     def by_files(self) -> bool:
         """Whether captured messages were looked at, and no connection."""
         return all(step.transport == "files" for step in self.steps)
 
-    @cached_property
+    @property
     def everything(self) -> tuple[SeenMessage, ...]:
         """Every message that came, those of other purposes included; none where nothing came."""
-        came = [(at, step, facts) for at, step in self._obtained[0] for facts in step.messages]
-        return tuple(
-            SeenMessage(facts, step, number, self._connections.get((at, facts.connection)))
-            for number, (at, step, facts) in enumerate(came, 1)
-        )
+        return self._obtained[0].everything
 
     @property
     def connections(self) -> tuple[SyslogConnection, ...]:
         """Every connection as it was seen last."""
-        return tuple(self._connections.values())
+        return tuple(self._obtained[0].connections.values())
 
-    @cached_property
-    def _connections(self) -> dict[tuple[int, int], SyslogConnection]:
-        """The same by endpoint and number."""
-        found: dict[tuple[int, int], SyslogConnection] = {}
-        for at, step in self._obtained[0]:
-            for each in step.connections:
-                known = found.get((at, each.number))
-                kept = {"messages": known.messages + each.messages, "exchange": known.exchange} if known else {}
-                found[at, each.number] = each.model_copy(update=kept)
-        return found
-
-    @cached_property
+    @property
     def messages(self) -> tuple[SeenMessage, ...]:
         """The messages of the audit trail that are recorded whole.
 
         Raises `Missing` where none came, saying what was done so that one would.
         """
-        found = tuple(each for each in self.everything if each.is_of_audit and not each.facts.truncated)
-        if found:
-            return found
+        if self.steps and self._obtained[0].of_audit:
+            return self._obtained[0].of_audit
         if self.by_files:
             raise Missing(f"no audit message was found at {self.name}: {self._why_none()}", HAND, self._evidence())
         refused = any(each.refused for each in self.connections)
         remedy = TRUST if refused and not self.everything else SEND
         raise Missing(f"no audit message came at {self.name}: {self._why_none()}", remedy, self._evidence())
 
-    @cached_property
+    @property
     def whole(self) -> tuple[SeenMessage, ...]:
         """The same without those that somebody else may have cut or altered: on their way (A.7), or in the capture.
 
         Raises `Missing` where none came, and where none came whole.
         """
-        found = tuple(each for each in self.messages if not self._is_spoilt(each))
-        if found:
+        left_to_transport = self.claim.profile in UDP_PROFILES
+        found = self._obtained[0].uncut if left_to_transport else self._obtained[0].unspoilt
+        if self.messages and found:
             return found
         if any(each.is_escaped for each in self.messages):
             raise Missing(
@@ -222,11 +278,6 @@ class AuditSource:
             "Let the source report something shorter, or judge its messages as captured before they are sent.",
             evidence_of(self.messages),
         )
-
-    def _is_spoilt(self, message: SeenMessage) -> bool:
-        """Whether what is wrong with a message may not be its source's."""
-        by_transport = self.claim.profile in UDP_PROFILES or message.over_udp or message.is_of_a_log
-        return message.is_escaped or (message.is_cut and by_transport)
 
     def _why_none(self) -> str:
         """Why no message came, as far as that is known."""
