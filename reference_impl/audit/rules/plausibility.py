@@ -54,13 +54,15 @@ def _access_point(participant: Participant, findings: Findings) -> None:
         _note(findings, _VALUES, element, "NetworkAccessPointTypeCode", said)
 
 
-@lru_cache(maxsize=4096)
 def fits_its_type(point: str, kind: str) -> bool:
     """Whether a network access point is an IP address where its type says so, and none where it is a machine name."""
-    if kind not in {"1", "2"}:
-        return True
+    return kind not in {"1", "2"} or _fits(point[:_LONGEST], kind)
+
+
+@lru_cache(maxsize=4096)
+def _fits(point: str, kind: str) -> bool:
     try:
-        ipaddress.ip_address(point[:_LONGEST].strip("[]").partition("%")[0])
+        ipaddress.ip_address(point.strip("[]").partition("%")[0])
     except ValueError:
         return kind == "1"
     return kind == "2"
