@@ -16,7 +16,7 @@ from reference_impl.audit.syslog.profiles import Profile, profile_findings
 _REMEMBERED = 20_000  # messages
 _BOM = b"\xef\xbb\xbf"
 _AUDIT = frozenset({DICOM_MSGID, IHE_MSGID})
-_NAMED = re.compile(rb"(?:<|&lt;)(?:[\w.-]+:)?(?:AuditMessage|IHEYr4)\b")
+_NAMED = re.compile(rb"(?:</?|&lt;)(?:[\w.-]+:)?(?:AuditMessage|IHEYr4)\b")
 _LOOKED_AT = 8192
 _XML = re.compile(rb"\s*<[?!A-Za-z_]|\xff\xfe<\x00|\xfe\xff\x00<|<\x00|\x00<")
 """How XML begins, in UTF-16 too."""

@@ -26,7 +26,7 @@ class Wire:
     announces_end: bool = True  # by close_notify
     cut: int = 0  # messages end after so many octets; 0: nowhere
     reconnecting: Literal["nothing-lost", "lost", "doubled"] = "nothing-lost"
-    datagrams: Literal["one", "joined", "counted"] = "one"
+    datagrams: Literal["one", "joined", "split", "counted"] = "one"
 
 
 PROPER = Wire()
@@ -145,7 +145,11 @@ class FaultySender:
             yield b"".join(messages)
             return
         for message in messages:
-            yield FRAMINGS["counted"](message) if self._wire.datagrams == "counted" else message
+            if self._wire.datagrams == "split":
+                half = len(message) // 2
+                yield from (message[:half], message[half:])
+            else:
+                yield FRAMINGS["counted"](message) if self._wire.datagrams == "counted" else message
 
     def _end(self) -> None:
         if self._socket is None:
