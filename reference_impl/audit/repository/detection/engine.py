@@ -242,30 +242,27 @@ def _found(rule: Rule, kept: _Kept, at: int) -> Sequence[Entry]:
     """The messages that fulfil `rule` in a window that holds the time `at`; empty where none do."""
     if len(rule.steps) > 1:
         return _in_sequence(rule, kept.entries, at)
-    wanted = rule.steps[0].count
-    if kept.entries[-1][0] == at:  # the usual case: what comes last happened last
+    if at >= kept.entries[-1][0] - _width(rule):
         number = len(kept.values) if rule.distinct else len(kept.entries) - kept.low
-        return kept.entries[kept.low :] if number >= wanted else ()
-    return _in_any_window(rule, kept.entries, at)
+        if number >= rule.steps[0].count:
+            return kept.entries[kept.low :]
+    return _in_earlier_window(rule, kept, at) if kept.low else ()
 
 
-def _in_any_window(rule: Rule, entries: Sequence[Entry], at: int) -> Sequence[Entry]:
-    """What is counted in one of the windows that hold the time `at`."""
-    width, wanted = _width(rule), rule.steps[0].count
-    left, values = bisect.bisect_left(entries, (at - width,)), Counter[str]()
-    behind = bisect.bisect_left(entries, (at + width + 1,), left)
-    if behind - left < wanted:
-        return ()
-    for right in range(left, behind):
-        time = entries[right][0]
-        while entries[left][0] < time - width:
-            _take_out(values, entries[left][3])
-            left += 1
-        if entries[left][0] > at:
-            return ()
-        values[entries[right][3]] += 1
-        number = len(values) - ("" in values) if rule.distinct else right - left + 1
-        if number >= wanted and time >= at:
+def _in_earlier_window(rule: Rule, kept: _Kept, at: int) -> Sequence[Entry]:
+    """What is counted in a window that holds `at` and begins before the last one, of those that are nearest to it."""
+    entries, width, values = kept.entries, _width(rule), kept.values.copy()
+    left, right = kept.low, len(entries) - 1
+    while left > 0 and entries[left - 1][0] >= at - width:
+        left -= 1
+        if entries[left][3]:
+            values[entries[left][3]] += 1
+        while entries[right][0] > entries[left][0] + width:
+            if entries[right][3]:
+                _take_out(values, entries[right][3])
+            right -= 1
+        number = len(values) if rule.distinct else right - left + 1
+        if number >= rule.steps[0].count and entries[left][0] <= at:
             return entries[left : right + 1]
     return ()
 
