@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -65,20 +66,33 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
 
 @pytest.fixture
 def repository(campaign: Campaign, tmp_path: Path) -> Iterator[Repository]:
-    write_user(tmp_path / "users", USER, PASSWORD)
+    with opened_repository(campaign, tmp_path) as running:
+        yield running
+
+
+@contextmanager
+def opened_repository(campaign: Campaign, folder: Path) -> Iterator[Repository]:
+    """A running repository whose database is in `folder`."""
+    write_user(folder / "users", USER, PASSWORD)
     pki = campaign.pki
     settings = Settings(
-        database=tmp_path / "trail.db",
+        database=folder / "trail.db",
         tls_port=0,
         udp_port=0,
         web_port=0,
         certificate=pki.certificate_file("server"),
         key=pki.key_file("server"),
         client_ca=pki.trust_anchors_file(),
-        access=Access(users=tmp_path / "users"),
+        access=Access(users=folder / "users"),
     )
     with Repository(settings) as running:
         yield running
+
+
+def read_by_sql(folder: Path) -> str:
+    """A reading of the database in `folder`."""
+    sql = "select octets from original where instr(octets, cast(:token as blob)) > 0"
+    return f"sql = {json.dumps(sql)}\nurl = {json.dumps(f'sqlite:///{folder}/trail.db')}"
 
 
 def sut_of(
@@ -106,9 +120,7 @@ def examined(sut: Sut, folder: Path) -> tuple[Observation, ...]:
 def test_everything_that_is_asked_of_a_repository_is_kept(
     repository: Repository, campaign: Campaign, tmp_path: Path
 ) -> None:
-    sql = "select octets from original where instr(octets, cast(:token as blob)) > 0"
-    url = f"sqlite:///{tmp_path / 'trail.db'}"
-    sut = sut_of(repository, campaign, tmp_path, f"sql = {json.dumps(sql)}\nurl = {json.dumps(url)}")
+    sut = sut_of(repository, campaign, tmp_path, read_by_sql(tmp_path))
     observations = examined(sut, tmp_path)
     found = judge(sut.record, observations, observed_at=datetime.now(UTC), command="run").verdicts
     automatic = [one for one in found if one.reason != "" and not one.reason.startswith("The SUT file does not answer")]
