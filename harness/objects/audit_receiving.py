@@ -85,11 +85,13 @@ class ReceivingMessages:
         ends = time.monotonic() + step.seconds
         before, provoked = self._inbox.take(), 0
         self._port.stop()
+        outcome = self._drive(step, event, time.monotonic() + step.seconds * _AWAY)
+        self._inbox.renumber()
         try:
-            outcome = self._drive(step, event, time.monotonic() + step.seconds * _AWAY)
-        finally:
-            self._inbox.renumber()
             self._port = open_port(self._work, self._inbox, self._address)
+        except OSError as problem:
+            why = f"The port {self._address[1]} could not be opened again: {problem.strerror or problem}."
+            return Found(None, why, "End the program that has taken it, and run again.")
         if _can_bring(outcome):
             provoked = 1
             now = time.monotonic()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -16,12 +15,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from fixtures.pki import Pki
 from harness.drivers.base import Action, Stimulus
 from harness.errors import UsageProblem
-from harness.objects.audit_inbox import MESSAGE_OCTETS, MOST_MESSAGES, Inbox
 from harness.observations.audit import AuditMessages
 from harness.operator_board import DONE, SKIP, Board
 from harness.record import RunRecord
 from harness.sut import Sut, parse_sut
-from reference_impl.audit.syslog.arrivals import Arrived, Connection
 from reference_impl.syslog_frames import frame
 from tests.unit.object_bench import PYTHON, ObjectBench, facts_by_subject, python, with_actions
 
@@ -282,6 +279,21 @@ def test_a_source_that_loses_what_it_could_not_send_is_asked_once_more(bench: Ob
     assert len(seen.messages) == 1
 
 
+def test_a_port_that_somebody_takes_while_nobody_listens_is_told(bench: ObjectBench) -> None:
+    with socket.socket() as taken:
+
+        def act(stimulus: Stimulus) -> None:
+            with suppress(OSError):
+                taken.bind(("127.0.0.1", stimulus.port))
+                taken.listen()
+
+        audit = 'away = "embedded"\nselect = ["away-and-back"]'
+        (record,) = bench.examine(a_source(act, audit=audit))
+    (event,) = [one for one in record.observations if one.observation.subject]
+    assert "could not be opened again" in event.observation.missing
+    assert event.observation.facts is None
+
+
 def test_strangers_are_told_and_their_messages_are_not_taken(bench: ObjectBench) -> None:
     def act(stimulus: Stimulus) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
@@ -363,58 +375,3 @@ def test_a_certificate_is_asked_for_and_need_not_be_shown(bench: ObjectBench, tm
     assert connection.messages == 1
     assert connection.asked
     assert connection.client_certificate == (mine.certificate.fingerprint(SHA256()).hex() if shown else "")
-
-
-class TestInbox:
-    PEER = Connection(1, "tls", "127.0.0.1:1", "127.0.0.1")
-
-    def arrived(self, octets: bytes, connection: Connection = PEER) -> Arrived:
-        return Arrived(octets, connection, self.PEER.opened)
-
-    def test_floods_are_bounded_in_number_and_size(self) -> None:
-        inbox = Inbox(frozenset({"127.0.0.1"}))
-        inbox.on_messages([self.arrived(b"x")] * (MOST_MESSAGES + 7))
-        taken = inbox.take()
-        assert len(taken.messages) == MOST_MESSAGES
-        assert taken.left_out == 7
-        inbox.on_messages([self.arrived(bytes(MESSAGE_OCTETS + 5))] * 20)
-        taken = inbox.take()
-        assert taken.messages[0].length == MESSAGE_OCTETS + 5
-        assert len(taken.messages[0].octets) == MESSAGE_OCTETS
-        assert len(taken.messages) + taken.left_out == 20
-        assert taken.left_out == 4
-
-    def test_senders_without_number_are_bounded(self) -> None:
-        inbox = Inbox(frozenset({"127.0.0.1"}))
-        for number in range(3000):
-            peer = Connection(number, "udp", f"127.0.0.1:{number}", "127.0.0.1")
-            inbox.on_messages([self.arrived(b"x", peer)])
-            inbox.on_connection(peer)
-        assert inbox.admitted == 2000
-        taken = inbox.take()
-        assert len(taken.connections) == 2000
-        assert len(taken.messages) == 3000
-        assert {each.connection for each in taken.messages[2000:]} == {0}
-
-    def test_an_endless_stream_is_ended_by_the_deadline(self) -> None:
-        inbox, stopping, ended = Inbox(frozenset({"127.0.0.1"})), threading.Event(), threading.Event()
-
-        def flood() -> None:
-            while not ended.wait(0.005):
-                inbox.on_messages([self.arrived(b"x")])
-
-        thread = threading.Thread(target=flood)
-        thread.start()
-        try:
-            assert not inbox.settle(0.2, time.monotonic() + 0.5, stopping)
-        finally:
-            ended.set()
-            thread.join()
-
-    def test_mapped_addresses_are_the_same(self) -> None:
-        inbox = Inbox(frozenset({"127.0.0.1"}))
-        inbox.on_messages([self.arrived(b"x", Connection(1, "udp", "x", "::ffff:127.0.0.1"))])
-        inbox.on_messages([self.arrived(b"x", Connection(2, "udp", "x", "192.0.2.1"))])
-        taken = inbox.take()
-        assert len(taken.messages) == 1
-        assert taken.strangers == ("192.0.2.1",)
