@@ -16,8 +16,8 @@ from harness.sut_parts import Part, closest
 
 READING_PLACEHOLDERS = ("token", "begin", "end", "since")
 """What may stand in braces in a command, a URL or an instruction: what all messages of one delivery have in common,
-what one of them holds near its beginning (its UserID is {begin}@ps315.test) and near its end, and when sending began
-(ISO 8601, UTC)."""
+what one of them holds near its beginning (its UserID is {begin}@ps315.test) and near its end, and a minute before
+sending began (ISO 8601, UTC)."""
 ReadingKind = Literal["file", "command", "sql", "web", "operator"]
 KINDS: tuple[ReadingKind, ...] = ("file", "command", "sql", "web", "operator")
 _NAMED = re.compile(r"(?<!:):(token|pattern|begin|end|since)\b")

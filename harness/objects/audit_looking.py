@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from fixtures.audit_deliveries import Asked, Tokens
@@ -25,12 +25,13 @@ QUESTION = (
 )
 _LOOKS_AT_ONCE = 5.0  # seconds that one look may take at least
 _SETTLES, _CHANGED = 1.0, 0.2  # seconds for the rest of what has begun to arrive, and for what has its end already
+_BEFORE = timedelta(minutes=1)
 _GENTLY = 1.0  # seconds between looks with --gentle
 
 
 @dataclass(frozen=True)
 class LookedFor:
-    """What is looked for: messages with the marks of one delivery, sent at `since`."""
+    """What is looked for: messages with the marks of one delivery, sent after `since`."""
 
     tokens: Tokens
     asked: tuple[Asked, ...]
@@ -203,8 +204,8 @@ def arrivals_at(work: Work, looker: Callable[[Reading], Looker]) -> Arrivals:
 
 
 def asked_now(tokens: Tokens, asked: Sequence[Asked]) -> LookedFor:
-    """Messages that are about to be sent."""
-    return LookedFor(tokens, tuple(asked), datetime.now(UTC))
+    """Messages that are about to be sent; clocks differ, and composing what is large takes a while."""
+    return LookedFor(tokens, tuple(asked), datetime.now(UTC) - _BEFORE)
 
 
 def all_of(arrival: Arrival, number: int) -> tuple[Arrival, ...]:
