@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -24,6 +26,10 @@ _TOLD = (
     *("logout", "order-record", "patient-record", "procedure-record", "application-stop"),
 )
 """Events that are claimed: every message of A.5.3 reports one of them."""
+_SQL = (
+    "select octets from original where number > (select max(number) from original) - 300"  # the last ones
+    " and cast(octets as text) like :pattern"
+)
 _SETTLE = 0.1
 _SECONDS = 20.0
 _Transport = Literal["tls", "udp"]
@@ -96,13 +102,39 @@ class _AuditSuts:
 
     @cached_property
     def _ports(self) -> _Ports:
-        """Start the repository, of which the reading `_TRAIL` tells what it keeps."""
-        from reference_impl.audit.repository_node import FileTrail, RepositoryNode, served
-
-        folder = self.campaign.directory / "audit-repository"
-        context = served(self.campaign.pki, folder)
-        trail = self.stack.enter_context(FileTrail(folder / "trail.log"))
+        """Start the repository; the reading `_TRAIL` tells what it keeps. A faulty one is another, which is small."""
         faults = tuple(self.faults.get("audit-repository", ()))
+        folder = self.campaign.directory / "audit-repository"
+        folder.mkdir(exist_ok=True)
+        return self._faulty(folder, faults) if faults else self._whole(folder)
+
+    def _whole(self, folder: Path) -> _Ports:
+        from reference_impl.audit.repository.ingest import IngestLimits
+        from reference_impl.audit.repository.service import Repository, Settings
+        from reference_impl.audit.repository_node import certified
+
+        logging.getLogger("ps315.audit").addHandler(logging.NullHandler())  # alerts about deliveries concern nobody
+        tls = certified(self.campaign.pki, folder)
+        database = folder / "trail.sqlite"
+        settings = Settings(
+            database,
+            tls_port=0,
+            udp_port=0,
+            certificate=tls.certificate,
+            key=tls.key,
+            client_ca=tls.trust.anchors,
+            limits=IngestLimits(processes=0),  # this process has threads already, and the messages are few
+        )
+        ports = self.stack.enter_context(Repository(settings)).addresses
+        assert ports.tls is not None and ports.udp is not None  # noqa: S101 - both were asked for
+        self.suts.readings[_TRAIL] = {"sql": _SQL, "url": f"sqlite:///{database}", "seconds": _SECONDS}
+        return _Ports(ports.tls, ports.udp)
+
+    def _faulty(self, folder: Path, faults: tuple[str, ...]) -> _Ports:
+        from reference_impl.audit.repository_node import FileTrail, RepositoryNode, certified
+
+        trail = self.stack.enter_context(FileTrail(folder / "trail.log"))
+        context = certified(self.campaign.pki, folder).context()
         node = self.stack.enter_context(RepositoryNode(trail.keep, context, faults))
         self.suts.readings[_TRAIL] = {"file": str(folder / "trail.log"), "seconds": _SECONDS}
         return _Ports(node.tls_address, node.udp_address)

@@ -55,15 +55,15 @@ class FileTrail:
         self._file.close()
 
 
-def served(pki: Pki, folder: Path) -> ssl.SSLContext:
-    """How a repository serves TLS with a certificate by `pki`, kept in `folder`; nodes have to show one by it, too."""
+def certified(pki: Pki, folder: Path) -> ServerTls:
+    """The TLS of a repository with a certificate by `pki`, kept in `folder`; sources show one by the same authority."""
     issued = pki.issue("server")
     folder.mkdir(parents=True, exist_ok=True)
     chain, key, anchors = folder / "repository.pem", folder / "repository.key", folder / "anchors.pem"
     chain.write_bytes(issued.chain_pem)
     write_private(key, issued.key_pem)
     anchors.write_bytes(pki.issue("ca").certificate_pem)
-    return ServerTls(chain, key, Trust(anchors)).context()
+    return ServerTls(chain, key, Trust(anchors))
 
 
 class RepositoryNode:

@@ -13,7 +13,7 @@ from fixtures.audit_deliveries import DELIVERIES, Transport, compose
 from fixtures.audit_deliveries.model import new_tokens
 from harness.record.models import VerdictKind
 from reference_impl.audit.faults.collecting import BEHAVIOURS
-from reference_impl.audit.repository_node import FileTrail, RepositoryNode, served
+from reference_impl.audit.repository_node import FileTrail, RepositoryNode, certified
 from reference_impl.faults.objects import faults_of_objects, texts_of_objects
 from reference_impl.syslog_frames import FrameError, FrameReader
 from tests.faults.audit_bench import SideBySide
@@ -86,7 +86,7 @@ class Repositories:
         self._folder = folder
         self._bench = Bench(folder / "campaign")
         self._stack = ExitStack()
-        self._context = served(self._bench.campaign.pki, folder / "served")
+        self._context = certified(self._bench.campaign.pki, folder / "served").context()
         self._examinations: dict[str, SideBySide] = {}
 
     def examinations(self, profile: str) -> SideBySide:
