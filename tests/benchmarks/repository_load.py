@@ -1,13 +1,14 @@
 """Programs for measuring the audit repository: messages as departments send them, a sender, and the repository.
 
 ``repository FOLDER CERTIFICATE KEY AUTHORITY`` prints its port, then answers each line of input with how many messages
-are stored; ``send PORT AUTHORITY CERTIFICATE KEY FILE CONNECTIONS TIMES`` says that it is ready, and after a line of
-input sends the frames of FILE so often over each of so many connections.
+are stored; ``send PORT AUTHORITY CERTIFICATE KEY FILE CONNECTIONS TIMES HOW`` says that it is ready, and after a line
+of input sends the frames of FILE so often over each of so many connections; "apart": each in a record of its own.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import random
 import socket
 import sys
@@ -22,6 +23,7 @@ from reference_impl.audit.repository.facts import Facts, Received
 from reference_impl.audit.syslog.messages import audit_message, write
 from reference_impl.audit.syslog.tls import ClientTls, Trust
 from reference_impl.audit.writing import to_xml
+from reference_impl.syslog_frames import FrameReader, frame
 
 OCTETS = 2048
 _ROOT = "1.2.826.0.1.3680043.10.1561"
@@ -89,6 +91,7 @@ def serve(folder: Path, certificate: Path, key: Path, authority: Path) -> None:
     from reference_impl.audit.repository.service import Repository
     from reference_impl.audit.repository.settings import Settings
 
+    gc.set_threshold(100_000, 50, 100)  # as the command line does
     asked = Settings(
         folder / "audit.sqlite",
         tls_port=0,
@@ -104,16 +107,18 @@ def serve(folder: Path, certificate: Path, key: Path, authority: Path) -> None:
             print(repository.status.stored, flush=True)
 
 
-def send(port: int, tls: ClientTls, file: Path, *, connections: int, times: int) -> None:
+def send(port: int, tls: ClientTls, file: Path, *, connections: int, times: int, apart: bool) -> None:
     """Send what `file` holds `times` over each of `connections` at once."""
-    context, chunk = tls.context(), file.read_bytes()
+    context, octets = tls.context(), file.read_bytes()
+    chunks = [frame(message) for message in FrameReader().feed(octets)] if apart else [octets]
     print("ready", flush=True)
     sys.stdin.readline()
 
     def bring() -> None:
         with context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="localhost") as secured:
             for _ in range(times):
-                secured.sendall(chunk)
+                for chunk in chunks:
+                    secured.sendall(chunk)
             with contextlib.suppress(OSError):  # not every receiver answers
                 secured.unwrap()
 
@@ -130,7 +135,7 @@ def main() -> None:
     if what == "send":
         authority, certificate, key, file = map(Path, rest[1:5])
         tls = ClientTls(Trust(authority), certificate, key, "localhost")
-        send(int(rest[0]), tls, file, connections=int(rest[5]), times=int(rest[6]))
+        send(int(rest[0]), tls, file, connections=int(rest[5]), times=int(rest[6]), apart=rest[7] == "apart")
     else:
         folder, certificate, key, authority = map(Path, rest)
         serve(folder, certificate, key, authority)

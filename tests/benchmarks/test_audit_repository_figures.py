@@ -85,8 +85,10 @@ def repository(pki: Pki, folder: Path) -> Iterator[Running]:
             process.wait(DEADLINE)
 
 
-def seconds(pki: Pki, port: int, file: Path, load: tuple[int, int], done: Callable[[], bool]) -> float:
-    """How long it takes from the first octet that is sent until `done`; `load`: connections, and times of the file."""
+def seconds(pki: Pki, port: int, file: Path, load: tuple[int, int, str], done: Callable[[], bool]) -> float:
+    """How long it takes from the first octet that is sent until `done`; `load`: connections, times, and
+    "apart" for a record of its own for each message, "together" for as many as fit.
+    """
     files = [pki.trust_anchors_file("ca"), pki.certificate_file("client"), pki.key_file("client"), file]
     arguments = [*PROGRAM, "send", str(port), *map(str, files), *map(str, load)]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as sender:
@@ -120,7 +122,10 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.peer
-def test_intake_with_validation_and_storage_beside_rsyslogd(pki: Pki, frames: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("records", ["apart", "together"])
+def test_intake_with_validation_and_storage_beside_rsyslogd(
+    records: str, pki: Pki, frames: Path, tmp_path: Path
+) -> None:
     measured: dict[str, list[float]] = {"ours": [], "rsyslogd": []}
     number = IN_FILE * TIMES
     wanted = number * (OCTETS + 1)
@@ -130,8 +135,12 @@ def test_intake_with_validation_and_storage_beside_rsyslogd(pki: Pki, frames: Pa
             repository(pki, tmp_path / "ours") as mine,
         ):
             for turn in range(REPEATS + 1):
-                ours = seconds(pki, mine.port, frames, (1, TIMES), partial(_has_stored, mine, mine.stored() + number))
-                theirs = seconds(pki, peer.tls, frames, (1, TIMES), partial(_is_written, peer.received, wanted))
+                ours = seconds(
+                    pki, mine.port, frames, (1, TIMES, records), partial(_has_stored, mine, mine.stored() + number)
+                )
+                theirs = seconds(
+                    pki, peer.tls, frames, (1, TIMES, records), partial(_is_written, peer.received, wanted)
+                )
                 os.truncate(peer.received, 0)
                 if turn:
                     measured["ours"].append(ours)
@@ -142,6 +151,7 @@ def test_intake_with_validation_and_storage_beside_rsyslogd(pki: Pki, frames: Pa
     print(
         f"\nIntake over TLS, {number} messages of {OCTETS} octets: validated and stored; rsyslogd writes them to a file"
     )
+    print(f"  messages {records} in records of TLS")
     for name, several in measured.items():
         rate = number / median(several)
         print(f"  {name:<9} {median(several):6.3f} s ({min(several):.3f} - {max(several):.3f})  {rate:8,.0f} a second")
@@ -152,7 +162,7 @@ def test_intake_with_validation_and_storage_beside_rsyslogd(pki: Pki, frames: Pa
 def test_ten_senders_lose_nothing_of_a_hundred_thousand(pki: Pki, frames: Path, tmp_path: Path) -> None:
     number = IN_FILE * 10 * SENDERS
     with repository(pki, tmp_path / "ours") as mine:
-        taken = seconds(pki, mine.port, frames, (SENDERS, 10), partial(_has_stored, mine, number))
+        taken = seconds(pki, mine.port, frames, (SENDERS, 10, "together"), partial(_has_stored, mine, number))
         peak = mine.peak()
     with Store(tmp_path / "ours" / "audit.sqlite", read_only=True) as store:
         kept = store.verify()
