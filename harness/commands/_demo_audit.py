@@ -32,6 +32,7 @@ _SQL = (
 )
 _SETTLE = 0.1
 _SECONDS = 20.0
+_FAULTY_SECONDS = 2.0  # for what is likely not to arrive at all
 _Transport = Literal["tls", "udp"]
 
 
@@ -136,7 +137,7 @@ class _AuditSuts:
         trail = self.stack.enter_context(FileTrail(folder / "trail.log"))
         context = certified(self.campaign.pki, folder).context()
         node = self.stack.enter_context(RepositoryNode(trail.keep, context, faults))
-        self.suts.readings[_TRAIL] = {"file": str(folder / "trail.log"), "seconds": _SECONDS}
+        self.suts.readings[_TRAIL] = {"file": str(folder / "trail.log"), "seconds": _FAULTY_SECONDS}
         return _Ports(node.tls_address, node.udp_address)
 
 
