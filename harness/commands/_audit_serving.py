@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from reference_impl.audit.repository.settings import Settings
     from reference_impl.audit.repository.web.access import Access
 
+_HASHES = ("sha-256", "sha-1")
 _UDP_PORT = 514
 _PRIVILEGED = 1024
 
@@ -247,6 +248,7 @@ def _announcement(repository: Repository, own: Own, why_no_udp: str) -> str:
     if addresses.tls is not None:
         who = "with a certificate" if settings.client_ca is not None else "from anybody"
         lines.append(f"  syslog over TLS (A.6)  {_spoken(addresses.tls)}  {who}")
+        lines += [f"  known to senders by    {each}" for each in _fingerprints(settings)]
     if addresses.udp is not None or why_no_udp:
         lines.append(f"  syslog over UDP (A.7)  {_spoken(addresses.udp) if addresses.udp else why_no_udp}")
     if addresses.web is not None:
@@ -259,6 +261,13 @@ def _announcement(repository: Repository, own: Own, why_no_udp: str) -> str:
             f" --cert {own.client_certificate} --key {own.client_key} --ca {own.anchors}"
         )
     return "\n".join(lines) + "\n"
+
+
+def _fingerprints(settings: Settings) -> list[str]:
+    """How the certificate is told to those who configure senders by fingerprints (RFC 5425 4.2.2)."""
+    from reference_impl.audit.syslog.tls import fingerprint_of
+
+    return [] if settings.certificate is None else [fingerprint_of(settings.certificate, of) for of in _HASHES]
 
 
 def _spoken(address: tuple[str, int] | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from harness import cli
+from reference_impl.audit.syslog.tls import fingerprint
 from tests.unit.audit_web_bench import Visitor
 from tests.unit.audit_web_material import afternoon, hostile
 
@@ -107,6 +109,12 @@ def _shown(visitor: Visitor, address: str, wanted: str) -> str:
             return text
         assert time.monotonic() < deadline, text[-3000:]
         time.sleep(0.1)
+
+
+def test_its_fingerprints_are_told(served: Served) -> None:
+    der = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", served.port("web page"))))
+    assert fingerprint(der) in served.said
+    assert fingerprint(der, "sha-1") in served.said
 
 
 @pytest.mark.parametrize("transport", ["tls", "udp"])

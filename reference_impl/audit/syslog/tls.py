@@ -28,6 +28,7 @@ DEFAULT_PORT = 6514
 """The port of syslog over TLS (RFC 5425 4.1)."""
 
 _HASHES = {"sha-1": "sha1", "sha-256": "sha256"}
+_PEM = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,14 @@ def fingerprint(der: bytes, label: str = "sha-256") -> str:
     """The fingerprint of a certificate as RFC 5425 4.2.2 writes it: ``sha-256:AB:CD:...``; `label` may be "sha-1"."""
     digest = hashlib.new(_HASHES[label], der, usedforsecurity=label != "sha-1").hexdigest().upper()
     return f"{label}:" + ":".join(re.findall("..", digest))
+
+
+def fingerprint_of(certificate: Path, label: str = "sha-256") -> str:
+    """The fingerprint of the first certificate in a PEM file. Raises `OSError`, or ValueError where it holds none."""
+    found = _PEM.search(certificate.read_text(encoding="ascii", errors="replace"))
+    if found is None:
+        raise ValueError(f"{certificate}: holds no certificate in PEM")
+    return fingerprint(ssl.PEM_cert_to_DER_cert(found[0]), label)
 
 
 def matches_fingerprint(der: bytes, wanted: str) -> bool:

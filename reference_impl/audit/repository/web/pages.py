@@ -16,6 +16,7 @@ from reference_impl.audit.repository.query import Message, Page, Query, Row
 from reference_impl.audit.repository.web import shown
 from reference_impl.audit.repository.web.context import Context
 from reference_impl.audit.repository.web.decoded import decode, header, raw_text
+from reference_impl.audit.repository.web.exports import MOST_ROWS
 from reference_impl.audit.repository.web.filters import Filter, bounds, outcomes, read_day, read_filter
 
 ROWS = 100
@@ -63,6 +64,7 @@ class Pages:
             rows=[shown.shown(row, context.zone) for row in rows],
             lanes=shown.lanes_of(rows, context.zone),
             count=count,
+            most_exported=MOST_ROWS,
             following=asked.address(after=cursor) if cursor else "",
             live=asked.address("/live", **{"from": str(last)}) if not after and "until" not in asked.given else "",
             after=after,
