@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import sysconfig
 
 import pytest
 
 
 def pytest_configure() -> None:
-    """Take an active virtual environment from the search path: pynetdicom's echoscu would hide DCMTK's."""
+    """Take an active virtual environment from the search path: pynetdicom's echoscu would hide DCMTK's.
+
+    What a shell starts in the background ignores SIGINT, and so would the programs that are interrupted here.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     own = os.path.realpath(sysconfig.get_path("scripts"))
     parts = os.environ.get("PATH", os.defpath).split(os.pathsep)
     os.environ["PATH"] = os.pathsep.join(part for part in parts if os.path.realpath(part) != own)
