@@ -21,6 +21,7 @@ import pytest
 from fixtures.pki import Pki
 from tests.benchmarks.measuring import REPEATS, ROOT
 from tests.missing import lacking
+from tests.unit.audit_syslog_bench import awaited
 from tests.peers.starters.collectors import rsyslog_collector
 from tests.peers.starters.process import PeerMissing
 
@@ -79,7 +80,9 @@ def rsyslogd(pki: Pki, directory: Path) -> Iterator[Subject]:
     """rsyslogd with GnuTLS, which writes messages as they came."""
     try:
         with rsyslog_collector(pki, directory, {"driver": "gtls"}) as peer:
-            yield Subject(peer.tls, peer.received, int((directory / "rsyslog.pid").read_text()))
+            written = directory / "rsyslog.pid"
+            assert awaited(lambda: written.is_file() and bool(written.read_text().strip()))
+            yield Subject(peer.tls, peer.received, int(written.read_text()))
     except PeerMissing as missing:
         lacking(str(missing))
 
