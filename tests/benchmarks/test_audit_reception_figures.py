@@ -21,9 +21,9 @@ import pytest
 from fixtures.pki import Pki
 from tests.benchmarks.measuring import REPEATS, ROOT
 from tests.missing import lacking
-from tests.unit.audit_syslog_bench import awaited
 from tests.peers.starters.collectors import rsyslog_collector
 from tests.peers.starters.process import PeerMissing
+from tests.unit.audit_syslog_bench import awaited
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.peer]
 
