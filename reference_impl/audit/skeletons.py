@@ -30,6 +30,8 @@ _MANY = 10_000
 _COMBINATIONS = 64
 _WAYS = 4
 _LONG = 18
+HELD = b"\0"
+"""In a skeleton: here stands a text. There is no NUL in XML."""
 _TEXT = re.compile(rb">([^<]+)<")
 _REFERENCE = re.compile(rb"&(?:amp|lt|gt|quot|apos);").findall
 _OF_REFERENCES = {"&quot;": '"', "&apos;": "'"}
@@ -74,7 +76,7 @@ def split(octets: bytes) -> Parts | None:
         if any(each in octets for each in _NONCHARACTERS):
             return None
     message = octets[start:] if start else octets
-    tags = _TEXT.sub(b">\0<", message)  # there is no NUL in XML
+    tags = _TEXT.sub(b">%b<" % HELD, message)
     pieces = tags.split(b'"')
     skeleton = b'"'.join(pieces[::2])
     if tags.count(b"<") != skeleton.count(b"<"):  # one in a value, or a value that was cut by a ">" within it

@@ -23,7 +23,7 @@ from reference_impl.audit.rules.plausibility import check_plausibility
 from reference_impl.audit.rules.structure import RULE as SCHEMA_RULE
 from reference_impl.audit.rules.structure import SCHEMA_RULES, departs, explain
 from reference_impl.audit.schema import follows_schema
-from reference_impl.audit.skeletons import Skeletons, split
+from reference_impl.audit.skeletons import Parts, Skeletons, split
 
 _USUAL = Limits()
 _LARGE = 1 << 17
@@ -32,13 +32,16 @@ _KNOWN = Known()
 _SKELETONS = Skeletons()
 
 
-def validate(octets: bytes, *, want_checked: bool = False, limits: Limits = _USUAL) -> MessageResult:
+def validate(
+    octets: bytes, *, want_checked: bool = False, limits: Limits = _USUAL, parts: Parts | None = None
+) -> MessageResult:
     """What is to be said about one audit message, given as XML without any syslog header.
 
-    `checked` of the result is filled where `want_checked`. Raises nothing, whatever the octets are.
+    `checked` of the result is filled where `want_checked`. `parts` is what `split` gave of these octets, where somebody
+    asked before. Raises nothing, whatever the octets are.
     """
     usual = not want_checked and (limits is _USUAL or limits == _USUAL)
-    parts = split(octets) if usual else None
+    parts = (parts or split(octets)) if usual else None
     if parts is not None and (known := _SKELETONS.find(parts)) is not None:
         return known
     try:

@@ -13,6 +13,7 @@ from fixtures.audit.generated import generated_octets
 from fixtures.audit.samples import SAMPLES
 from reference_impl.audit.parsing import UnreadableMessageError, message_of, parse_xml
 from reference_impl.audit.repository.telling import Templates, Told, told_of
+from reference_impl.audit.skeletons import split
 
 _VALUE = re.compile(rb'="([^"]*)"|>([^<>]+)<')
 ODD = (
@@ -32,7 +33,7 @@ def parsed(octets: bytes) -> Told | None:
 
 def same(templates: Templates, octets: bytes) -> bool:
     """Whether the short way tells nothing, or the same; says whether it told something."""
-    told = templates.read(octets)
+    told = templates.read(octets, split(octets))
     if told is not None:
         assert told == parsed(octets), octets
     return told is not None
@@ -100,6 +101,7 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(telling, "_MOST_TEMPLATES", 2)
     templates = Templates()
     for number in range(200):
-        templates.read(b'<AuditMessage a%d="x" csd-code="%d"/>' % (number % 40, number))
+        octets = b'<AuditMessage a%d="x" csd-code="%d"/>' % (number % 40, number)
+        templates.read(octets, split(octets))
     assert len(templates._named) <= 5
     assert len(templates._templates) <= 10

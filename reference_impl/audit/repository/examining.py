@@ -19,6 +19,7 @@ from reference_impl.audit.model import AuditMessage, utc
 from reference_impl.audit.parsing import UnreadableMessageError, message_of, parse_xml
 from reference_impl.audit.repository.facts import Facts, clean, microseconds
 from reference_impl.audit.repository.telling import Templates, Told, Value, told_of
+from reference_impl.audit.skeletons import split
 from reference_impl.audit.syslog.messages import Parsed, parse
 from reference_impl.audit.validator import validate
 
@@ -105,13 +106,14 @@ def _examine(octets: bytes, arrived: int, transport: str, peer: str) -> Facts:
     if not parsed.body.strip():
         marks.append("not-audit")
     else:
-        told = _TEMPLATES.read(parsed.body)
+        parts = split(parsed.body)
+        told = _TEMPLATES.read(parsed.body, parts)
         if told is None:
             message, mark = _read(parsed.body)
             marks += [mark] if mark else []
             told = None if message is None else told_of(message)
         if "not-audit" not in marks:
-            findings += validate(parsed.body).findings
+            findings += validate(parsed.body, parts=parts).findings
     return _facts(told, findings, marks, parsed, arrived=arrived, transport=transport, peer=peer)
 
 

@@ -14,6 +14,8 @@ from typing import Final, NamedTuple
 
 from reference_impl.audit.model import ActiveParticipant, AuditMessage, EventIdentification, ParticipantObject
 from reference_impl.audit.parsing import UnreadableMessageError, message_of, parse_xml
+from reference_impl.audit.skeletons import HELD as _HELD
+from reference_impl.audit.skeletons import Parts
 
 MOST_TERMS: Final = 800
 _NAMED: Final = 5  # participants and patients that are shown
@@ -29,11 +31,6 @@ _FREE: Final = frozenset(
 """Attributes whose values decide nothing about what others mean."""
 _ATTRIBUTE: Final = re.compile(rb"\s([A-Za-z][A-Za-z-]*)=\Z")
 _MARK: Final = re.compile("\ue000(\\d+)\ue000")
-_CONTROLS: Final = bytes(range(0x20))
-_ODD: Final = (b"&", b"<!", b"<?", b"]]>")
-_TEXT: Final = re.compile(rb">([^<]+)<")
-_HELD: Final = b"\x01"  # in a skeleton: here stands a text
-_LARGEST: Final = 16 * 1024
 
 Value = str | int
 """A text, or in a template the place of one."""
@@ -81,16 +78,16 @@ class Templates:
         self._named: dict[bytes, tuple[tuple[int, ...], tuple[int, ...]]] = {}
         self._templates: dict[tuple[bytes, tuple[bytes, ...]], Told | None] = {}
 
-    def read(self, octets: bytes) -> Told | None:
-        """What a message tells; None where it has to be parsed."""
-        if (parts := _split(octets)) is None:
+    def read(self, octets: bytes, parts: Parts | None) -> Told | None:
+        """What a message tells, whose parts `split` gave; None where it has to be parsed."""
+        if parts is None or b"&" in octets or not _is_plain(*parts):
             return None
         skeleton, values, texts = parts
         places = self._named.get(skeleton)
         if places is None:
             places = self._places(skeleton, len(values), len(texts))
         fixed, free = places
-        values += texts
+        values = values + texts
         key = (skeleton, tuple([values[place] for place in fixed]))
         template = self._templates.get(key, _UNSEEN)
         if template is _UNSEEN:
@@ -124,26 +121,14 @@ class Templates:
 _UNSEEN: Final = Told(time=-1)
 
 
-def _split(octets: bytes) -> tuple[bytes, list[bytes], list[bytes]] | None:
-    """Skeleton, attribute values and texts; None where the octets are not so plain that each is what it looks like."""
-    if len(octets) > _LARGEST or len(octets.translate(None, _CONTROLS)) != len(octets):
-        return None
-    for odd in _ODD:
-        if odd in octets:
-            return None
-    if not octets.isascii():
-        try:
-            if not octets.decode().isprintable():
-                return None
-        except UnicodeDecodeError:
-            return None
-    texts = _TEXT.findall(octets)
-    tags = _TEXT.sub(b">\x01<", octets) if texts else octets
-    pieces = tags.split(b'"')
-    skeleton = b'"'.join(pieces[::2])
-    if not len(pieces) % 2 or skeleton.count(_HELD) != len(texts):  # a text within quotes is a ">" in a value
-        return None
-    return (skeleton, pieces[1::2], texts) if tags.count(b"<") == skeleton.count(b"<") else None
+def _is_plain(skeleton: bytes, values: list[bytes], texts: list[bytes]) -> bool:
+    """Whether there is nothing in a message but elements, and each of its parts stands where a skeleton has it."""
+    return not (
+        b"<!" in skeleton
+        or b"<?" in skeleton
+        or skeleton.count(_HELD) != len(texts)
+        or skeleton.count(b'"') != len(values)
+    )
 
 
 def _template(octets: bytes, skeleton: bytes, values: list[bytes], free: tuple[int, ...]) -> Told | None:
@@ -170,7 +155,7 @@ def _joined(skeleton: bytes, values: list[bytes]) -> bytes:
     return _HELD_TEXT.sub(lambda _: next(texts), b"".join(pieces))
 
 
-_HELD_TEXT: Final = re.compile(_HELD)
+_HELD_TEXT: Final = re.compile(re.escape(_HELD))
 
 
 def _place(value: Value) -> Value:
@@ -194,7 +179,7 @@ def _filled(template: Told, values: list[bytes]) -> Told | None:
 
     told = _replaced(template, text)
     for each in texts.values():
-        if not each or each[0] == " " or each[-1] == " ":
+        if not each.isprintable() or not each or each[0] == " " or each[-1] == " ":
             return None
     return told
 
