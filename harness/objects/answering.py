@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Protocol
 from harness.drivers.base import Stimulus
 from harness.drivers.operator import NOBODY
 from harness.errors import UsageProblem
-from harness.objects.base import VERIFIED, Found, Handler, InterruptedStepError, Subject, Work
+from harness.objects.base import VERIFIED, Found, Handler, Subject, Work
 from harness.objects.driving import Drive
 from harness.objects.inspecting import now
 from harness.observations.clients import DriverOutcome
 from harness.observations.signatures import Answer, VerifierAnswer
-from harness.operator_board import SKIP, Board, Task
+from harness.operator_board import SKIP
 from harness.plan import FileStep
 from harness.sut import Sut
 from harness.sut_clients import EMBEDDED, DriverTable
@@ -288,7 +288,7 @@ class ByOperator:
                 of=self._work.count,
                 choices=tuple(WORDS),
             )
-            self._wait(board, task)
+            self._work.await_reply(task)
             reply = task.reply
             self._unanswered = self._unanswered + 1 if reply is None else 0
             if reply is None:
@@ -299,14 +299,6 @@ class ByOperator:
                 outcome = DriverOutcome(kind="operator", action=text, output=reply.said, confirmed_by=reply.by)
                 return facts_of(case, answer=word, told_by=f"the operator, {reply.by}", driver=outcome)
             text = f"{reply.said!r} is none of valid, invalid and unverifiable. {QUESTION.format(path=shown)}"
-
-    def _wait(self, board: Board, task: Task) -> None:
-        try:
-            while task.seconds_left() > 0 and not task.replied.wait(min(task.seconds_left(), 0.5)):
-                if self._work.stopping.is_set():
-                    raise InterruptedStepError
-        finally:
-            board.withdraw(task)
 
 
 def word_of(said: str) -> Answer:

@@ -15,7 +15,7 @@ from harness.objects.audit_arrival import arrival_of
 from harness.objects.audit_readings import Looker, ReadingError, Sought, intervals
 from harness.objects.base import InterruptedStepError, Work
 from harness.observations.audit import Arrival
-from harness.operator_board import SKIP, Board, Task
+from harness.operator_board import SKIP
 from harness.sut_readings import Reading
 
 _WORDS: dict[str, Arrival] = {"whole": "whole", "cut": "cut", "altered": "altered", "absent": "absent"}
@@ -175,7 +175,7 @@ class ByPerson:
             choices=tuple(_WORDS),
         )
         began = time.monotonic()
-        self._wait(board, task)
+        self._work.await_reply(task)
         reply = task.reply
         took = time.monotonic() - began
         if reply is None:
@@ -184,14 +184,6 @@ class ByPerson:
             return Seen(none, took, "The operator did not tell what has arrived.")
         word = _WORDS[reply.said.strip().lower()]
         return Seen(tuple(word for _ in looked_for.asked), took)
-
-    def _wait(self, board: Board, task: Task) -> None:
-        try:
-            while task.seconds_left() > 0 and not task.replied.wait(min(task.seconds_left(), 0.5)):
-                if self._work.stopping.is_set():
-                    raise InterruptedStepError
-        finally:
-            board.withdraw(task)
 
 
 def arrivals_at(work: Work, looker: Callable[[Reading], Looker]) -> Arrivals:

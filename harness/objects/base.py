@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, cast
 from harness.conduct import Budget
 from harness.objects.folders import head
 from harness.observations import Exchange, Frozen, Observation
-from harness.operator_board import Board
+from harness.operator_board import Board, Task
 
 if TYPE_CHECKING:
     from harness.objects.material import Material
@@ -148,6 +148,17 @@ class Work:
         """Raise `InterruptedStepError` if the run is being stopped."""
         if self.stopping.is_set():
             raise InterruptedStepError
+
+    def await_reply(self, task: Task) -> None:
+        """Return when a person has answered `task`, or its time is over; it is withdrawn from the board.
+
+        Raises `InterruptedStepError` if the run is being stopped.
+        """
+        try:
+            while task.seconds_left() > 0 and not task.replied.wait(min(task.seconds_left(), 0.5)):
+                self.check_running()
+        finally:
+            self.board.withdraw(task)
 
     def record(
         self,
