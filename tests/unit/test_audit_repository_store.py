@@ -142,6 +142,7 @@ def test_indexed_text_is_always_fit_for_a_database(text: str) -> None:
 )  # fmt: skip
 def test_the_database_itself_refuses_to_change_messages(store: Store, statement: str) -> None:
     store.add([received(1), received(2)])
+    assert store.index() == 2
     refused = pytest.raises(sqlite3.IntegrityError, match="never changed")
     with sqlite3.connect(str(store.url.database)) as other, refused:
         other.execute(statement)

@@ -1,8 +1,9 @@
 """From arrival to storage: messages are examined in other processes and written by one thread, in their order.
 
 What waits is bounded, in octets and in number: beyond that `put` waits, so the sockets are not read and the senders
-wait, too. Whatever cannot be examined is stored as it came and marked. While the database takes nothing, the same
-is tried again with growing pauses; nothing is dropped.
+wait, too. Stored messages are sorted into the index when nothing arrives, now and then, or when too many wait for that.
+Whatever cannot be examined is stored as it came and marked. While the database takes nothing, the same is tried again
+with growing pauses; nothing is dropped.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from reference_impl.audit.repository.catching_up import CatchingUp
 from reference_impl.audit.repository.examining import (
     Arrival,
     examine,
@@ -46,6 +48,7 @@ class IngestLimits:
     messages: int = 20_000
     chunk: int = 200
     batch: int = 2_000
+    unindexed: int = 100_000  # so many stored messages may wait for the index, while more arrive
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ class Ingest:
         self._pool: ProcessPoolExecutor | None = None
         self._thread = threading.Thread(target=self._write, name="audit-writer", daemon=True)
         self._left: list[Arrival] = []
+        self._catching_up = CatchingUp(store, self._limits.unindexed)
 
     def start(self) -> None:
         """Begin."""
@@ -186,12 +190,17 @@ class Ingest:
 
     def _write(self) -> None:
         while (chunks := self._next()) is not None:
-            if chunks[0].job is not None:
+            if not chunks:
+                self._catching_up.index()
+            elif chunks[0].job is not None:
                 self._do(chunks[0].job)
-                continue
-            batch = [received for chunk in chunks for received in self._of(chunk)]
-            self._store_all(batch)
-            self._make_room(len(batch), sum(chunk.octets for chunk in chunks))
+            else:
+                batch = [received for chunk in chunks for received in self._of(chunk)]
+                self._store_all(batch)
+                self._make_room(len(batch), sum(chunk.octets for chunk in chunks))
+                self._catching_up.after_storing(self.status.waiting)
+        while not self._hurry.is_set() and self._catching_up.index():
+            pass
 
     def _do(self, job: Callable[[], object]) -> None:
         try:
@@ -200,12 +209,18 @@ class Ingest:
             LOG.exception("what was to be written beside messages failed")
 
     def _next(self) -> list[_Chunk] | None:
-        """The chunks that are written next: one, and those behind it that are examined already; None at the end."""
+        """The chunks that are written next: one, and those behind it that are examined already; None at the end.
+
+        Empty where nothing has arrived for a while, and messages wait for the index.
+        """
         with self._lock:
             while not self._chunks:
                 if self._ending and not self._pending:
                     return None
-                self._lock.wait()
+                due = self._catching_up.due
+                if due is not None and due <= 0:
+                    return []
+                self._lock.wait(due)
             chunks = [self._chunks.popleft()]
             number = len(chunks[0].arrivals)
             while self._chunks and chunks[0].job is None and number < self._limits.batch:

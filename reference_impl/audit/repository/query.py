@@ -80,6 +80,11 @@ class Query:
     only_marked: bool = False
     also: tuple[Condition, ...] = ()
 
+    @property
+    def has_conditions(self) -> bool:
+        """Whether messages have to hold anything, beside the time."""
+        return next(self.conditions(), None) is not None
+
     def conditions(self) -> Iterator[Condition]:
         """What messages have to hold, beside the time."""
         for field, kinds in FIELDS.items():

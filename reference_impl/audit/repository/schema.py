@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 METADATA: Final = MetaData()
 
 _NUMBER = BigInteger().with_variant(Integer(), "sqlite")  # an INTEGER PRIMARY KEY is SQLite's own row number
@@ -92,6 +92,14 @@ original = Table(
     Column("octets", LargeBinary, nullable=False),
 )
 """The octets of each message as they arrived, syslog header included; apart, so that lists read few pages."""
+
+unindexed = Table(
+    "unindexed",
+    METADATA,
+    Column("number", _NUMBER, primary_key=True, autoincrement=False),  # of a message
+    Column("terms", LargeBinary, nullable=False),  # as `indexing.packed` writes them
+)
+"""The messages that are stored and not in the index yet: not among `mention`, nor in any count below."""
 
 term = Table(
     "term",

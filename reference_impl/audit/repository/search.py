@@ -22,6 +22,7 @@ from sqlalchemy import Connection as Begun
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from reference_impl.audit.repository import schema
+from reference_impl.audit.repository.database import StoreBusyError, reason
 from reference_impl.audit.repository.facts import microseconds, moment_of
 from reference_impl.audit.repository.query import (
     Alert,
@@ -37,7 +38,7 @@ from reference_impl.audit.repository.query import (
     read_cursor,
     to_moment,
 )
-from reference_impl.audit.repository.store import Store, StoreBusyError, reason
+from reference_impl.audit.repository.store import Store
 
 MOST_ON_A_PAGE: Final = 1000
 _MOST_TERMS: Final = 200  # values of one condition that are walked along one by one; more are gone through together
@@ -86,7 +87,7 @@ class Search:
         """
         size = max(1, min(size, MOST_ON_A_PAGE))
         behind = read_cursor(after) if after else None
-        with self.reading() as begun:
+        with self.reading(indexed=query.has_conditions) as begun:
             found = self._places(begun, query, behind, size + 1, oldest_first=oldest_first)
             rows = _rows(begun, [number for _, number in found[:size]])
         return Page(rows, cursor_of(rows[-1]) if len(found) > size and rows else "")
@@ -103,7 +104,7 @@ class Search:
 
     def count(self, query: Query, *, at_most: int = 10_000) -> Count:
         """How many messages `query` finds; beyond `at_most` only where that is known without counting."""
-        with self.reading() as begun:
+        with self.reading(indexed=query.has_conditions) as begun:
             conditions = list(query.conditions())
             if not conditions and query.since is None and query.until is None:
                 return Count(int(begun.execute(select(schema.head.c.number)).scalar_one()), exact=True)
@@ -136,7 +137,7 @@ class Search:
         Only those that `query` finds, where there is one.
         """
         wanted = select(schema.message).where(_message.number > number).order_by(_message.number).limit(size)
-        with self.reading() as begun:
+        with self.reading(indexed=query is not None and query.has_conditions) as begun:
             if query is not None:
                 resolved = [_resolve(begun, condition) for condition in query.conditions()]
                 if any(terms.is_empty for terms in resolved):
@@ -163,7 +164,7 @@ class Search:
     def values(self, kind: str, beginning: str = "", *, size: int = 50) -> tuple[Value, ...]:
         """Values of a kind that begin so, the most frequent first."""
         wanted = select(schema.term, _term.count.label("messages")).where(_term.kind == kind, _beginning(beginning))
-        with self.reading() as begun:
+        with self.reading(indexed=True) as begun:
             rows = begun.execute(wanted.order_by(_term.count.desc()).limit(size)).all()
         return tuple(
             Value(row.kind, row.value, row.messages, moment_of(row.first), moment_of(row.last)) for row in rows
@@ -194,8 +195,13 @@ class Search:
         return None if found is None else _alert(found)
 
     @contextmanager
-    def reading(self) -> Iterator[Begun]:
-        """A connection that reads, within the time that a search may take."""
+    def reading(self, *, indexed: bool = False) -> Iterator[Begun]:
+        """A connection that reads, within the time that a search may take.
+
+        With `indexed`, every message that is stored by now is in the index.
+        """
+        if indexed:
+            self._catch_up()
         try:
             with self.store.reader.connect() as begun, _within(begun, self._seconds):
                 yield begun
@@ -207,6 +213,13 @@ class Search:
             raise StoreBusyError(f"{self.store.name}: {reason(problem)}") from None
         except SQLAlchemyError as problem:  # no connection is free
             raise StoreBusyError(f"{self.store.name}: {reason(problem)}") from None
+
+    def _catch_up(self) -> None:
+        """Index what is stored and waits for it."""
+        last, deadline = self.store.last_unindexed(), time.monotonic() + self._seconds
+        while last and self.store.index_before(last):
+            if time.monotonic() > deadline:
+                raise SearchTooLongError(_BEHIND)
 
     def _connection(self, begun: Begun, number: int) -> Connection | None:
         found = begun.execute(select(schema.connection).where(schema.connection.c.id == number)).one_or_none()
@@ -235,6 +248,7 @@ class Search:
         return list(islice(_without_twins(heapq.merge(*found, reverse=not oldest_first)), size))
 
 
+_BEHIND: Final = "many messages have come and are still being sorted into the index; ask again in a moment"
 _TOO_LONG: Final = "the search took too long; ask for a shorter time, or for more that is told of the messages"
 
 

@@ -6,9 +6,8 @@ Whoever writes does so through one :class:`Store`; searches read beside it and n
 from __future__ import annotations
 
 import json
-import os
-import sqlite3
-import uuid
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,38 +15,38 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, insert, inspect, select, update
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import (
-    ArgumentError,
-    DataError,
-    DBAPIError,
-    IntegrityError,
-    NoSuchModuleError,
-    ProgrammingError,
-    SQLAlchemyError,
-)
-from sqlalchemy.pool import QueuePool
+from sqlalchemy import ColumnElement, Engine, func, insert, select, update
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from reference_impl.audit.repository import chain, schema
+from reference_impl.audit.repository.database import (
+    StoreBusyError,
+    StoreError,
+    StoreRefusedError,
+    Transaction,
+    check_file,
+    engine_of,
+    reason,
+    url_of,
+)
 from reference_impl.audit.repository.facts import Received, clean, microseconds
-from reference_impl.audit.repository.writing import Terms, add_messages
+from reference_impl.audit.repository.indexing import Terms, index_barely, index_messages
+from reference_impl.audit.repository.opening import open_for_reading, open_trail
+from reference_impl.audit.repository.writing import add_messages
 
-_BUSY_SECONDS: Final = 5.0
-_READERS: Final = 8
-_CACHE_KIB: Final = 64 * 1024
+__all__ = [
+    "AlertFacts",
+    "ConnectionFacts",
+    "Store",
+    "StoreBusyError",
+    "StoreError",
+    "StoreRefusedError",
+    "Verification",
+]
 
-
-class StoreError(Exception):
-    """The database cannot be used: one sentence that says why and what to do."""
-
-
-class StoreBusyError(StoreError):
-    """The database takes nothing for now (full disk, a lock, a lost connection): the same may succeed later."""
-
-
-class StoreRefusedError(StoreError):
-    """The database does not take these values; others it would."""
+INDEXED_AT_ONCE: Final = 5_000
+_FOR_ANOTHER: Final = 0.05  # seconds between two looks at whether another program has indexed messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +96,25 @@ class Store:
     """
 
     def __init__(self, url: str | Path, *, read_only: bool = False, create: bool = True) -> None:
-        self.url: URL = _url(url)
+        self.url: URL = url_of(url)
         self.read_only = read_only
         if self.url.get_backend_name() == "sqlite":
-            _check_file(self.url, read_only=read_only)
+            check_file(self.url, read_only=read_only)
         try:
-            self.writer: Engine = _engine(self.url, writes=True)
-            self.reader: Engine = _engine(self.url, writes=False)
-            self.identity = self._open_for_reading() if read_only else self._open(create=create)
+            self.writer: Engine = engine_of(self.url, writes=True)
+            self.reader: Engine = engine_of(self.url, writes=False)
+            self.identity: str = (
+                open_for_reading(self.reader, self.name)
+                if read_only
+                else open_trail(self.writer, self.name, create=create)
+            )
+            self._behind = self._waiting(func.count(schema.unindexed.c.number))
         except (NoSuchModuleError, ImportError) as problem:
             raise StoreError(f"{self.name}: its driver is missing ({problem}); install ps315[postgresql]") from None
         except SQLAlchemyError as problem:
             raise StoreError(f"{self.name}: cannot be opened: {reason(problem)}") from None
         self._terms = Terms()
+        self._indexing, self._counting = threading.Lock(), threading.Lock()
 
     @property
     def name(self) -> str:
@@ -123,9 +128,41 @@ class Store:
         Raises `StoreBusyError` where the database takes nothing for now, `StoreRefusedError` where not these.
         """
         with self._writing() as begun:
-            numbers = add_messages(begun, batch, self._terms)
-        self._terms.keep()
+            numbers = add_messages(begun, batch)
+        with self._counting:
+            self._behind += len(batch)
         return numbers
+
+    @property
+    def behind(self) -> int:
+        """How many messages wait for the index, as far as this program knows; another one may have indexed some."""
+        return self._behind
+
+    def index(self, most: int = INDEXED_AT_ONCE) -> int:
+        """Index the first `most` messages that wait; returns of how many, 0 where none waits.
+
+        Raises `StoreBusyError`; a message whose values the database refuses is indexed by its node only.
+        """
+        with self._indexing:
+            before = self._behind
+            done = self._index(most)
+            with self._counting:  # where nothing waited, another program has indexed what this one knew of
+                self._behind = max(0, self._behind - (done or before))
+        return done
+
+    def index_before(self, number: int) -> bool:
+        """Index some messages if any up to that of `number` waits; whether one did. Raises `StoreBusyError`."""
+        first = self._waiting(func.min(schema.unindexed.c.number))
+        if not 0 < first <= number:
+            return False
+        if self.read_only:
+            time.sleep(_FOR_ANOTHER)  # the program that writes does it
+            return True
+        return self.index() > 0
+
+    def last_unindexed(self) -> int:
+        """The number of the last message that waits for the index, 0 where none does. Raises `StoreBusyError`."""
+        return self._waiting(func.max(schema.unindexed.c.number))
 
     def next_connection(self) -> int:
         """The id of the connection that begins next. Raises `StoreBusyError`."""
@@ -224,143 +261,44 @@ class Store:
     ) -> None:
         self.close()
 
-    def _writing(self) -> _Writing:
-        return _Writing(self)
+    def _writing(self) -> Transaction:
+        if self.read_only:
+            raise StoreError(f"{self.name}: was opened for reading")
+        return Transaction(self.writer, self.name)
 
-    def forget_terms(self) -> None:
-        """Forget what is known of values: the transaction that made them came to nothing."""
-        self._terms.forget()
+    def _index(self, most: int) -> int:
+        while True:
+            try:
+                with self._writing() as begun:
+                    done = index_messages(begun, most, self._terms)
+            except StoreRefusedError:
+                self._terms.forget()
+                if most == 1:
+                    return self._index_barely()
+                most //= 2
+            except BaseException:
+                self._terms.forget()
+                raise
+            else:
+                self._terms.keep()
+                return done
 
-    def _open(self, *, create: bool) -> str:
-        with self.writer.begin() as begun:
-            tables = set(inspect(begun).get_table_names())
-            if schema.head.name in tables:
-                return self._identity(begun)
-            if not create:
-                raise StoreError(f"{self.name}: is no audit repository; name the database of ps315 audit serve")
-            if tables & set(schema.METADATA.tables):
-                raise StoreError(f"{self.name}: holds tables of something else; name another database")
-            schema.METADATA.create_all(begun)
-            for statement in schema.triggers(begun.dialect.name):
-                begun.exec_driver_sql(statement)
-            identity = str(uuid.uuid4())
-            values = {"id": 1, "schema_version": schema.SCHEMA_VERSION, "identity": identity, "number": 0}
-            begun.execute(insert(schema.head).values(values | {"digest": chain.beginning(identity)}))
-            return identity
+    def _index_barely(self) -> int:
+        with self._writing() as begun:
+            done = index_barely(begun, self._terms)
+        self._terms.keep()
+        return done
 
-    def _open_for_reading(self) -> str:
-        with self.reader.connect() as begun:
-            if not inspect(begun).has_table(schema.head.name):
-                raise StoreError(f"{self.name}: is no audit repository; name the database of ps315 audit serve")
-            return self._identity(begun)
-
-    def _identity(self, begun: Connection) -> str:
-        found = begun.execute(select(schema.head.c.schema_version, schema.head.c.identity)).one_or_none()
-        if found is None:
-            raise StoreError(f"{self.name}: is no audit repository; name another database")
-        if found.schema_version != schema.SCHEMA_VERSION:
-            raise StoreError(
-                f"{self.name}: has version {found.schema_version} of the tables and this program"
-                f" {schema.SCHEMA_VERSION}; use the program that made it"
-            )
-        identity: str = found.identity
-        return identity
-
-
-class _Writing:
-    """A transaction of the writer; what the database refuses becomes a `StoreBusyError`."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._transaction: Any = None
-
-    def __enter__(self) -> Connection:
-        if self._store.read_only:
-            raise StoreError(f"{self._store.name}: was opened for reading")
+    def _waiting(self, told: ColumnElement[int]) -> int:
+        """A number (0 for none) that tells of the messages which wait for the index. Raises `StoreBusyError`."""
         try:
-            self._transaction = self._store.writer.begin()
-            begun: Connection = self._transaction.__enter__()
-        except SQLAlchemyError as problem:  # a pool that has no connection free, too
-            raise StoreBusyError(f"{self._store.name}: {reason(problem)}") from None
-        return begun
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        try:
-            self._transaction.__exit__(kind, value, traceback)
+            with self.reader.connect() as begun:
+                return begun.scalar(select(told)) or 0
         except SQLAlchemyError as problem:
-            value = problem
-        if value is not None:
-            self._store.forget_terms()
-        if isinstance(value, _REFUSALS):
-            raise StoreRefusedError(f"{self._store.name}: {reason(value)}") from None
-        if isinstance(value, SQLAlchemyError):
-            raise StoreBusyError(f"{self._store.name}: {reason(value)}") from None
+            raise StoreBusyError(f"{self.name}: {reason(problem)}") from None
 
 
 def _alert_row(number: int, facts: AlertFacts) -> dict[str, Any]:
     values = {name: getattr(facts, name) for name in AlertFacts.__slots__}
     values |= {name: clean(values[name], 1000) for name in ("title", "detail", "node")}
     return values | {"id": number, "messages": json.dumps(facts.messages), "acknowledged_by": "", "note": ""}
-
-
-_REFUSALS: Final = (DataError, IntegrityError, ProgrammingError, OverflowError, ValueError)
-
-
-def reason(problem: BaseException) -> str:
-    """What the database said, on one line, without the statement and its values."""
-    said = problem.orig if isinstance(problem, DBAPIError) else problem
-    return " ".join(str(said).split())[:300]
-
-
-def _url(given: str | Path) -> URL:
-    if isinstance(given, Path) or "://" not in given:
-        return URL.create("sqlite", database=str(given))
-    try:
-        url = make_url(given)
-    except ArgumentError:
-        raise StoreError(f"{given!r} is no database URL; write sqlite:///FILE or postgresql+psycopg://…") from None
-    if url.drivername == "postgresql":
-        url = url.set(drivername="postgresql+psycopg")
-    if url.get_backend_name() not in {"sqlite", "postgresql"}:
-        raise StoreError(f"{url.get_backend_name()}: only SQLite and PostgreSQL databases are known")
-    return url
-
-
-def _check_file(url: URL, *, read_only: bool) -> None:
-    if not url.database or url.database == ":memory:":
-        raise StoreError("a repository needs a file; name one")
-    path = Path(url.database)
-    if read_only and not path.is_file():
-        raise StoreError(f"{path}: there is no such database")
-    if not path.parent.is_dir():
-        raise StoreError(f"{path.parent}: there is no such folder; make it first")
-    if not read_only and not path.exists():
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # patients' data are nobody else's business
-        except OSError as problem:
-            raise StoreError(f"{path}: cannot be made: {problem.strerror}") from None
-
-
-def _engine(url: URL, *, writes: bool) -> Engine:
-    sizes: dict[str, Any] = {"poolclass": QueuePool, "pool_size": 1 if writes else _READERS, "max_overflow": 0}
-    if url.get_backend_name() != "sqlite":
-        settings = "" if writes else "-c default_transaction_read_only=on"
-        return create_engine(url, pool_pre_ping=True, connect_args={"options": settings}, **sizes)
-    # Every transaction is begun by the listener below, at once with the right to write or without it.
-    arguments = {"timeout": _BUSY_SECONDS, "check_same_thread": False, "isolation_level": None}
-    engine = create_engine(url, connect_args=arguments, **sizes)
-
-    def prepare(opened: sqlite3.Connection, _: object) -> None:
-        pragmas = ["page_size = 4096", "journal_mode = WAL", "synchronous = FULL", "wal_autocheckpoint = 8000"]
-        pragmas = pragmas if writes else ["query_only = ON", "mmap_size = 1073741824"]
-        for pragma in (*pragmas, f"cache_size = -{_CACHE_KIB if writes else _CACHE_KIB // 4}", "temp_store = MEMORY"):
-            opened.execute(f"PRAGMA {pragma}")
-
-    def begin(begun: Connection) -> None:
-        begun.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    event.listen(engine, "connect", prepare)
-    event.listen(engine, "begin", begin)
-    return engine

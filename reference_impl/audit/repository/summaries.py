@@ -32,7 +32,7 @@ def nodes(search: Search) -> tuple[NodeSummary, ...]:
         .order_by(schema.node.c.last_arrived.desc())
     )
     of: dict[int, dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
-    with search.reading() as begun:
+    with search.reading(indexed=True) as begun:
         for row in begun.execute(sums):
             of[row.node][row.kind][row.value] = int(row.messages)
         rows = begun.execute(listed).all()
@@ -76,7 +76,7 @@ def findings(search: Search, node: str = "") -> tuple[FindingCount, ...]:
     )
     if node:
         wanted = wanted.where(named.c.value == node)
-    with search.reading() as begun:
+    with search.reading(indexed=True) as begun:
         rows = begun.execute(wanted).all()
     return tuple(
         FindingCount(row.node, row.rule, row.messages, _day(row.first_day), _day(row.last_day), row.last)
@@ -103,7 +103,7 @@ def days(
     )
     if node:
         wanted = wanted.where(named.c.value == node)
-    with search.reading() as begun:
+    with search.reading(indexed=True) as begun:
         rows = begun.execute(wanted).all()
     return tuple(DayCount(_day(row[0]), row[1], kind, row[2], row[3]) for row in rows)
 

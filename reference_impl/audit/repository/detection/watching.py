@@ -111,7 +111,7 @@ def _last_messages(search: Search, since: int) -> list[Seen]:
     ).join_from(schema.message, schema.original)
     late = wanted.where(columns.arrived >= since).order_by(columns.number.desc()).limit(_MOST_REPLAYED)
     last = wanted.where(columns.number.in_(select(schema.node.c.last_number).limit(_MOST_REPLAYED)))
-    with search.reading() as begun:
+    with search.reading(indexed=True) as begun:
         rows = {row.number: row for statement in (late, last) for row in begun.execute(statement)}
     found = []
     for number in sorted(rows):
