@@ -130,6 +130,8 @@ def test_messages_of_others_in_a_stream_are_counted() -> None:
         (b"text\nmore text", 0, "holds no audit message"),
         (b"\x1f\x8b\x08" + bytes(20), 0, "compressed (gzip)"),
         (b"PK\x03\x04" + bytes(20), 0, "compressed (zip)"),
+        (b"\x89PNG\r\n\x1a\n\x00\n<a\x00\n", 0, "holds no audit message"),  # octets that look like XML occur by chance
+        (b"%PDF-1.7\n<</Type /Page>>\n<xmp>\n", 0, "holds no audit message"),
     ],
 )
 def test_what_cannot_be_read_is_told_and_the_rest_is_read(octets: bytes, count: int, why: str) -> None:

@@ -24,6 +24,17 @@ _PACKETS: Final = (
 )
 _WIDE: Final = (b"\xff\xfe", b"\xfe\xff", b"<\x00", b"\x00<")
 _PACKED: Final = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"(\xb5/\xfd": "zstd"}
+_NO_TEXT: Final = (
+    b"\x89PNG\r\n",
+    b"\xff\xd8\xff",  # JPEG
+    b"GIF8",
+    b"%PDF-",
+    b"\xd0\xcf\x11\xe0",  # documents of older offices
+    b"\x7fELF",
+    b"MZ\x90\x00",
+    b"SQLite format 3\x00",
+)
+"""What lies beside messages in folders (screenshots, instructions): no line of it is one, whatever its octets look like."""
 _HEAD = 64
 _CHUNK = 1 << 16
 _USUAL = CaptureLimits()
@@ -56,6 +67,8 @@ def from_stream(stream: IO[bytes], name: str, limits: CaptureLimits = _USUAL) ->
     packed = next((kind for magic, kind in _PACKED.items() if head.startswith(magic)), "")
     if packed:
         yield Unread(name, f"is compressed ({packed}); unpack it first")
+    elif head.startswith(_NO_TEXT):
+        yield Unread(name, NOTHING)
     elif head.startswith(_PACKETS):
         from reference_impl.audit.captured.packets import from_packets
 
