@@ -164,6 +164,18 @@ def test_search_prints_what_it_finds_and_leaves_a_record(trail: Path, capsys: py
     assert "Audit Log Used" in capsys.readouterr().out
 
 
+def test_the_record_of_a_look_is_one_that_we_would_pass(
+    trail: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> None:
+    """The database is named as people name it: A.5.3.2 wants a URI."""
+    monkeypatch.chdir(trail.parent)
+    assert run(["audit", "search", "--database", trail.name]) == 0
+    capfdbinary.readouterr()
+    assert run(["audit", "export", "--database", trail.name, "--event", "110101", "--as", "syslog"]) == 0
+    (tmp_path / "looks").write_bytes(capfdbinary.readouterr().out)
+    assert run(["audit", "validate", str(tmp_path / "looks")]) == 0
+
+
 def test_verify_tells_of_a_change(trail: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import sqlite3
 

@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from reference_impl.audit import builders
@@ -30,14 +31,17 @@ def arrival(message: AuditMessage) -> Arrival:
 
 
 def record_look(store: Store, *, source: str, user: str, log: str) -> None:
-    """Add to the trail that `user` looked at `log` with a program. Raises `StoreError` where that cannot be."""
+    """Add to the trail that `user` looked at `log`, a file or a URL, with a program.
+
+    Raises `StoreError` where that cannot be.
+    """
     here = machine(socket.gethostname())
     looked = arrival(
         builders.audit_log_used(
             builders.Occasion(when=datetime.now(UTC), source=audit_source(source)),
             person=Party(user, requestor=True, access_point=here),
             process=Party(str(os.getpid()), name=APPLICATION),
-            log=log,
+            log=log if "://" in log else Path(log).absolute().as_uri(),  # A.5.3.2: "the URI of the audit log"
         )
     )
     store.add([Received(*looked, examine(*looked[:4]))])
