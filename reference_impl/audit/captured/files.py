@@ -34,7 +34,7 @@ _NO_TEXT: Final = (
     b"MZ\x90\x00",
     b"SQLite format 3\x00",
 )
-"""What lies beside messages in folders (screenshots, instructions): no line of it is one, whatever its octets look like."""
+"""What lies beside messages in folders (screenshots, instructions); octets in it that look like XML are none."""
 _HEAD = 64
 _CHUNK = 1 << 16
 _USUAL = CaptureLimits()
