@@ -40,14 +40,15 @@ _FALSE = frozenset({"false", "0"})
 class UnreadableMessageError(ValueError):
     """Octets that are no well-formed XML, or XML that is not read for safety. `line` counts from 1; 0: the whole.
 
-    `too_large`: it may be right, and is more than is read.
+    `too_large`: it may be right, and is more than is read. `malformed`: `text` is what the parser says.
     """
 
-    def __init__(self, text: str, line: int = 0, *, too_large: bool = False) -> None:
+    def __init__(self, text: str, line: int = 0, *, too_large: bool = False, malformed: bool = False) -> None:
         super().__init__(text)
         self.text = text
         self.line = line
         self.too_large = too_large
+        self.malformed = malformed
 
 
 class _Parsers(threading.local):
@@ -83,9 +84,12 @@ def parse_xml(octets: bytes, limits: Limits = _USUAL) -> etree._Element:
         root = etree.fromstring(octets, _PARSERS.parser)
     except etree.XMLSyntaxError as problem:
         text = (problem.msg or "no XML").partition(", line ")[0]
-        raise UnreadableMessageError(_printable(text), problem.lineno or 0, too_large=_LIMIT in text) from None
+        large = _LIMIT in text
+        raise UnreadableMessageError(
+            _printable(text), problem.lineno or 0, too_large=large, malformed=not large
+        ) from None
     except (ValueError, LookupError) as problem:  # an empty document, an unknown encoding
-        raise UnreadableMessageError(_printable(str(problem)) or "no XML") from None
+        raise UnreadableMessageError(_printable(str(problem)) or "no XML", malformed=True) from None
     if root.getroottree().docinfo.internalDTD is not None:  # in an encoding that the pattern does not see through
         raise _document_type(octets)
     if _deeper_than(limits.depth)(root):
@@ -124,7 +128,7 @@ def _document_type(octets: bytes) -> UnreadableMessageError:
 
 
 def _printable(text: str) -> str:
-    return "".join(each if each.isprintable() else "\ufffd" for each in text[:_SHOWN])
+    return "".join(each if each.isprintable() else "\ufffd" for each in text.strip()[:_SHOWN])
 
 
 def read(octets: bytes, limits: Limits = _USUAL) -> AuditMessage:

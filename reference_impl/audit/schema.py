@@ -17,6 +17,9 @@ GRAMMAR = Path(__file__).with_name("audit_message.rng")
 
 _LEAP_SECOND = re.compile(r"(\s*-?\d{4,}-\d\d-\d\dT\d\d:\d\d):60((?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?\s*)\Z")
 
+_OUTSIDE_BASE64 = re.compile(r"[^A-Za-z0-9+/= \t\r\n]").search
+_DETAIL, _QUERY = "ParticipantObjectDetail", "ParticipantObjectQuery"
+
 
 class _Schemas(threading.local):
     """One compiled schema for each thread: validation leaves its messages in the object."""
@@ -30,9 +33,12 @@ _SCHEMAS = _Schemas()
 
 
 def follows_schema(root: etree._Element) -> bool:
-    """Whether a message is valid; a leap second in EventDateTime, which libxml2 refuses, is (A.5.2.5)."""
+    """Whether a message is valid; a leap second in EventDateTime, which libxml2 refuses, is (A.5.2.5).
+
+    Base64 with other characters in between, which libxml2 passes over, is not.
+    """
     if _SCHEMAS.validate(root):
-        return True
+        return _is_encoded(root)
     event = root.find("EventIdentification")
     value = event.get("EventDateTime", "") if event is not None else ""
     leap = _LEAP_SECOND.match(value)
@@ -40,9 +46,16 @@ def follows_schema(root: etree._Element) -> bool:
         return False
     event.set("EventDateTime", f"{leap[1]}:59{leap[2]}")
     try:
-        return bool(_SCHEMAS.validate(root))
+        return bool(_SCHEMAS.validate(root)) and _is_encoded(root)
     finally:
         event.set("EventDateTime", value)
+
+
+def _is_encoded(root: etree._Element) -> bool:
+    for element in root.iter(_DETAIL, _QUERY):
+        if _OUTSIDE_BASE64((element.get("value") if element.tag == _DETAIL else element.text) or ""):
+            return False
+    return True
 
 
 def complaints(limit: int) -> tuple[tuple[int, str], ...]:

@@ -22,6 +22,7 @@ from reference_impl.audit.rules.participants import check_participants
 from reference_impl.audit.rules.plausibility import check_plausibility
 from reference_impl.audit.rules.structure import RULE as SCHEMA_RULE
 from reference_impl.audit.rules.structure import SCHEMA_RULES, departs, explain
+from reference_impl.audit.rules.unreadable import explained
 from reference_impl.audit.schema import follows_schema
 from reference_impl.audit.skeletons import Parts, Skeletons, split
 
@@ -47,7 +48,7 @@ def validate(
     try:
         root = parse_xml(octets, limits)
     except UnreadableMessageError as problem:
-        return _unreadable(problem, want_checked, limits)
+        return _unreadable(octets, problem, want_checked, limits)
     valid = not (len(octets) > _LARGE and departs(root, limits)) and follows_schema(root)
     marks = fingerprint(root) if usual and valid and len(octets) <= LARGEST and is_plain(octets) else None
     if marks is None:
@@ -86,7 +87,8 @@ def examine(root: etree._Element, *, valid: bool, want_checked: bool = False, li
     return MessageResult(findings.result(), checked, section, event, schema_valid=valid, forms=forms)
 
 
-def _unreadable(problem: UnreadableMessageError, want_checked: bool, limits: Limits) -> MessageResult:
+def _unreadable(octets: bytes, problem: UnreadableMessageError, want_checked: bool, limits: Limits) -> MessageResult:
+    text, remedy = explained(octets, problem.text) if problem.malformed else (problem.text, "")
     finding = Finding(
         SCHEMA_RULE,
         "open" if problem.too_large else "shall",
@@ -94,7 +96,7 @@ def _unreadable(problem: UnreadableMessageError, want_checked: bool, limits: Lim
         expected="a message that can be examined"
         if problem.too_large
         else "a well-formed XML document without document type declaration",
-        text=shortened(problem.text, 2 * limits.shown),
-        remedy="" if problem.too_large else "Write the message with an XML library, whole.",
+        text=shortened(text, 2 * limits.shown),
+        remedy=remedy or ("" if problem.too_large else "Write the message with an XML library, whole."),
     )
     return MessageResult((finding,), frozenset({SCHEMA_RULE}) if want_checked else frozenset())

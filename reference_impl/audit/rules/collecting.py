@@ -55,7 +55,7 @@ class Findings:
                 expected=shortened(expected, shown),
                 found=shortened(found, shown),
                 text=shortened(text, 2 * shown),
-                remedy=remedy,
+                remedy=shortened(remedy, 2 * shown),
             )
         )
 

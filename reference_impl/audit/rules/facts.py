@@ -1,7 +1,7 @@
 """An audit message as rules look at it: what is there, however incomplete, each with the element it stands in.
 
-Older forms are seen through, so that one deviation from the schema is one finding: a namespace is left aside, and
-`code` of RFC 3881 is taken for `csd-code`.
+Older forms are seen through, so that one deviation from the schema is one finding: a namespace is left aside, `code`
+of RFC 3881 is taken for `csd-code`, and MediaType needs no MediaIdentifier around it.
 """
 
 from __future__ import annotations
@@ -199,6 +199,8 @@ def _participant(element: etree._Element) -> Participant:
             participant.media = child
             types = [each for each in child if local_name(each) == "MediaType"]
             participant.media_type = coded(types[0]) if types else None
+        elif name == "MediaType" and participant.media is None:
+            participant.media, participant.media_type = child, coded(child)
     return participant
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Callable
 
 from lxml import etree
@@ -26,24 +27,41 @@ _HINTS = frozenset(
     f"{{http://www.w3.org/2001/XMLSchema-instance}}{name}" for name in ("schemaLocation", "noNamespaceSchemaLocation")
 )
 """Attributes that tell where a schema is: XML Schema lets them pass anywhere, RELAX NG nowhere."""
+_EXTENSIONS = {
+    "PurposeOfUse": "; it is an extension of IHE",
+    "UserIDTypeCode": "; it is an extension of dcm4che",
+    "UserTypeCode": "; it is an extension of dcm4che",
+}
+_NO_NAMESPACE = "Write the elements without a namespace: no xmlns."
+_XML = "http://www.w3.org/XML/1998/namespace"
 _SOME = 50
 
 _DATE_TIME = re.compile(
-    r"\s*-?\d{4,}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T"
+    r"\s*-?(?P<year>\d{4}|[1-9]\d{4,})-(?P<month>0[1-9]|1[0-2])-(?P<day>0[1-9]|[12]\d|3[01])T"
     r"(?:(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?|24:00:00(?:\.0+)?)"
-    r"(?:Z|[+-](?:(?:0\d|1[0-3]):[0-5]\d|14:00))?\s*\Z"
+    r"(?:Z|[+-](?:(?:0\d|1[0-3]):[0-5]\d|14:00))?\s*\Z",
+    re.ASCII,
 )
+_BASE64_END = re.compile(r"(?:[AQgw]==|[AEIMQUYcgkosw048]=|[^=]|\A)\Z").search
+"""How base64 ends: the bits that stand for nothing are zero (XML Schema Part 2, 3.2.16)."""
+
+
+def _is_date_time(value: str) -> bool:
+    read = _DATE_TIME.match(value)
+    if read is None or (not int(read["year"][-4:]) and len(read["year"]) == 4):
+        return False  # there is no year 0000
+    return int(read["day"]) <= monthrange(2000 + int(read["year"][-4:]) % 400, int(read["month"]))[1]
 
 
 def _is_base64(value: str) -> bool:
-    return decoded(value) is not None
+    return decoded(value) is not None and _BASE64_END("".join(value.split())) is not None
 
 
 _LEXICAL: dict[str, tuple[Callable[[str], object], str]] = {
     "boolean": (re.compile(r"\s*(?:true|false|1|0)\s*\Z").match, "true or false"),
     "integer": (re.compile(r"\s*[+-]?[0-9]+\s*\Z").match, "a whole number"),
-    "dateTime": (_DATE_TIME.match, "date and time as xsd:dateTime: 2026-01-31T12:34:56.789+01:00"),
-    "base64Binary": (_is_base64, "base64"),
+    "dateTime": (_is_date_time, "date and time as xsd:dateTime: 2026-01-31T12:34:56.789+01:00"),
+    "base64Binary": (_is_base64, "base64: letters, digits, + and / alone, with = to fill up"),
 }
 
 
@@ -116,20 +134,22 @@ def _follows_when_mended(root: etree._Element) -> bool:
     return follows_schema(copy)
 
 
-def _say(findings: Findings, element: etree._Element, attribute: str, *said: str) -> None:
+def _say(findings: Findings, element: etree._Element, attribute: str, *said: str, remedy: str = "") -> None:
     """`said`: what was expected, what is there, what is wrong."""
     expected, found, text = said
-    remedy = f"Write {expected}." if attribute else "Write the message by the schema of this edition."
+    remedy = remedy or (f"Write {expected}." if attribute else "Write the message by the schema of this edition.")
     findings.add(RULE, "shall", element, attribute, expected=expected, found=found, text=text, remedy=remedy)
 
 
 def _explain(root: etree._Element, findings: Findings) -> None:
     name, namespace = local_name(root), etree.QName(root).namespace
     if name != "AuditMessage":
-        _say(findings, root, "", "AuditMessage as the root element", name, "the document is no audit message")
+        said = ("AuditMessage as the root element", name, "the document is no audit message")
+        _say(findings, root, "", *said, remedy="Send every message alone, as one AuditMessage.")
         return
     if namespace:
-        _say(findings, root, "", "no namespace", namespace, "the message has a namespace, and the schema has none")
+        said = ("no namespace", namespace, "the message has a namespace, and the schema has none")
+        _say(findings, root, "", *said, remedy=_NO_NAMESPACE)
     waiting = [(root, shapes()["AuditMessage"])]
     while waiting:
         element, shape = waiting.pop()
@@ -145,10 +165,12 @@ def _attributes(element: etree._Element, shape: Shape, findings: Findings) -> No
         known = shape.attributes.get(name)
         if known is None:
             if name not in _OLDER_SPELLING and name not in _HINTS:
-                expected = _OLDER_NAMES.get(name, f"no attribute {name}")
-                text = f"{shape.name} has no attribute {name} in the schema"
+                shown = _shown(name)
+                expected = _OLDER_NAMES.get(name, f"no attribute {shown}")
+                text = f"{shape.name} has no attribute {shown} in the schema" + _EXTENSIONS.get(name, "")
+                remedy = _remedy(name, shown)
                 findings.add(
-                    RULE, "shall", element, name, expected=expected, found=str(value), text=text, remedy=_remedy(name)
+                    RULE, "shall", element, name, expected=expected, found=str(value), text=text, remedy=remedy
                 )
         elif not _fits(known, str(value)):
             _say(findings, element, name, _wanted(known), str(value), f"{name} has a value that the schema has not")
@@ -163,8 +185,19 @@ def _attributes(element: etree._Element, shape: Shape, findings: Findings) -> No
             findings.add(RULE, "shall", element, expected=f"the attribute {known.name}", text=text, remedy=remedy)
 
 
-def _remedy(name: str) -> str:
-    return "Write csd-code." if name == "code" else f"Leave {name} out, or write it where the schema has it."
+def _remedy(name: str, shown: str) -> str:
+    if name == "code":
+        return "Write csd-code."
+    elsewhere = any(name in shape.attributes for shape in shapes().values())
+    return f"Leave {shown} out, or write it where the schema has it." if elsewhere else f"Leave {shown} out."
+
+
+def _shown(name: str) -> str:
+    """The name of an attribute as a person reads it."""
+    namespace, _, own = name.removeprefix("{").rpartition("}")
+    if not namespace:
+        return own
+    return f"xml:{own}" if namespace == _XML else f"{own} (of the namespace {namespace})"
 
 
 def _fits(shape: AttributeShape, value: str) -> bool:
@@ -175,7 +208,9 @@ def _fits(shape: AttributeShape, value: str) -> bool:
 
 
 def _wanted(shape: AttributeShape) -> str:
-    return ", ".join(shape.values) if shape.kind == "choice" else _LEXICAL[shape.kind][1]
+    if shape.kind != "choice":
+        return _LEXICAL[shape.kind][1]
+    return ("one of " if len(shape.values) > 1 else "") + ", ".join(shape.values)
 
 
 def _content(element: etree._Element, shape: Shape, findings: Findings) -> None:
@@ -183,7 +218,8 @@ def _content(element: etree._Element, shape: Shape, findings: Findings) -> None:
     if not shape.content:
         text = "".join(pieces).strip(XML_SPACE)
         if text:
-            _say(findings, element, "", "no text", text, f"{shape.name} holds text, and has none in the schema")
+            said = ("no text", text, f"{shape.name} holds text, and has none in the schema")
+            _say(findings, element, "", *said, remedy=f"Leave the text out of {shape.name}.")
     elif (lexical := _LEXICAL.get(shape.content)) and not lexical[0]("".join(pieces)):
         _say(findings, element, "", lexical[1], "".join(pieces), f"{shape.name} holds something else")
 
@@ -196,18 +232,20 @@ def _children(element: etree._Element, shape: Shape, findings: Findings) -> list
     namespace = etree.QName(element).namespace
     for child in element:
         name = local_name(child)
-        place = places.get(name)
-        if place is None or etree.QName(child).namespace != namespace:
+        place, own = places.get(name), etree.QName(child).namespace
+        if place is None or (own is not None and own != namespace):  # one that the whole message has was told
             _stranger(child, shape, findings)
             continue
         known.append(child)
         counts[place] += 1
         most = shape.slots[place].most
         if most is not None and counts[place] == most + 1:
-            expected = f"{most} of {' or '.join(shape.slots[place].names)}"
-            _say(findings, child, "", expected, f"{counts[place]}", f"{shape.name} holds too many of {name}")
+            names = " or ".join(shape.slots[place].names)
+            said = (f"{most} of {names}", f"{counts[place]}", f"{shape.name} holds too many of {name}")
+            _say(findings, child, "", *said, remedy=f"Give {names} once." if most == 1 else "")
         elif place < furthest:
-            _say(findings, child, "", _order(shape), name, f"{name} stands behind what it has to stand before")
+            said = (_order(shape), name, f"{name} stands behind what it has to stand before")
+            _say(findings, child, "", *said, remedy=f"Write the elements in this order: {_order(shape)}.")
         furthest = max(furthest, place)
     for slot, count in zip(shape.slots, counts, strict=True):
         _enough(element, slot, count, findings)
@@ -215,13 +253,14 @@ def _children(element: etree._Element, shape: Shape, findings: Findings) -> list
 
 
 def _stranger(child: etree._Element, shape: Shape, findings: Findings) -> None:
-    name = local_name(child)
-    text = f"{shape.name} has no element {name} in the schema"
-    if name in shapes():
+    name, namespace = local_name(child), etree.QName(child).namespace
+    text, remedy = f"{shape.name} has no element {name} in the schema", f"Leave the element {name} out."
+    if namespace:
+        text, remedy = f"{name} has a namespace, and the schema has none", _NO_NAMESPACE
+    elif name in shapes():
         text += ", which has it elsewhere"
-    elif name == "PurposeOfUse":
-        text += "; it is an extension of IHE"
-    _say(findings, child, "", _order(shape) or "no elements", name, text)
+        remedy = f"Write {name} where the schema has it."
+    _say(findings, child, "", _order(shape) or "no elements", name, text + _EXTENSIONS.get(name, ""), remedy=remedy)
 
 
 def _order(shape: Shape) -> str:
@@ -231,4 +270,5 @@ def _order(shape: Shape) -> str:
 def _enough(element: etree._Element, slot: Slot, count: int, findings: Findings) -> None:
     if count < slot.least:
         names = " or ".join(slot.names)
-        _say(findings, element, "", names, "", f"{local_name(element)} holds no {names}, which the schema requires")
+        said = (names, "", f"{local_name(element)} holds no {names}, which the schema requires")
+        _say(findings, element, "", *said, remedy=f"Give {names}.")
