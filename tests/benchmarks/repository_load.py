@@ -1,8 +1,9 @@
 """Programs for measuring the audit repository: messages as departments send them, a sender, and the repository.
 
 ``repository FOLDER CERTIFICATE KEY AUTHORITY`` prints its port, then answers each line of input with how many messages
-are stored; ``send PORT AUTHORITY CERTIFICATE KEY FILE CONNECTIONS TIMES HOW`` says that it is ready, and after a line
-of input sends the frames of FILE so often over each of so many connections; "apart": each in a record of its own.
+are stored, and how many of them wait for the index; ``send PORT AUTHORITY CERTIFICATE KEY FILE CONNECTIONS TIMES HOW``
+says that it is ready, and after a line of input sends the frames of FILE so often over each of so many connections;
+"apart": each in a record of its own.
 """
 
 from __future__ import annotations
@@ -104,7 +105,8 @@ def serve(folder: Path, certificate: Path, key: Path, authority: Path) -> None:
         assert repository.addresses.tls is not None
         print(repository.addresses.tls[1], flush=True)
         for _ in sys.stdin:
-            print(repository.status.stored, flush=True)
+            status = repository.status
+            print(status.stored, status.unindexed, flush=True)
 
 
 def send(port: int, tls: ClientTls, file: Path, *, connections: int, times: int, apart: bool) -> None:

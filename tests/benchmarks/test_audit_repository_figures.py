@@ -50,11 +50,24 @@ class Running:
     port: int
 
     def stored(self) -> int:
+        """How many messages are stored."""
+        return self._told()[0]
+
+    def wait_for_index(self) -> float:
+        """How long it takes until no message waits for the index."""
+        start = time.perf_counter()
+        while self._told()[1]:
+            assert time.perf_counter() - start < DEADLINE, "messages are not indexed"
+            time.sleep(0.02)
+        return time.perf_counter() - start
+
+    def _told(self) -> tuple[int, int]:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write("\n")
         self.process.stdin.flush()
-        return int(self.process.stdout.readline())
+        stored, unindexed = self.process.stdout.readline().split()
+        return int(stored), int(unindexed)
 
     def peak(self) -> float:
         """Memory of the process at its peak in MiB, without those that examine."""
@@ -127,6 +140,7 @@ def test_intake_with_validation_and_storage_beside_rsyslogd(
     records: str, pki: Pki, frames: Path, tmp_path: Path
 ) -> None:
     measured: dict[str, list[float]] = {"ours": [], "rsyslogd": []}
+    indexed = []
     number = IN_FILE * TIMES
     wanted = number * (OCTETS + 1)
     try:
@@ -138,12 +152,14 @@ def test_intake_with_validation_and_storage_beside_rsyslogd(
                 ours = seconds(
                     pki, mine.port, frames, (1, TIMES, records), partial(_has_stored, mine, mine.stored() + number)
                 )
+                behind = mine.wait_for_index()
                 theirs = seconds(
                     pki, peer.tls, frames, (1, TIMES, records), partial(_is_written, peer.received, wanted)
                 )
                 os.truncate(peer.received, 0)
                 if turn:
                     measured["ours"].append(ours)
+                    indexed.append(ours + behind)
                     measured["rsyslogd"].append(theirs)
             peak = mine.peak()
     except PeerMissing as missing:
@@ -155,6 +171,7 @@ def test_intake_with_validation_and_storage_beside_rsyslogd(
     for name, several in measured.items():
         rate = number / median(several)
         print(f"  {name:<9} {median(several):6.3f} s ({min(several):.3f} - {max(several):.3f})  {rate:8,.0f} a second")
+    print(f"  ours, until all are in the index {median(indexed):6.3f} s  {number / median(indexed):8,.0f} a second")
     ratio = median(measured["rsyslogd"]) / median(measured["ours"])
     print(f"  rate to rsyslogd's: {ratio:.2f} (goal: at least {INTAKE_GOAL}), memory at its peak {peak:.0f} MiB")
 

@@ -112,7 +112,7 @@ def engine_of(url: URL, *, writes: bool) -> Engine:
     engine = create_engine(url, connect_args=arguments, **sizes)
 
     def prepare(opened: sqlite3.Connection, _: object) -> None:
-        pragmas = ["page_size = 4096", "journal_mode = WAL", "synchronous = FULL", "wal_autocheckpoint = 8000"]
+        pragmas = ["page_size = 16384", "journal_mode = WAL", "synchronous = FULL", "wal_autocheckpoint = 4000"]
         pragmas = pragmas if writes else ["query_only = ON", "mmap_size = 1073741824"]
         for pragma in (*pragmas, f"cache_size = -{_CACHE_KIB if writes else _CACHE_KIB // 4}", "temp_store = MEMORY"):
             opened.execute(f"PRAGMA {pragma}")

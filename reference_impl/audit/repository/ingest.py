@@ -53,12 +53,14 @@ class IngestLimits:
 
 @dataclass(frozen=True, slots=True)
 class IngestStatus:
-    """How storing goes: messages that came and that are stored, that wait (with octets), and what hinders it."""
+    """How storing goes: messages that came, that are stored, that wait for it (with octets), or for the index, and what
+    hinders storing."""
 
     received: int = 0
     stored: int = 0
     waiting: int = 0
     waiting_octets: int = 0
+    unindexed: int = 0
     trouble: str = ""
 
 
@@ -106,7 +108,14 @@ class Ingest:
     def status(self) -> IngestStatus:
         """How it goes."""
         with self._lock:
-            return IngestStatus(self._received, self._count, self._waiting, self._waiting_octets, self._trouble)
+            return IngestStatus(
+                received=self._received,
+                stored=self._count,
+                waiting=self._waiting,
+                waiting_octets=self._waiting_octets,
+                unindexed=self._store.behind,
+                trouble=self._trouble,
+            )
 
     async def put(self, arrivals: Sequence[Arrival]) -> None:
         """Take messages; waits while as much is on its way as may be."""
