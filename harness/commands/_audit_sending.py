@@ -91,7 +91,8 @@ def send(
 ) -> int:
     """Send what `paths` hold, and what waits in `spool` before it. Returns 0 if all has gone within `seconds`, else 1.
 
-    Raises `UsageProblem` for files that hold no message, a spool that cannot be used, and options that are wrong.
+    Raises `UsageProblem` for paths that hold no message, a spool that cannot be used, options that are wrong, and where
+    it is interrupted; it tells what has gone by then.
     """
     if not paths and spool is None:
         raise UsageProblem("nothing to send: name files, or the --spool in which messages wait")
@@ -101,17 +102,26 @@ def send(
         sender = Sender(destination, spool)
     except SpoolError as problem:
         raise UsageProblem(f"{problem}; name another --spool") from None
+    why = stopped = ""
     with closing(sender):
-        number, why = sender.waiting, ""
+        number = waited = sender.waiting
         try:
             for group in _groups(paths, header):
                 number += len(group)
                 sender.send(*group, patience=max(0.0, deadline - time.monotonic()))
-            gone = sender.flush(max(0.0, deadline - time.monotonic()))
+            if paths and number == waited:
+                raise UsageProblem(f"{', '.join(paths)}: holds no audit message; name files that do")
+            sender.flush(max(0.0, deadline - time.monotonic()))
         except (SpoolFullError, ValueError) as problem:
-            gone, why = False, str(problem)
+            why = str(problem)
         except SpoolError as problem:
             raise UsageProblem(f"{problem}; name another --spool") from None
+        except UsageProblem as problem:
+            stopped = str(problem)
+        except KeyboardInterrupt:
+            stopped = "interrupted"
+    if stopped:
+        raise UsageProblem(f"{stopped}; {_told(number, sender, spool, '')}" if number else stopped)
     gone = not sender.waiting and not why
     if not quiet or not gone:
         print(_told(number, sender, spool, why), file=sys.stdout if gone else sys.stderr)
@@ -119,11 +129,12 @@ def send(
 
 
 def _told(number: int, sender: Sender, spool: Path | None, why: str) -> str:
+    noun, have = ("message", "has") if number == 1 else ("messages", "have")
     if not sender.waiting and not why:
-        return f"{number} message{'s' if number != 1 else ''} sent to {sender.destination}"
-    fate = f"wait in {spool}" if spool else "are lost"
+        return f"{number} {noun} sent to {sender.destination}"
+    fate = f"wait in {spool}" if spool else "are not kept (--spool keeps them)"
     reason = why or sender.problem or "the receiver takes them too slowly"
-    return f"{sender.waiting} of {number} messages have not gone to {sender.destination} and {fate}: {reason}"
+    return f"{sender.waiting} of {number} {noun} {have} not gone to {sender.destination} and {fate}: {reason}"
 
 
 def _groups(paths: list[str], header: Header) -> Iterator[list[bytes]]:
@@ -148,7 +159,8 @@ def _messages(paths: list[str]) -> Iterator[Captured]:
                     raise UsageProblem(f"{found.name}: message {found.number} is too long to be sent; leave it out")
                 yield found
             elif isinstance(found, Unread) and not found.expected:
-                raise UsageProblem(f"{found.name}: {found.why}; leave it out")
+                joined = " or" if ";" in found.why else ";"  # it may tell what to do already
+                raise UsageProblem(f"{found.name}: {found.why}{joined} leave it out")
 
 
 def _address(url: str) -> tuple[Literal["tls", "udp"], str, int]:

@@ -80,6 +80,10 @@ class Told:
             return 1
         return 3 if self.standings["open"] or self.unread or not self.messages else 0
 
+    def status_if(self, *, allow_inconclusive: bool) -> int:
+        """The exit status, 0 instead of 3 if that is allowed; but where nothing at all was judged, nothing is in order."""
+        return 0 if self.status == 3 and allow_inconclusive and self.messages else self.status
+
     def add(self, each: Examined | Unread) -> None:
         """Count a result."""
         if isinstance(each, Unread):
@@ -123,7 +127,6 @@ class Told:
                 {"rule": rule, "level": level, "messages": found.messages, "first": found.first}
                 for (rule, level), found in sorted(self._rules.items())
             ],
-            "exit_status": self.status,
         }
 
     def _by_section(self) -> Counter[str]:

@@ -32,6 +32,7 @@ Standing = Literal["conforms", "breaks", "open"]
 _CONTENT_ALONE: Final = "A.5"
 _HEADERS: Final[tuple[str, ...]] = get_args(Profile)
 _JSON_BEGINS = '{"schema_version":1,"results":['
+_INTERRUPTED = 2
 _TELLING = 0.1  # seconds between two words of progress
 _CUT_FROM = 480  # octets; datagrams that are no longer have to arrive whole (RFC 5426 3.2)
 
@@ -92,12 +93,14 @@ def validate(
             progress.close()
         if as_json:
             begin = "" if told.results else _JSON_BEGINS
-            sys.stdout.write(f'{begin}],\n"summary":{json.dumps({**told.as_object(), "interrupted": interrupted})}}}\n')
+            status = _INTERRUPTED if interrupted else told.status_if(allow_inconclusive=allow_inconclusive)
+            summary = {**told.as_object(), "exit_status": status, "interrupted": interrupted}
+            sys.stdout.write(f'{begin}],\n"summary":{json.dumps(summary)}}}\n')
     if not quiet and not as_json:
         told.tell(sys.stderr if json_lines == "-" else sys.stdout)
     if interrupted:
         raise UsageProblem(f"interrupted after {told.messages} messages; what is shown concerns these")
-    return 0 if told.status == 3 and allow_inconclusive else told.status
+    return told.status_if(allow_inconclusive=allow_inconclusive)
 
 
 def examine(message: Captured, profile: str = "") -> Examined:

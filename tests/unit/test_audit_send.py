@@ -11,8 +11,10 @@ import pytest
 
 from fixtures.pki import Pki
 from harness.cli import run
+from harness.commands import _audit_sending
 from reference_impl.audit.syslog.messages import parse
 from reference_impl.audit.syslog.receiver_thread import ReceiverThread
+from reference_impl.audit.syslog.sender import Sender
 from reference_impl.audit.syslog.tls import fingerprint
 from tests.unit.audit_syslog_bench import LOOPBACK, SOON, frames, pki_in, server_tls
 
@@ -72,12 +74,12 @@ def test_what_has_not_gone_waits_in_the_spool(
     absent = "syslog-tls://127.0.0.1:1"
     assert send(tmp_path / "a.log", "--to", absent, *believing(pki), *spool, "--seconds", "0.2") == 1
     told = capsys.readouterr().err
-    assert f"1 of 1 messages have not gone to {absent} and wait in {tmp_path / 'spool'}: " in told
+    assert f"1 of 1 message has not gone to {absent} and wait in {tmp_path / 'spool'}: " in told
     assert "cannot be reached" in told
     assert send("--to", url(receiver, "tls"), *believing(pki), *spool) == 0
     assert [each.octets for each in receiver.await_messages(1, SOON)] == [GIVEN]
     assert send(tmp_path / "a.log", "--to", absent, *believing(pki), "--seconds", "0.2") == 1
-    assert "are lost" in capsys.readouterr().err
+    assert "are not kept (--spool keeps them)" in capsys.readouterr().err
 
 
 def test_the_receiver_may_be_known_by_its_fingerprint(pki: Pki, receiver: ReceiverThread, tmp_path: Path) -> None:
@@ -104,7 +106,9 @@ def test_the_receiver_may_be_known_by_its_fingerprint(pki: Pki, receiver: Receiv
         (["x.log", "--to", "syslog-tls://localhost", "--ca", "x.log"], "name files in PEM"),
         (["--to", "syslog-udp://localhost"], "nothing to send"),
         (["nowhere", "--to", "syslog-udp://localhost"], "no such file or folder"),
-        (["nothing", "--to", "syslog-udp://localhost"], "leave it out"),
+        (["nothing", "--to", "syslog-udp://localhost"], "nothing: holds no audit message; leave it out"),
+        (["packed", "--to", "syslog-udp://localhost"], "is compressed (gzip); unpack it first or leave it out"),
+        (["empty", "--to", "syslog-udp://localhost"], "empty: holds no audit message; name files that do"),
         (["bare.xml", "--to", "syslog-udp://localhost", "--app-name", "a b"], "give another value"),
         (["x.log", "--to", "syslog-udp://localhost", "--spool", "x.log"], "name another --spool"),
     ],
@@ -119,9 +123,40 @@ def test_what_is_wrong_with_a_command_is_one_sentence(
     monkeypatch.chdir(tmp_path)
     Path("x.log").write_bytes(GIVEN)
     Path("bare.xml").write_bytes(b"<AuditMessage/>")
+    Path("empty").mkdir()
+    Path("empty", "README").write_bytes(b"about this folder")
+    Path("packed").write_bytes(b"\x1f\x8b\x08" + bytes(20))
     Path("nothing").write_bytes(b"nothing that is a message\n")
     assert send(*arguments) == 2
     told = capsys.readouterr().err
     assert says in told
     assert len(told.splitlines()) == 1
     assert Path("x.log").read_bytes() == GIVEN
+
+
+def test_what_has_gone_before_something_wrong_is_told(
+    receiver: ReceiverThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever sends the rest afterwards has to know."""
+    monkeypatch.setattr(_audit_sending, "_GROUP", 1)
+    (tmp_path / "a.log").write_bytes(GIVEN)
+    (tmp_path / "b.gz").write_bytes(b"\x1f\x8b\x08" + bytes(20))
+    assert send(tmp_path, "--to", url(receiver, "udp")) == 2
+    assert f"leave it out; 1 message sent to {url(receiver, 'udp')}" in capsys.readouterr().err
+    assert [each.octets for each in receiver.await_messages(1, SOON)] == [GIVEN]
+
+
+@pytest.mark.parametrize("spool", [True, False])
+def test_an_interruption_tells_what_has_not_gone(
+    spool: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    (tmp_path / "a.log").write_bytes(GIVEN)
+    monkeypatch.setattr(Sender, "flush", interrupted)
+    kept = ["--spool", str(tmp_path / "spool")] if spool else []
+    assert send(tmp_path / "a.log", "--to", "syslog-tls://127.0.0.1:1", "--fingerprint", fingerprint(b"a"), *kept) == 2
+    told = capsys.readouterr().err
+    assert "interrupted; 1 of 1 message has not gone" in told
+    assert (f"wait in {tmp_path / 'spool'}" if spool else "are not kept") in told

@@ -127,6 +127,17 @@ def test_what_is_encrypted_cannot_be_judged(capsys: pytest.CaptureFixture[str]) 
     assert validate("capture.pcap") == 3
     assert "TLS, which cannot be read" in capsys.readouterr().out
     assert validate("capture.pcap", "--allow-inconclusive") == 0
+    capsys.readouterr()
+    assert as_json(capsys, "capture.pcap", "--allow-inconclusive")["summary"]["exit_status"] == 0
+
+
+def test_nothing_at_all_is_never_in_order(capsys: pytest.CaptureFixture[str]) -> None:
+    """A pipeline that looks into the wrong folder must not turn green."""
+    Path("empty").mkdir()
+    Path("file").write_bytes(GOOD)
+    assert as_json(capsys, "empty", "--allow-inconclusive")["summary"]["exit_status"] == 3
+    assert validate("empty", "--allow-inconclusive") == 3
+    assert validate("file", "--section", "A.5.3.12", "--allow-inconclusive") == 3
 
 
 def test_a_datagram_cut_on_its_way_is_not_held_against_the_source(capsys: pytest.CaptureFixture[str]) -> None:
@@ -274,6 +285,7 @@ def test_an_interruption_ends_with_what_is_known(
     out, err = capsys.readouterr()
     document = json.loads(out)
     assert document["summary"]["interrupted"]
+    assert document["summary"]["exit_status"] == 2
     assert len(document["results"]) == 3
     assert "interrupted after 3 messages" in err
 
