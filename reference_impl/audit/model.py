@@ -6,14 +6,17 @@ that is empty (A.5.2), so nothing is lost. `builders` makes conforming messages;
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 STUDY_INSTANCE_UID = "110180"
 PATIENT_ROLE = "1"
 QUERY_ROLE = "24"
+_MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\dT)24(:00:00(?:\.0+)?(?:Z|[+-]\d\d:\d\d)?)\Z")
+"""The end of a day, as xsd:dateTime may have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,15 +156,21 @@ class AuditMessage:
 
 @lru_cache(maxsize=1024)
 def utc(text: str) -> datetime | None:
-    """An xsd:dateTime in UTC, None where it is none or has no zone; a leap second is the last microsecond before."""
+    """An xsd:dateTime in UTC, None where it is none or has no zone; a leap second is the last microsecond before.
+
+    24:00:00 is the first moment of the next day. None, too, for years that datetime does not know.
+    """
     at = text.strip()
+    midnight = _MIDNIGHT.match(at)
+    if midnight is not None:
+        at = f"{midnight[1]}00{midnight[2]}"
     leap = at[17:19] == "60" and at[16:17] == ":"
     if leap:
         at = at[:17] + "59.999999" + at[19:].lstrip(".0123456789")
     if "T" not in at:
         return None
     try:
-        value = datetime.fromisoformat(at)
+        value = datetime.fromisoformat(at) + timedelta(days=midnight is not None)
         return value.astimezone(UTC) if value.tzinfo is not None else None
     except (ValueError, OverflowError):
         return None

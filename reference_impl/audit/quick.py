@@ -112,7 +112,8 @@ def fingerprint(root: etree._Element) -> Fingerprint | None:
 
 
 def _event(element: etree._Element) -> Fingerprint | None:
-    if not _ZONED(element.get("EventDateTime", "")):
+    time = element.get("EventDateTime", "")
+    if not _ZONED(time) or ":60" in time:
         return None
     event = ""
     found: set[object] = set()
@@ -236,6 +237,8 @@ def _description(element: etree._Element) -> Fingerprint | None:
         tags.add(tag)
         uid = child.get("UID")
         if uid is not None and not _UID(uid):
+            return None
+        if tag == "SOPClass" and "-" in child.get("NumberOfInstances", ""):
             return None
         if len(child):
             if tag == "SOPClass" and not _enough(child.get("NumberOfInstances", ""), len(child)):

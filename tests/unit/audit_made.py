@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reference_impl.audit.validator import validate
 
@@ -55,6 +55,10 @@ class Message:
     who: list[Who] = field(default_factory=list)
     what: tuple[str, ...] = ()
     types: str = ""
+
+    def with_objects(self, *more: str) -> Message:
+        """The same with further objects."""
+        return replace(self, what=(*self.what, *more))
 
     @property
     def octets(self) -> bytes:

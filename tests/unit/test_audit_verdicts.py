@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
+
 import pytest
 
+from fixtures.audit.samples import SAMPLES
 from reference_impl.audit.findings import Finding
+from reference_impl.audit.model import utc
 from reference_impl.audit.validator import validate
-from tests.unit.audit_made import CD, EXPORTER, export
+from tests.unit.audit_made import (
+    CD,
+    DESTINATION,
+    EXPORTER,
+    FROM_MEDIA,
+    SOURCE,
+    Who,
+    export,
+    found,
+    imported,
+    thing,
+    transferred,
+)
 
 PLAIN = export(EXPORTER, CD).octets
 SCHEMA = "A.5.1-schema-valid"
@@ -179,3 +196,87 @@ def test_a_media_type_of_the_older_form_is_one_finding() -> None:
     finding = only(PLAIN.replace(b"<MediaIdentifier>", b"").replace(b"</MediaIdentifier>", b""))
     assert (finding.rule, finding.level) == (SCHEMA, "shall")
     assert "MediaType" in finding.place
+
+
+# -- readings --------------------------------------------------------------------------------------------------------
+
+INITIATOR = "110156"
+READINGS = {
+    "a remote user with media of its own asked": (
+        export(Who((SOURCE,)), Who((DESTINATION,), requestor=True, media="110032"), Who((DESTINATION,), point="node")),
+        {},
+    ),
+    "a doctor initiates, and a process exports": (
+        export(Who((SOURCE,)), CD, Who((INITIATOR,), requestor=True)),
+        {"A.5.3.4-remote": "open"},
+    ),
+    "a doctor initiates, and a process imports": (
+        imported(Who((DESTINATION,)), Who((FROM_MEDIA,), media="110032"), Who((INITIATOR,), requestor=True)),
+        {"A.5.3.5-source": "open"},
+    ),
+    "an end point of no type": (
+        export(EXPORTER, Who((DESTINATION,), more=' NetworkAccessPointID="node"')),
+        {"A.5.3.4-media-network-access-point-type-code": "open"},
+    ),
+    "one patient by two identifiers": (
+        transferred(Who((SOURCE,)), Who((DESTINATION,))).with_objects(thing("1", "1", "2", id_="other")),
+        {"A.5.3.7-patient": "open"},
+    ),
+    "one identifier under two names": (
+        transferred(Who((SOURCE,)), Who((DESTINATION,))).with_objects(thing("1", "1", "2", name="other")),
+        {"A.5.3.7-patient": "open"},
+    ),
+    "two patients": (
+        transferred(Who((SOURCE,)), Who((DESTINATION,))).with_objects(thing("1", "1", "2", name="other", id_="other")),
+        {"A.5.3.7-patient": "shall"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READINGS)
+def test_the_reading_in_favour_of_a_message_counts(name: str) -> None:
+    message, expected = READINGS[name]
+    assert found(message) == expected
+
+
+def test_the_scheme_of_dicom_may_be_named_by_the_urn_of_its_identifier() -> None:
+    assert found(PLAIN.replace(b'"DCM"', b'"urn:oid:1.2.840.10008.2.16.4"')) == {}
+    assert validate(PLAIN.replace(b'"DCM"', b'"urn:oid:1.2.840.10008.2.16.4"')).section == "A.5.3.4"
+    assert validate(PLAIN.replace(b'"DCM"', b'"urn:oid:1.2.840.10008.2.16.5"')).section == ""
+
+
+@pytest.mark.parametrize("name", ["AuditSourceID", "UserID", "ParticipantObjectID"])
+def test_blanks_alone_are_left_open(name: str) -> None:
+    octets = re.sub(rb' %b="[^"]*"' % name.encode(), b' %b="  "' % name.encode(), PLAIN, count=1)
+    assert found(octets) == {"A.5.2-no-empty-values": "open"}
+    assert found(octets.replace(b'="  "', b'=""'))["A.5.2-no-empty-values"] == "shall"
+
+
+def notes(octets: bytes) -> list[str]:
+    """What is noted as hardly meant, the second time too, when a message like it is known."""
+    validate(octets)
+    return [each.text for each in validate(octets).findings if each.rule == "A.5.2-plausible-values"]
+
+
+@pytest.mark.parametrize("time", ["2026-06-30T23:59:60Z", "2027-01-01T05:29:60.5+05:30"])
+def test_leap_seconds_at_the_end_of_a_month_are_not_worth_a_note(time: str) -> None:
+    assert notes(at(time)) == []
+
+
+@pytest.mark.parametrize("time", ["2026-06-30T12:34:60Z", "2026-06-29T23:59:60Z", "2027-01-01T00:59:60+05:30"])
+def test_seconds_that_were_rounded_up_to_60_are_noted(time: str) -> None:
+    assert notes(at(time)) == ["no leap second is at that time"]
+    assert validate(at(time)).conforms
+
+
+def test_a_negative_number_of_instances_is_noted() -> None:
+    octets = SAMPLES["instances-accessed-full"].octets
+    assert notes(octets) == []
+    assert notes(re.sub(rb'NumberOfInstances="[^"]*"', b'NumberOfInstances=" -3 "', octets)) != []
+    assert notes(re.sub(rb'NumberOfInstances="[^"]*"', b'NumberOfInstances="-0"', octets)) == []
+
+
+def test_the_end_of_a_day_is_the_begin_of_the_next() -> None:
+    assert utc("2026-12-31T24:00:00.0+01:00") == datetime(2026, 12, 31, 23, tzinfo=UTC)
+    assert [utc(f"2026-12-31T{each}") for each in ("24:00:01Z", "24:00:00", "24:00:00.1Z")] == [None] * 3
+    assert utc("9999-12-31T24:00:00Z") is None

@@ -78,6 +78,11 @@ class Findings:
         """How often a rule was broken, at whatever level."""
         return sum(count for (name, _), count in self._counts.items() if name == rule)
 
+    @property
+    def broken(self) -> int:
+        """How many shalls were broken."""
+        return sum(count for (_, level), count in self._counts.items() if level == "shall")
+
     def has(self, rule: str) -> bool:
         """Whether something was found by a rule."""
         return any(name == rule for name, _ in self._counts)

@@ -51,7 +51,7 @@ def _empty(findings: Findings, rule: str, element: etree._Element, attribute: st
     what = f"the attribute {attribute}" if attribute else f"the element {local_name(element)}"
     findings.add(
         rule,
-        "note" if value else "shall",  # the clause speaks of the empty string
+        "open" if value else "shall",  # the clause speaks of the empty string, which a token comes to without blanks
         element,
         attribute,
         expected="a value, or nothing at all",

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from reference_impl.audit.codes import groups
+from reference_impl.audit.limits import Limits
 from reference_impl.audit.rules.collecting import Findings
 from reference_impl.audit.rules.facts import Facts, Participant
 
 _NOT_PHYSICAL = frozenset({"110031", "110037"})
 """Media types of CID 405 that are no physical media: e-mail and URI."""
 _PERSON_AND_PROCESS = 2
+_SEVERAL = 2
+_TRIED = 16
 _SOURCE, _DESTINATION = '(110153, DCM, "Source Role ID")', '(110152, DCM, "Destination Role ID")'
+
+Reading = Callable[[Facts, Participant | None, Findings], None]
+"""What a table says about the participants, one of them taken for the media."""
 
 
 def check_export(facts: Facts, findings: Findings) -> None:
     """Participants of A.5.3.4."""
-    medium = _media_participant(facts, "A.5.3.4", findings)
+    _export(facts, _likeliest(facts, _candidates(facts, "A.5.3.4", findings), _export), findings)
+
+
+def check_import(facts: Facts, findings: Findings) -> None:
+    """Participants of A.5.3.5."""
+    _import(facts, _likeliest(facts, _candidates(facts, "A.5.3.5", findings), _import), findings)
+
+
+def _export(facts: Facts, medium: Participant | None, findings: Findings) -> None:
     users = [each for each in facts.participants if each is not medium]
     exporters = [each for each in users if each.plays("110153")]
     findings.told("A.5.3.4-exporter")
@@ -35,9 +51,7 @@ def check_export(facts: Facts, findings: Findings) -> None:
         _export_media(medium, findings)
 
 
-def check_import(facts: Facts, findings: Findings) -> None:
-    """Participants of A.5.3.5."""
-    medium = _media_participant(facts, "A.5.3.5", findings)
+def _import(facts: Facts, medium: Participant | None, findings: Findings) -> None:
     users = [each for each in facts.participants if each is not medium]
     importers = [each for each in users if each.plays("110152")]
     findings.told("A.5.3.5-importer")
@@ -53,8 +67,8 @@ def check_import(facts: Facts, findings: Findings) -> None:
         _identifier(medium, findings)
 
 
-def _media_participant(facts: Facts, section: str, findings: Findings) -> Participant | None:
-    """The participant for the media: by role, by MediaIdentifier, or what takes the place of media (A.5.2.7).
+def _candidates(facts: Facts, section: str, findings: Findings) -> list[Participant]:
+    """Participants for the media: by role, by MediaIdentifier, or what takes the place of media (A.5.2.7).
 
     Media that the data come from may take part in an export, and the other way round, beside those that are meant.
     """
@@ -73,30 +87,40 @@ def _media_participant(facts: Facts, section: str, findings: Findings) -> Partic
             remedy="Send a message for each medium.",
         )
     found = by_role or _media_without_role(facts, export)
-    if found:
-        return next((each for each in found if each.requestor is False), found[0])
-    role = '(110154, DCM, "Destination Media")' if export else '(110155, DCM, "Source Media")'
-    findings.add(
-        rule,
-        "shall",
-        facts.root,
-        expected=f"a participant for the media, with RoleIDCode {role} or what A.5.2.7 says otherwise",
-        text="no participant stands for the media",
-        remedy=f"Give a participant with RoleIDCode {role}.",
-    )
-    return None
+    if not found:
+        role = '(110154, DCM, "Destination Media")' if export else '(110155, DCM, "Source Media")'
+        findings.add(
+            rule,
+            "shall",
+            facts.root,
+            expected=f"a participant for the media, with RoleIDCode {role} or what A.5.2.7 says otherwise",
+            text="no participant stands for the media",
+            remedy=f"Give a participant with RoleIDCode {role}.",
+        )
+    return found
+
+
+def _likeliest(facts: Facts, candidates: list[Participant], check: Reading) -> Participant | None:
+    """Of several, the one with which the fewest shalls are broken; the first of those."""
+    if len(candidates) < _SEVERAL:
+        return candidates[0] if candidates else None
+
+    def broken(medium: Participant) -> int:
+        tried = Findings(Limits())
+        check(facts, medium, tried)
+        return tried.broken
+
+    return min(candidates[:_TRIED], key=broken)
 
 
 def _media_without_role(facts: Facts, export: bool) -> list[Participant]:
     """Candidates where no participant has the role code, the likely ones first; users are the last."""
     own = "110153" if export else "110152"
     identified = [each for each in facts.participants if each.media is not None]
-    return (
-        [each for each in identified if not each.plays(own)]
-        or (_in_place_of_media(facts) if export else [])
-        or [each for each in facts.participants if each.plays("110154", "110155")]
-        or identified
-    )
+    found = [each for each in identified if not each.plays(own)]
+    found += _in_place_of_media(facts) if export else []
+    found += [each for each in facts.participants if each.plays("110154", "110155")]
+    return list(dict.fromkeys(found + identified))
 
 
 def _in_place_of_media(facts: Facts) -> list[Participant]:
@@ -125,16 +149,18 @@ def _requestor_has_a_role(
     """Who asked is a user here or elsewhere, and both have their role codes."""
     rule, code, role = there
     without = [each for each in users if each.requestor and not each.plays("110152", "110153")]
+    initiates = bool(without) and without[0].plays("110156")
     if any(each.plays(code) for each in users) or (without and here):
         findings.told(rule)
     if without and here:
         findings.add(
             rule,
-            "shall",
+            "open" if initiates else "shall",
             without[0].element,
             expected=f"RoleIDCode {_SOURCE} or {_DESTINATION}",
             found=", ".join(map(str, without[0].roles)) or "no RoleIDCode",
-            text="the requestor has none of the roles that the table gives to users",
+            text="the requestor has none of the roles that the table gives to users"
+            + ("; A.5.2.7 lets a person be an initiator alone" if initiates else ""),
             remedy=f"Give RoleIDCode {role} to the user elsewhere.",
         )
 
@@ -213,8 +239,18 @@ def _export_media(medium: Participant, findings: Findings) -> None:
     rule = "A.5.3.4-media-network-access-point-type-code"
     type_ = medium.media_type
     digital = type_ is not None and type_.dcm and type_.code in _NOT_PHYSICAL
-    if digital or medium.point_type is not None:
+    endpoint = type_ is None and medium.point is not None
+    if digital or endpoint or medium.point_type is not None:
         findings.told(rule)
+    if endpoint and medium.point_type is None:
+        findings.add(
+            rule,
+            "open",
+            medium.element,
+            expected="NetworkAccessPointTypeCode, or MediaType of physical media",
+            text="it is not said whether data go to physical media, nor of which type the network access point is",
+            remedy="Give NetworkAccessPointTypeCode beside NetworkAccessPointID.",
+        )
     if digital and medium.point_type is None:
         findings.add(
             rule,

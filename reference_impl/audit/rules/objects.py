@@ -6,7 +6,7 @@ import re
 
 from reference_impl.audit.rules.collecting import Findings
 from reference_impl.audit.rules.events import evidently_dcm
-from reference_impl.audit.rules.facts import AuditObject, Facts
+from reference_impl.audit.rules.facts import AuditObject, Facts, text_of
 from reference_impl.audit.rules.special_objects import check_alert, check_audit_log, check_query
 from reference_impl.audit.tables import MessageTable, Part
 
@@ -100,6 +100,12 @@ def _has_patient_number(each: AuditObject) -> bool:
     return each.id_type is not None and each.id_type.code == "2"
 
 
+def _may_be_the_same(patients: list[AuditObject]) -> bool:
+    """Whether all have one identifier, or one name: a patient may be known by several identifiers."""
+    names = {text_of(each.name).casefold() for each in patients}
+    return len({each.id for each in patients}) == 1 or (len(names) == 1 and names != {""})
+
+
 def _patients(facts: Facts, section: str, part: Part, studies: list[AuditObject], findings: Findings) -> None:
     rule = f"{section}-patient"
     findings.told(rule)
@@ -120,14 +126,17 @@ def _patients(facts: Facts, section: str, part: Part, studies: list[AuditObject]
         )
         return
     if part.most == 1 and len(whole) > 1:
+        same = _may_be_the_same(whole)
         findings.add(
             rule,
-            "open" if section in _NOT_SAID else "shall",
+            "open" if same or section in _NOT_SAID else "shall",
             whole[1].element,
             expected="one patient",
-            found=f"{len(whole)} patients",
-            text="the message is about several patients",
-            remedy="Send a message of its own for every patient.",
+            found=f"{len(whole)} objects that are patients",
+            text="several objects are patients, and may be the same one"
+            if same
+            else "the message is about several patients",
+            remedy="Name the patient in one object." if same else "Send a message of its own for every patient.",
         )
     elif whole and partly:
         findings.add(

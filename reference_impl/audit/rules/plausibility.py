@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from calendar import monthrange
 from functools import lru_cache
 
 from lxml import etree
 
 from reference_impl.audit.codes import value_sets
+from reference_impl.audit.model import utc
 from reference_impl.audit.rules.collecting import Findings, local_name
 from reference_impl.audit.rules.facts import AuditObject, Facts, Participant, value_of
 
@@ -18,11 +20,13 @@ _UID = re.compile(r"(?=.{1,64}\Z)(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))+\Z")
 """A UID as PS3.5 9.1 has it."""
 _WITH_UID = frozenset({"MPPS", "SOPClass", "Instance", "StudyIDs"})
 _LONGEST = 64
+_LEAP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:60")
 _COUNT = re.compile(r"\s*\+?[0-9]{1,9}\s*\Z")
 
 
 def check_plausibility(facts: Facts, findings: Findings) -> None:
-    """Notes about objects and network access points."""
+    """Notes about times, objects and network access points."""
+    _time(facts, findings)
     for participant in facts.participants:
         _access_point(participant, findings)
     for each in facts.objects:
@@ -35,6 +39,20 @@ def check_plausibility(facts: Facts, findings: Findings) -> None:
 def _note(findings: Findings, rule: str, element: etree._Element, attribute: str, said: tuple[str, str, str]) -> None:
     expected, found, text = said
     findings.add(rule, "note", element, attribute, expected=expected, found=found, text=text)
+
+
+def _time(facts: Facts, findings: Findings) -> None:
+    """Leap seconds are the last of a month in UTC: a second 60 elsewhere is a clock, or a rounding, that is wrong."""
+    text = facts.of_event("EventDateTime") or ""
+    if facts.event is None or not _LEAP.match(text) or (at := utc(text)) is None:
+        return
+    if (at.hour, at.minute, at.day) != (23, 59, monthrange(at.year, at.month)[1]):
+        said = (
+            "a second up to 59; leap seconds are the last of a month, in UTC",
+            text,
+            "no leap second is at that time",
+        )
+        _note(findings, _VALUES, facts.event, "EventDateTime", said)
 
 
 def _access_point(participant: Participant, findings: Findings) -> None:
@@ -104,7 +122,10 @@ def _description(described: etree._Element, findings: Findings) -> None:
         if name == "SOPClass":
             listed = sum(1 for child in element if local_name(child) == "Instance")
             said = element.get("NumberOfInstances", "")
-            if _COUNT.match(said) and int(said) < listed:  # not all of them need to be listed
+            if said.strip().startswith("-") and said.strip("-0 \t\r\n"):
+                told = ("0 or more", said.strip(), "a number of instances is negative")
+                _note(findings, _VALUES, element, "NumberOfInstances", told)
+            elif _COUNT.match(said) and int(said) < listed:  # not all of them need to be listed
                 _note(
                     findings,
                     _VALUES,
