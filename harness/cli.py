@@ -147,14 +147,17 @@ def _register(app: object, name: str, verb: str) -> None:
     function = name.replace("-", "_")
     module = import_module(f"harness.commands.{function}")
     if name not in _GROUPS:
-        app.command(name, help=_sentence(_COMMANDS[name]))(_interruptible(getattr(module, function)))
+        text = _sentence(_COMMANDS[name])
+        app.command(name, help=text, short_help=text)(_interruptible(getattr(module, function)))
         return
     group = typer.Typer(rich_markup_mode=None)
     for each in [verb] if verb in module.VERBS else module.VERBS:
-        where, text = module.VERBS[each]
-        group.command(each, help=_sentence(text))(_interruptible(getattr(import_module(where), each)))
+        where, what, statuses = module.VERBS[each]
+        text = _sentence(what)
+        declare = group.command(each, help=text, short_help=text, epilog=f"Exit status: {statuses}")
+        declare(_interruptible(getattr(import_module(where), each)))
     group.callback()(lambda: None)  # one verb alone would otherwise take the place of the group
-    app.add_typer(group, name=name, help=_sentence(_COMMANDS[name]))
+    app.add_typer(group, name=name, help=_sentence(_COMMANDS[name]), short_help=_sentence(_COMMANDS[name]))
 
 
 def _sentence(text: str) -> str:

@@ -81,7 +81,7 @@ class Told:
         return 3 if self.standings["open"] or self.unread or not self.messages else 0
 
     def status_if(self, *, allow_inconclusive: bool) -> int:
-        """The exit status, 0 instead of 3 if that is allowed; but where nothing at all was judged, nothing is in order."""
+        """The exit status, 0 instead of 3 if that is allowed; where nothing at all was judged, nothing is in order."""
         return 0 if self.status == 3 and allow_inconclusive and self.messages else self.status
 
     def add(self, each: Examined | Unread) -> None:

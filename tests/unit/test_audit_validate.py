@@ -17,6 +17,7 @@ from fixtures.audit.generated import of_size
 from fixtures.audit.samples import SAMPLES
 from harness import cli
 from harness.commands import _audit_validating
+from harness.commands.audit import VERBS
 from harness.schemas import load
 from reference_impl.audit.writing import to_xml
 from reference_impl.syslog_frames import frame
@@ -290,6 +291,16 @@ def test_an_interruption_ends_with_what_is_known(
     assert "interrupted after 3 messages" in err
 
 
-def test_help_names_the_exit_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert validate("--help") == 0
-    assert "pcap" in capsys.readouterr().out
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_names_the_exit_of_the_command(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["audit", verb, "--help"]) == 0
+    assert "Exit status: 0 " in capsys.readouterr().out
+
+
+def test_help_says_whole_sentences(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["audit", "--help"]) == 0
+    assert cli.run(["--help"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "..." not in told.replace("[ARGS]...", "")
+    for _, what, _ in VERBS.values():
+        assert f"{what[1:]}." in told
