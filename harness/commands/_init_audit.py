@@ -12,6 +12,13 @@ _BY_CONNECTIONS = "A.6"
 """The profile that is judged by connections, too: by those alone where no flag speaks of messages."""
 
 
+def usual_profile(*, events: Sequence[str], captured: str, reading: tuple[str, str], protocol: str | None) -> str:
+    """The profile that is meant where flags of the audit trail name none; empty: there are no such flags."""
+    if events or any(reading):
+        return "A.7" if protocol == "syslog-udp" else "A.6"
+    return "A.5" if captured else ""
+
+
 @dataclass(frozen=True)
 class AuditTrail:
     """`profiles` are those that are judged by audit messages; `protocol` is that of the syslog endpoints.
@@ -46,7 +53,10 @@ class AuditTrail:
         said = bool(events or captured or any(reading))
         mine = [name for name in profiles if name in AUDIT_PROFILES and (said or name != _BY_CONNECTIONS)]
         if said and not mine:
-            raise UsageProblem("--event, --captured-folder and --reading-... are for A.5, A.6, A.7 and IHE-ATX-...")
+            raise UsageProblem(
+                "--event, --captured-folder and --reading-... are for A.5, A.6, A.7 and IHE-ATX-...; "
+                f"name one of these by --profile, too, and not {', '.join(profiles)} alone"
+            )
         for name in events:
             try:
                 checked_event(name)
@@ -67,6 +77,15 @@ class AuditTrail:
     def judges(self, profile: str) -> bool:
         """Whether `profile` is judged by audit messages here."""
         return profile in self.profiles
+
+    @property
+    def known_events(self) -> list[str]:
+        """The names of events, in lines of a comment."""
+        from textwrap import wrap
+
+        from harness.sut_audit import events
+
+        return wrap(", ".join(events()), 116)
 
     @property
     def is_kept(self) -> bool:

@@ -66,7 +66,10 @@ _QUESTIONS = (
 def init(
     *,
     out: Annotated[Path, typer.Option("--out", help="File to write.")] = Path("sut.toml"),
-    profile: Annotated[list[str] | None, typer.Option("--profile", help="Profile claimed; may be repeated.")] = None,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option("--profile", help="Profile claimed; may be repeated (default: B.12, of audit trails A.6)."),
+    ] = None,
     edition: option.Edition = None,
     protocol: Annotated[
         str | None,
@@ -93,7 +96,8 @@ def init(
         str, typer.Option("--verify-command", help="Command that makes it verify, e.g. 'verify {input}'.")
     ] = "",
     event: Annotated[
-        list[str] | None, typer.Option("--event", help="Event of the audit trail that it reports; may be repeated.")
+        list[str] | None,
+        typer.Option("--event", help="Event that it reports to an audit trail, e.g. login; may be repeated."),
     ] = None,
     captured_folder: Annotated[
         str, typer.Option("--captured-folder", help="Folder (or file) with audit messages that it has sent.")
@@ -123,7 +127,7 @@ def init(
 ) -> int:
     """Write a SUT file from flags, asking on a terminal for what no flag gives. Returns the exit status."""
     from harness.claims import default_edition
-    from harness.commands._init_audit import AuditTrail
+    from harness.commands._init_audit import AuditTrail, usual_profile
     from harness.errors import UsageProblem
     from harness.sut_clients import Listen
     from harness.sut_parts import SIGNATURE_PROFILES, SYSLOG_PORTS
@@ -144,14 +148,10 @@ def init(
         "site": site,
         "tester": tester,
     }
-    profiles = profile or ["B.12"]
-    trail = AuditTrail.of(
-        profiles,
-        events=event or (),
-        captured=captured_folder,
-        reading=(reading_file, reading_command),
-        protocol=protocol,
-    )
+    events, reading = event or (), (reading_file, reading_command)
+    of_trail = usual_profile(events=events, captured=captured_folder, reading=reading, protocol=protocol)
+    profiles = profile or [of_trail or "B.12"]
+    trail = AuditTrail.of(profiles, events=events, captured=captured_folder, reading=reading, protocol=protocol)
     transport = [name for name in profiles if name not in SIGNATURE_PROFILES and not trail.judges(name)]
     client = listen is not None or bool(driver_command)
     stores = bool(STORERS.intersection(profiles))

@@ -132,7 +132,7 @@ EXTERNAL = b"""<!-- a comment
         (b"\0", "empty", 1),
         (b"no XML", "Start tag", 1),
         (b"<AuditMessage>\n\n<a>", "Premature end", 3),
-        (b"<AuditMessage>\n\xff</AuditMessage>", "Invalid bytes", 2),
+        (b"<AuditMessage>\n\xff</AuditMessage>", "Invalid bytes|not proper UTF-8", 2),
         (b"<AuditMessage>\0</AuditMessage>", ".", 1),
         (b"<AuditMessage/><AuditMessage/>", "Extra content", 1),
         (b"<AuditMessage a='1' a='2'/>", "redefined", 1),
