@@ -83,9 +83,9 @@ class AuditTrail:
         """The names of events, in lines of a comment."""
         from textwrap import wrap
 
-        from harness.sut_audit import events
+        from reference_impl.audit.events import events
 
-        return wrap(", ".join(events()), 116)
+        return wrap(", ".join(events()), 116, break_on_hyphens=False)
 
     @property
     def is_kept(self) -> bool:
