@@ -106,10 +106,10 @@ class Inbox:
             held, self._held = self._held, _Held()
         return Taken(tuple(held.messages), tuple(held.connections.values()), held.left_out, tuple(held.strangers))
 
-    def wait_for_any(self, ends: float, stopping: threading.Event) -> None:
-        """Return when something has come, at the latest at `ends` (of the monotonic clock)."""
+    def wait_for(self, number: int, ends: float, stopping: threading.Event) -> None:
+        """Return when so many messages have come, at the latest at `ends` (of the monotonic clock)."""
         with self._changed:
-            while not self._held.messages and not stopping.is_set() and (left := ends - time.monotonic()) > 0:
+            while len(self._held.messages) < number and not stopping.is_set() and (left := ends - time.monotonic()) > 0:
                 self._changed.wait(min(left, _SLICE))
 
     def settle(self, seconds: float, ends: float, stopping: threading.Event) -> bool:

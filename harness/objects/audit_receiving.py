@@ -95,9 +95,11 @@ class ReceivingMessages:
         if _can_bring(outcome):
             provoked = 1
             now = time.monotonic()
-            self._inbox.wait_for_any(now + (ends - now) * _AWAY, self._work.stopping)
-            if not self._inbox.has_messages:
-                provoked += _can_bring(self._drive(step, event, ends))
+            self._inbox.wait_for(1, now + (ends - now) * _AWAY, self._work.stopping)
+            if not self._inbox.has_messages and _can_bring(self._drive(step, event, ends)):
+                provoked += 1
+                now = time.monotonic()
+                self._inbox.wait_for(provoked, now + (ends - now) * _AWAY, self._work.stopping)
             self._settle(ends)
         found = self._found(step, event, outcome, began, provoked)
         if before.messages:  # sent while we listened, after the last step had ended

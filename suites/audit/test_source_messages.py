@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from harness import Missing, NotApplicable, Requirement, expect, verifies
 from suites.audit.ruling import judge_rule, judged_automatically, section_of
-from suites.audit.view import SEND, AuditSource, SeenMessage, Told, done, evidence_of
+from suites.audit.view import SEND, AuditSource, SeenMessage, Told, done, evidence_of, plain_place
 from suites.wording import bounded, counted, listed
 
 pytest_plugins = ("suites.audit.fixtures",)
@@ -56,7 +58,7 @@ def test_a_source_keeps_its_identity(source: AuditSource) -> None:
     named: dict[tuple[str, str, str], set[tuple[str, str]]] = {}
     for each in source.messages:
         if each.codes.source:
-            key = each.sender, each.hostname, each.app_name
+            key = each.sender, each.host, each.app_name
             named.setdefault(key, set()).add((each.codes.source, each.codes.site))
     if not named:
         raise Missing(f"no message at {source.name} holds an AuditSourceID", SEND, evidence_of(source.messages))
@@ -77,22 +79,35 @@ def test_a_node_keeps_its_access_point(source: AuditSource) -> None:
             f"no message at {source.name} names the network access point of the application itself (role 110150)",
             evidence_of(source.messages),
         )
-    named: dict[tuple[object, str], set[str]] = {}
+    named: dict[tuple[object, str], dict[str, str]] = {}
     for each in source.messages:
-        for user, where in each.codes.participants:
+        for user, where in _places(each):
             if (_node(each), user) in applications:
-                named.setdefault((_node(each), user), set()).add(where)
-    several = {user: found for (_, user), found in named.items() if len(found) > 1}
+                named.setdefault((_node(each), user), {}).setdefault(plain_place(where), where)
+    several = {user: sorted(found.values()) for (_, user), found in named.items() if len(found) > 1}
     expect(
-        [f"{bounded(user)}: {', '.join(listed(sorted(found)))}" for user, found in several.items()],
+        [f"{bounded(user)}: {', '.join(listed(found))}" for user, found in several.items()],
         evidence=evidence_of(source.messages),
         what="applications with several network access points",
     ).to_be_empty(expected="the same NetworkAccessPointID in all messages of a node")
 
 
+def _places(message: SeenMessage) -> Iterator[tuple[str, str]]:
+    """Where a message says that its participants are.
+
+    A UserID that stands at several places may be that of like programs on several nodes (a process number, the name of
+    a service): then it counts where it is the application itself, if that is told.
+    """
+    for user in dict.fromkeys(user for user, _ in message.codes.participants):
+        places = {plain_place(where): where for name, where in message.codes.participants if name == user}
+        own = [where for name, where in message.codes.applications if name == user]
+        for where in own or (places.values() if len(places) == 1 else ()):
+            yield user, where
+
+
 def _node(message: SeenMessage) -> tuple[str, ...]:
     """What tells the node of a message from others, whose messages may lie in the same folder."""
-    return message.codes.source, message.codes.site, message.sender, message.hostname
+    return message.codes.source, message.codes.site, message.sender, message.host
 
 
 def _who(key: tuple[str, str, str]) -> str:

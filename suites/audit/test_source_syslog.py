@@ -8,7 +8,7 @@ from harness import Missing, NotApplicable, Requirement, expect, verifies
 from reference_impl.audit.syslog.model import SECURITY
 from suites.audit.ruling import MOST_PLACES, judge_rule, judged_automatically
 from suites.audit.view import SEND, AuditSource, SeenMessage, evidence_of
-from suites.wording import bounded, counted, in_a_row, listed
+from suites.wording import bounded, counted, in_a_row
 
 pytest_plugins = ("suites.audit.fixtures",)
 
@@ -50,16 +50,20 @@ def test_syslog_messages_are_as_described(source: AuditSource, requirement: Requ
 
 @verifies(HOSTNAME)
 def test_a_sender_keeps_its_hostname(source: AuditSource) -> None:
-    """RFC 5424 6.2.4: SHOULD consistently use the same value."""
-    named: dict[str, set[str]] = {}
+    """RFC 5424 6.2.4: SHOULD consistently use the same value. Names of hosts are alike in any case (RFC 4343).
+
+    Who made a message is told by its AuditSourceID and the address that it came from, which may be that of a relay.
+    """
+    named: dict[tuple[str, str, str], dict[str, str]] = {}
     for each in with_headers(source):
         if each.hostname:
-            named.setdefault(each.sender, set()).add(each.hostname)
+            sender = each.sender, each.codes.source, each.codes.site
+            named.setdefault(sender, {}).setdefault(each.host, each.hostname)
     if not named:
         raise NotApplicable("no message has a HOSTNAME", evidence_of(source.messages))
-    several = {sender: found for sender, found in named.items() if len(found) > 1}
+    several = {sender: sorted(found.values()) for sender, found in named.items() if len(found) > 1 and any(sender)}
     expect(
-        [f"{sender}: {', '.join(listed(sorted(found)))}" for sender, found in several.items()],
+        [f"{bounded(who[1] or who[0])}: {in_a_row(found)}" for who, found in several.items()],
         evidence=evidence_of(source.messages),
         what="senders with several host names",
     ).to_be_empty(expected="one HOSTNAME in all messages of a sender")

@@ -6,6 +6,7 @@ What was not obtained raises `Missing`; nothing here judges.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -127,6 +128,11 @@ class SeenMessage:
         return self.parsed.message.hostname if self.parsed and self.parsed.message else ""
 
     @property
+    def host(self) -> str:
+        """The same to compare: names are alike in any case."""
+        return plain_place(self.hostname)
+
+    @property
     def app_name(self) -> str:
         """APP-NAME of the header; empty for "-" and where there is none."""
         return self.parsed.message.app_name if self.parsed and self.parsed.message else ""
@@ -135,6 +141,15 @@ class SeenMessage:
         """Whether it reports `event`."""
         codes = self.codes
         return event.is_reported_by(codes.event, codes.types, codes.action, codes.outcome)
+
+
+def plain_place(name: str) -> str:
+    """The name or address of a host as it is compared: in lower case, without the dot of the root, in one notation."""
+    try:
+        address = ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return name.casefold().removesuffix(".")
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 Steps = tuple[tuple[int, AuditMessages], ...]

@@ -279,6 +279,27 @@ def test_a_source_that_loses_what_it_could_not_send_is_asked_once_more(bench: Ob
     assert len(seen.messages) == 1
 
 
+def test_what_was_kept_is_waited_for_when_something_newer_comes_first(bench: ObjectBench) -> None:
+    asked: list[threading.Thread] = []
+
+    def act(stimulus: Stimulus) -> None:
+        with suppress(ConnectionError):
+            sends(frame(MESSAGE))(stimulus)
+        asked.append(threading.Thread(target=kept, args=(stimulus,), daemon=True))
+        if len(asked) == 3:
+            asked[-1].start()
+
+    def kept(stimulus: Stimulus) -> None:
+        threading.Event().wait(0.6)  # longer than audit.settle of the bench
+        sends(frame(MESSAGE + b"2"))(stimulus)
+
+    audit = 'events = ["login"]\naway = "embedded"\ndrivers = { login = "embedded" }'
+    (record,) = bench.examine(a_source(act, audit=audit, seconds=3))
+    seen = facts(record, "away-and-back")
+    assert seen.provoked == 2
+    assert [each.raw for each in seen.messages] == [MESSAGE, MESSAGE + b"2"]
+
+
 def test_a_port_that_somebody_takes_while_nobody_listens_is_told(bench: ObjectBench) -> None:
     with socket.socket() as taken:
 

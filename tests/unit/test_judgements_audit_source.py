@@ -275,50 +275,6 @@ def test_the_same_thing_in_many_messages_is_one_verdict() -> None:
     assert found.observed[-1] == "and 30 more"
 
 
-def test_identity_is_kept() -> None:
-    two = [
-        came(syslog(LOGIN, hostname="a.example.org")),
-        came(syslog(body("logout"), hostname="b.example.org"), event="logout"),
-    ]
-    assert broken(verdicts(two, "A.6"))["RFC5424-6.2.4-source-same-hostname"] == "warning"
-    start = body("application-start")
-    mark = b'AuditSourceID="'
-    at = start.index(mark) + len(mark)
-    other = start[:at] + b"x" + start[at:]
-    changed = [came(syslog(start), event="application-start"), came(syslog(other), event="application-stop")]
-    assert broken(verdicts(changed, "A.6"))["A.5.2-same-audit-source"] == "warning"
-
-
-def test_a_node_has_one_network_access_point() -> None:
-    rule = "A.5.2.4-constant-network-access-point"
-    start = body("application-start")
-    mark = b'NetworkAccessPointID="'
-    if mark not in start:
-        start = start.replace(b"<RoleIDCode", b"<RoleIDCode", 1)
-    assert mark in start
-    at = start.index(mark) + len(mark)
-    end = start.index(b'"', at)
-    other = start[:at] + b"192.0.2.77" + start[end:]
-    again = came(syslog(other), event="application-stop")
-    found = verdicts([came(syslog(start), event="application-start"), again], "A.6")
-    assert str(found[rule].kind) == "fail"
-    assert "192.0.2.77" in str(found[rule].observed)
-
-
-def test_nodes_whose_messages_lie_in_one_folder_are_told_apart() -> None:
-    rule = "A.5.2.4-constant-network-access-point"
-    start = body("application-start")
-    mark, at = b'NetworkAccessPointID="', b'AuditSourceID="'
-    place = start.index(mark) + len(mark)
-    moved = start[:place] + b"192.0.2.77" + start[start.index(b'"', place) :]
-    assert str(verdicts([in_files(start, moved)], "A.5", FILES)[rule].kind) == "fail"
-    other = moved.replace(at, at + b"second-")
-    assert str(verdicts([in_files(start, other)], "A.5", FILES)[rule].kind) == "pass"
-    mailed = moved.replace(b'NetworkAccessPointTypeCode="1"', b'NetworkAccessPointTypeCode="4"')
-    mailed = mailed.replace(b'NetworkAccessPointTypeCode="2"', b'NetworkAccessPointTypeCode="4"')
-    assert str(verdicts([in_files(start, mailed)], "A.5", FILES)[rule].kind) == "pass"
-
-
 def test_connections_of_several_endpoints_are_told_apart() -> None:
     other = TLS.model_copy(update={"name": "other"})
     here = came(syslog(LOGIN))
