@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,9 @@ from reports.trials import driver_of
 from reports.words import VerdictWord, moment
 
 if TYPE_CHECKING:
+    from reference_impl.audit.events import Event
     from reference_impl.audit.findings import Finding
+    from reference_impl.audit.model import EventIdentification
     from reference_impl.audit.syslog.messages import Parsed, SyslogMessage
 
 MOST_MESSAGES = 200
@@ -137,7 +140,7 @@ def trail_of(at: Endpoint, cited: Mapping[str, str]) -> Trail | None:
     return Trail(
         name=at.name,
         says=_summary(examined) if at.received else "",
-        steps=tuple(map(_step, at.received[:MOST_ROWS])),
+        steps=_steps(at.received, examined),
         messages=entries,
         messages_left_out=len(pairs) - len(entries) + sum(step.left_out for step in at.received),
         connections=tuple(rows[:MOST_ROWS]),
@@ -160,7 +163,7 @@ class _Examined:
         self.step, self.facts, self.number = step, facts, number
         self.octets = facts.raw
         self.parsed: Parsed | None = parse(self.octets) if facts.header else None
-        body = self.parsed.body if self.parsed else self.octets
+        body = self.body = self.parsed.body if self.parsed else self.octets
         whole = not facts.truncated and len(body) <= _EXAMINED_OCTETS
         self.result = validate(body) if whole else MessageResult()
         header: tuple[Finding, ...] = ()
@@ -172,12 +175,29 @@ class _Examined:
         if self.standing == "other":
             self.findings = ()
 
+    @cached_property
+    def event(self) -> EventIdentification | None:
+        """What it says of the event; None where it cannot be read."""
+        from reference_impl.audit.parsing import UnreadableMessageError, read
+
+        try:
+            return None if self.standing == "other" else read(self.body).event
+        except UnreadableMessageError:
+            return None
+
+    def reports(self, event: Event) -> bool:
+        """Whether it reports `event`."""
+        one = self.event
+        types = tuple(each.code for each in one.types) if one else ()
+        return one is not None and event.is_reported_by(one.id.code, types, one.action, one.outcome)
+
     def _standing(self, whole: bool, body: bytes) -> str:
+        from reference_impl.audit.syslog.purpose import is_of_audit
+
         if not whole:
             return "open"
-        if self.result.schema_valid is None and not body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-            promised = self.parsed is not None and self.parsed.message is not None and self.parsed.message.msgid
-            return "breaks" if promised and "3881" in str(promised) else "other"
+        if not is_of_audit(self.parsed, body):
+            return "other"
         levels = {each.level for each in self.findings}
         return next((s for level, s in _STANDING_OF if level in levels), "conforms")
 
@@ -287,11 +307,24 @@ def _finding(one: Finding) -> FindingRow:
     )
 
 
-def _step(step: AuditMessages) -> StepRow:
+def _steps(steps: Sequence[AuditMessages], examined: Sequence[_Examined]) -> tuple[StepRow, ...]:
+    """What was done, and whether any message reports the event; that is left open where not all were examined."""
+    from reference_impl.audit.events import events
+
+    known = events() if sum(len(each.messages) for each in steps) == len(examined) else {}
+    claimed = {each.event: known[each.event] for each in steps if each.event in known}
+    silent = {name for name, event in claimed.items() if not any(each.reports(event) for each in examined)}
+    return tuple(_step(each, reported=each.event not in silent) for each in steps[:MOST_ROWS])
+
+
+def _step(step: AuditMessages, *, reported: bool) -> StepRow:
     done = driver_of(step.driver) if step.driver is not None else ""
     if step.away:
-        done = f"{done} Nobody listened meanwhile.".strip()
+        times = f" It was brought about {step.provoked} times." if step.provoked > 1 else ""
+        done = f"{done} Nobody listened meanwhile.{times}".strip()
     came = plural(len(step.messages), "message")
+    if step.messages and not reported:
+        came += ", none of which reports it" if len(step.messages) > 1 else ", which does not report it"
     return StepRow(
         name=step.event or ("captured" if step.transport == "files" else "of itself"),
         text=step.text.removeprefix(f"{step.event}: "),

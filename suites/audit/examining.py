@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import base64
-import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from reference_impl.audit.findings import Finding, MessageResult
 from reference_impl.audit.parsing import UnreadableMessageError, parse_xml
 from reference_impl.audit.syslog.messages import Parsed, parse
-from reference_impl.audit.syslog.model import DICOM_MSGID, IHE_MSGID, SECURITY
 from reference_impl.audit.syslog.profiles import Profile, profile_findings
+from reference_impl.audit.syslog.purpose import is_of_audit, names_audit_message
 
 _REMEMBERED = 20_000  # messages
 _BOM = b"\xef\xbb\xbf"
-_AUDIT = frozenset({DICOM_MSGID, IHE_MSGID})
-_NAMED = re.compile(rb"(?:</?|&lt;)(?:[\w.-]+:)?(?:AuditMessage|IHEYr4)\b")
-_LOOKED_AT = 8192
-_XML = re.compile(rb"\s*<[?!A-Za-z_]|\xff\xfe<\x00|\xfe\xff\x00<|<\x00|\x00<")
-"""How XML begins, in UTF-16 too."""
 _NODES = frozenset({"1", "2"})
 """NetworkAccessPointTypeCode of what names a node: a machine name, an IP address."""
 _PROFILES: tuple[Profile, ...] = ("A.6", "A.7", "IHE-ATX-TLS-Syslog", "IHE-ATX-UDP-Syslog")
@@ -53,15 +47,8 @@ class Examined:
 
     @property
     def is_of_audit(self) -> bool:
-        """Whether it is a message of the audit trail: it says so, or is XML without a header or of facility 10."""
-        if _NAMED.search(self.body, 0, _LOOKED_AT):
-            return True
-        is_xml = _XML.match(self.body) is not None
-        if self.parsed is None:
-            return is_xml
-        if is_xml and self.parsed.pri is not None and self.parsed.pri // 8 == SECURITY:
-            return True
-        return self.parsed.message is not None and self.parsed.message.msgid in _AUDIT
+        """Whether it is a message of the audit trail."""
+        return is_of_audit(self.parsed, self.body)
 
     def syslog(self, profile: str) -> tuple[tuple[Finding, ...], frozenset[str]]:
         """What was found in the syslog message, by RFC 5424 and by `profile`."""
@@ -90,7 +77,7 @@ def examined(octets: str, *, header: bool) -> Examined:
 
 def _has_no_end(body: bytes) -> bool:
     """Whether XML that is not well-formed lacks its end."""
-    return bool(_NAMED.search(body, 0, _LOOKED_AT)) and b"</AuditMessage" not in body
+    return names_audit_message(body) and b"</AuditMessage" not in body
 
 
 def _codes(body: bytes) -> tuple[Codes, bool]:

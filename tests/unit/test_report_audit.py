@@ -96,6 +96,8 @@ def test_what_promises_an_audit_message_and_holds_none_does_not_conform() -> Non
     assert only(HEADER + b"hello").word.label == "does not conform"
     assert only(b"<34>1 - - sshd - - - hello").word.label == "another purpose"
     assert only(b"<34>Mar 14 09:26:53 host app: hello").word.label == "another purpose"
+    assert only(b"<30>1 - - app - - - <metrics up='1'/>").word.label == "another purpose"
+    assert only(b"<86>1 - - app - - - <metrics up='1'/>").word.label == "does not conform"
 
 
 def test_older_forms_are_named() -> None:
@@ -116,13 +118,17 @@ def test_captured_files_have_names_and_lines() -> None:
 def test_steps_say_what_was_done() -> None:
     told = trail(received=steps()).steps
     assert [(each.name, each.came) for each in told] == [
-        ("login", "2 messages"),
+        ("login", "2 messages, none of which reports it"),  # but a log-out
         ("query", "2 messages"),
         ("export", "0 messages"),
         ("away-and-back", "2 messages, and 3 more that are not recorded"),
     ]
     assert told[2].done == "Its driver did not end in time."
     assert told[3].done == "Nobody listened meanwhile."
+    away = AuditMessages(event="login", away=True, provoked=2, messages=(message(HEADER + b"<AuditMessage/>"),))
+    (row,) = trail(received=(away,)).steps
+    assert row.done == "Nobody listened meanwhile. It was brought about 2 times."
+    assert row.came == "1 message, which does not report it"
 
 
 def test_connections_are_told_once_with_all_their_messages() -> None:
