@@ -166,7 +166,7 @@ def init(
         given["port"] = ""
     if not served and not client and not trail.connects:
         given |= {name: given[name] or "" for name in ("host", "called_aet", "calling_aet")}
-    kind = protocol or ("dicom-tls" if transport else "dicom")
+    kind = protocol or (_usual_protocol(transport) if transport else "dicom")
     if trail.is_kept and given["port"] is None:
         given["port"] = SYSLOG_PORTS[trail.protocol]
     _complete(given, ask=asking, reached=served or client or trail.connects, port=_PORTS.get(kind))
@@ -175,7 +175,6 @@ def init(
         client = listen is not None
     if (client or trail.events) and not listen_name and Listen().needs_name(given["host"]):
         listen_name = _listen_name(ask=asking)
-    kind = protocol or ("dicom-tls" if transport else "dicom")
     values = (
         given
         | handed
@@ -258,6 +257,11 @@ def _complete(given: dict[str, Any], *, ask: bool, reached: bool = True, port: _
         given["port"] = int(given["port"])
     except ValueError:
         raise UsageProblem(f"--port {given['port']!r}: is no number; write a number from 1 to 65535") from None
+
+
+def _usual_protocol(profiles: Sequence[str]) -> str:
+    """What an endpoint speaks where no flag tells: the protocol that the profiles of transport are judged at first."""
+    return "syslog-tls" if set(profiles) == {"A.6"} else "dicom-tls"
 
 
 def _listen_port() -> int | None:

@@ -207,6 +207,8 @@ def test_hostile_messages_are_judged_and_shown_as_text(tmp_path: Path) -> None:
         (["--event", "login", "--host", "127.0.0.1"], [("A.6", "audit-source", "trail")]),
         (["--protocol", "syslog-udp", "--event", "login", "--host", "127.0.0.1"], [("A.7", "audit-source", "trail")]),
         (["--reading-file", "/var/log/audit.log", "--host", "h"], [("A.6", "audit-repository", "repository")]),
+        (["--profile", "A.6", "--host", "h", "--port", "6514"], [("A.6", "tls-server", "syslog")]),
+        (["--profile", "A.6", "--host", "127.0.0.1", "--listen", "6515"], [("A.6", "tls-client", "sender")]),
         (
             ["--profile", "A.6", "--protocol", "syslog-tls", "--host", "h", "--port", "6514"],
             [("A.6", "tls-server", "syslog")],
