@@ -25,7 +25,7 @@ from fixtures.pki import Pki
 from reference_impl.audit.repository import summaries
 from reference_impl.audit.repository.query import Query
 from reference_impl.audit.repository.search import Search
-from reference_impl.audit.repository.store import Store
+from reference_impl.audit.repository.store import INDEXED_AT_ONCE, Store
 from reference_impl.syslog_frames import frame
 from tests.benchmarks.measuring import REPEATS, ROOT
 from tests.benchmarks.repository_load import OCTETS, department, stored
@@ -198,9 +198,13 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Search]:
         messages = stored(STORED)
         while batch := list(islice(messages, 2000)):
             store.add(batch)
+            if store.behind >= INDEXED_AT_ONCE:
+                store.index()
+        while store.index():
+            pass
     taken = time.perf_counter() - start
     size = path.stat().st_size / 2**30
-    print(f"\nA trail of {STORED} messages: {STORED / taken:,.0f} a second are written, {size:.1f} GiB")
+    print(f"\nA trail of {STORED} messages: {STORED / taken:,.0f} a second are written and indexed, {size:.1f} GiB")
     with Store(path) as store:
         yield Search(store)
     path.unlink()
