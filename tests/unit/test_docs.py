@@ -1,4 +1,4 @@
-"""What README and docs promise: every command line in them is one that there is, links lead somewhere, examples are right."""
+"""What README and docs promise: each command line in them is one that there is, links lead somewhere, examples conform."""
 
 from __future__ import annotations
 
