@@ -1,4 +1,4 @@
-"""What README and docs promise: each command line in them is one that there is, links lead somewhere, examples conform."""
+"""What README and docs promise: their command lines can be given, links lead somewhere, examples are right."""
 
 from __future__ import annotations
 
