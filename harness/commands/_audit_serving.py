@@ -252,12 +252,16 @@ def _announcement(repository: Repository, own: Own, why_no_udp: str) -> str:
     if addresses.udp is not None or why_no_udp:
         lines.append(f"  syslog over UDP (A.7)  {_spoken(addresses.udp) if addresses.udp else why_no_udp}")
     if addresses.web is not None:
-        lines.append(f"  web page               https://{_spoken(addresses.web)}/")
+        lines.append(f"  web page               https://{page_of(settings, addresses.web)}/")
+        if _is_any(addresses.web[0]) and settings.access is not None and not _named(settings):
+            lines.append(
+                "                         from other computers with --web-name and the name by which they call it"
+            )
     if own.password:
         lines.append(f"  user of the web page   {own.user}, password {own.password} (this once; ps315 audit user)")
     if addresses.tls is not None and settings.certificate == own.certificate:
         lines.append(
-            f"try it: ps315 audit send MESSAGE.xml --to syslog-tls://{_spoken(addresses.tls)}"
+            f"try it: ps315 audit send MESSAGE.xml --to syslog-tls://{_spoken(_here(addresses.tls))}"
             f" --cert {own.client_certificate} --key {own.client_key} --ca {own.anchors}"
         )
     return "\n".join(lines) + "\n"
@@ -268,6 +272,30 @@ def _fingerprints(settings: Settings) -> list[str]:
     from reference_impl.audit.syslog.tls import fingerprint_of
 
     return [] if settings.certificate is None else [fingerprint_of(settings.certificate, of) for of in _HASHES]
+
+
+_OF_HERE = ("localhost", "127.0.0.1", "::1")
+
+
+def page_of(settings: Settings, address: tuple[str, int]) -> str:
+    """Host and port of the page as a browser calls it: by a name, where all addresses are listened at."""
+    names = _named(settings)
+    return _spoken((names[0], address[1]) if names and _is_any(address[0]) else _here(address))
+
+
+def _named(settings: Settings) -> list[str]:
+    """The names that were given for the page."""
+    hosts = () if settings.access is None else settings.access.hosts
+    return [each for each in hosts if each not in _OF_HERE and not _is_any(each)]
+
+
+def _here(address: tuple[str, int]) -> tuple[str, int]:
+    """`address`, by a name of this computer where it is any address: nobody can call that, nor is it certified."""
+    return ("localhost", address[1]) if _is_any(address[0]) else address
+
+
+def _is_any(host: str) -> bool:
+    return host in {"0.0.0.0", "::"}  # noqa: S104 - nothing is bound to it here
 
 
 def _spoken(address: tuple[str, int] | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -17,12 +18,16 @@ import pytest
 
 from fixtures.audit.samples import SAMPLES
 from harness.cli import run
+from harness.commands import _audit_serving
 from reference_impl.audit.repository.search import Search
+from reference_impl.audit.repository.settings import Settings
 from reference_impl.audit.repository.store import Store
+from reference_impl.audit.repository.web.access import Access
 from tests.unit.repository_bench import received, syslog, until
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60
+ANY = "0.0.0.0"  # noqa: S104 - nothing listens there
 
 
 @contextlib.contextmanager
@@ -84,6 +89,22 @@ def test_a_repository_is_served_at_once_and_ends_cleanly(tmp_path: Path, monkeyp
         assert _ports(said) != _ports(first)
     mode = (tmp_path / "ps315-audit" / "pki" / "server.key").stat().st_mode
     assert mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("listen", "names", "page"),
+    [
+        (ANY, (), "localhost:8443"),  # nobody can call that, and no certificate holds it
+        ("::", (), "localhost:8443"),
+        (ANY, ("audit.hospital.example",), "audit.hospital.example:8443"),
+        ("::1", (), "[::1]:8443"),
+        ("10.0.0.7", ("audit.hospital.example",), "10.0.0.7:8443"),
+    ],
+)
+def test_the_page_is_told_by_an_address_that_can_be_called(listen: str, names: tuple[str, ...], page: str) -> None:
+    access = Access(client_ca=Path("ca.pem"), hosts=(listen, *names, "localhost", "127.0.0.1", "::1"))
+    settings = Settings(database="x", host=listen, access=access)
+    assert _audit_serving.page_of(settings, (listen, 8443)) == page
 
 
 MISTAKES = [
@@ -223,6 +244,17 @@ def test_export_writes_each_form(kind: str, trail: Path, capsys: pytest.CaptureF
         (["export", "--as", "pdf", "--database", "trail.sqlite"], "none of fhir, xml, csv, syslog"),
         (["export", "--as", "xml", "--database", "trail.sqlite"], "name the folder"),
         (["export", "--out", "text/x", "--database", "trail.sqlite"], "--out: text/x cannot be written"),
+        (["export", "--out", "trail.sqlite", "--database", "trail.sqlite"], "is the database itself"),
+        (["export", "--out", "./trail.sqlite", "--database", "sqlite:///trail.sqlite"], "is the database itself"),
+        (
+            ["export", "--out", "/dev/full", "--database", "trail.sqlite"],
+            "--out: /dev/full cannot be written: No space",
+        ),
+        (["search", "--message", "9" * 30, "--database", "trail.sqlite"], f"there is no message {'9' * 30}"),
+        (["search", "--message", "0", "--database", "trail.sqlite"], "--message"),
+        (["search", "--outcome", "bad", "--database", "trail.sqlite"], "'bad' is none of 0, 4, 8, 12"),
+        (["search", "--patient", "\udcff", "--database", "trail.sqlite"], "--patient: '\\udcff' is no text in UTF-8"),
+        (["search", "--since", "2026-02-01", "--until", "2026-01-01", "--database", "trail.sqlite"], "ends before"),
     ],
 )
 def test_what_cannot_be_searched_is_told_in_a_sentence(
@@ -233,3 +265,37 @@ def test_what_cannot_be_searched_is_told_in_a_sentence(
     told = capsys.readouterr().err
     assert sentence in told
     assert told.count("\n") == 1
+    with Store(trail, read_only=True) as store:
+        assert Search(store).message(1) is not None  # whatever was asked, the trail is there
+
+
+def test_exported_files_are_for_their_owner_alone(trail: Path) -> None:
+    """They hold names of patients."""
+    assert run(["audit", "export", "--database", str(trail), "--out", "rows.csv"]) == 0
+    assert run(["audit", "export", "--database", str(trail), "--as", "xml", "--out", "files"]) == 0
+    written = [Path("rows.csv"), Path("files"), *Path("files").iterdir()]
+    assert [path for path in written if path.stat().st_mode & 0o077] == []
+
+
+def test_a_full_disk_behind_what_is_printed_is_told(trail: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for verb in ("search", "export"):
+        with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+            command = [sys.executable, "-m", "harness", "audit", verb, "--database", str(trail)]
+            told = subprocess.run(
+                command, check=False, stdout=full, stderr=subprocess.PIPE, text=True, timeout=SECONDS, env=environment
+            )
+        assert (told.returncode, told.stderr) == (
+            2,
+            "ps315: what is printed cannot be written: No space left on device\n",
+        )
+
+
+def test_a_password_that_nobody_could_type_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    octets = io.BytesIO(b"\xff\xfe and long enough\n")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(octets, "utf-8", "surrogateescape"))
+    assert run(["audit", "user", "add", "bob", "--password-stdin", "--users", str(tmp_path / "users")]) == 2
+    assert "no text in UTF-8" in capsys.readouterr().err
+    assert not (tmp_path / "users").exists()
