@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
@@ -34,6 +35,8 @@ Mark = Annotated[str, typer.Option("--mark", help="Mark of how it came: not-sysl
 Text = Annotated[str, typer.Option("--text", help="Stands inside of a name, id, host or address.")]
 Findings = Annotated[bool, typer.Option("--findings", help="Only messages in which something was not met.")]
 _DEFAULT = "ps315-audit/audit.sqlite"
+_OUTCOMES = ("", "0", "4", "8", "12")
+_BESIDE = ("", "-wal", "-shm", "-journal")  # files that SQLite keeps of one database
 
 
 def search(
@@ -53,7 +56,9 @@ def search(
     findings: Findings = False,
     limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="At most so many.")] = 50,
     oldest_first: Annotated[bool, typer.Option("--oldest-first", help="In the order in which it happened.")] = False,
-    message: Annotated[int, typer.Option("--message", min=0, help="Print one message as it came, by its number.")] = 0,
+    message: Annotated[
+        int | None, typer.Option("--message", min=1, help="Print one message as it came, by its number.")
+    ] = None,
     nodes: Annotated[bool, typer.Option("--nodes", help="Print what came from each node, instead.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Check that no stored message was changed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -63,10 +68,10 @@ def search(
         since, until, patient=patient, user=user, node=node, event=event, study=study, outcome=outcome, rule=rule,
         mark=mark, text=text, only_findings=findings,
     )  # fmt: skip
-    with _opened(database) as opened:
+    with _opened(database) as opened, _writing(None):
         if verify:
             return _verify(opened)
-        if message:
+        if message is not None:
             return _print_message(opened, message)
         if nodes:
             return _print_nodes(opened, as_json=as_json)
@@ -104,13 +109,9 @@ def export(
         since, until, patient=patient, user=user, node=node, event=event, study=study, outcome=outcome, rule=rule,
         mark=mark, text=text, only_findings=findings,
     )  # fmt: skip
-    with _opened(database) as opened:
-        try:
-            number = _write(opened, query, kind, out)
-        except BrokenPipeError:
-            raise  # whoever read our output has gone
-        except OSError as problem:
-            raise UsageProblem(f"--out: {out} cannot be written: {problem.strerror}") from None
+    _spare(database, out)
+    with _opened(database) as opened, _writing(out):
+        number = _write(opened, query, kind, out)
     sys.stderr.write(f"ps315: {number} exported\n")
     return 0
 
@@ -121,12 +122,13 @@ def _write(search_: Search, query: Query, kind: str, out: Path | None) -> int:
     number = 0
     if kind == "xml":
         assert out is not None  # noqa: S101 - for the type checker
-        out.mkdir(parents=True, exist_ok=True)
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
         for number_of, body in exporting.as_xml(search_, query):
-            (out / f"{number_of:09}.xml").write_bytes(body)
+            with _private(out / f"{number_of:09}.xml") as file:
+                file.write(body)
             number += 1
         return number
-    target = sys.stdout.buffer if out is None else out.open("wb")
+    target = sys.stdout.buffer if out is None else _private(out)
     try:
         if kind == "syslog":
             for octets in exporting.as_syslog(search_, query):
@@ -143,6 +145,38 @@ def _write(search_: Search, query: Query, kind: str, out: Path | None) -> int:
         if out is not None:
             target.close()
     return number
+
+
+def _private(path: Path) -> BinaryIO:
+    """A file to be written, which where it is new only its owner can read: it will hold names of patients."""
+    return open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600))
+
+
+def _spare(database: str, out: Path | None) -> None:
+    """Refuse to write over the trail itself. Raises `UsageProblem`."""
+    from harness.errors import UsageProblem
+
+    if out is None or not out.exists():
+        return
+    plain = database.removeprefix("sqlite:///")
+    for kept in (Path(plain + ending) for ending in _BESIDE):
+        if kept.exists() and out.samefile(kept):
+            raise UsageProblem(f"--out: {out} is the database itself; name another file")
+
+
+@contextmanager
+def _writing(out: Path | None) -> Iterator[None]:
+    """Turns what hinders writing to `out`, or what is printed, into a `UsageProblem`."""
+    from harness.errors import UsageProblem
+
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise  # whoever read our output has gone
+    except OSError as problem:
+        what = "what is printed" if out is None else f"--out: {out}"
+        raise UsageProblem(f"{what} cannot be written: {problem.strerror}") from None
 
 
 @contextmanager
@@ -170,9 +204,23 @@ def _opened(database: str) -> Iterator[Search]:
 
 
 def _query(since: str, until: str, **values: Any) -> Query:
+    from harness.errors import UsageProblem
     from reference_impl.audit.repository.query import Query
 
-    return Query(since=_time(since, "--since"), until=_time(until, "--until"), **values)
+    for name, value in values.items():
+        if isinstance(value, str) and ("\0" in value or (not value.isascii() and _undecoded(value))):
+            raise UsageProblem(f"--{name}: {value!r} is no text in UTF-8")
+    if values["outcome"] not in _OUTCOMES:
+        raise UsageProblem(f"--outcome: {values['outcome']!r} is none of {', '.join(_OUTCOMES[1:])}")
+    begin, end = _time(since, "--since"), _time(until, "--until")
+    if begin is not None and end is not None and begin >= end:
+        raise UsageProblem("--since, --until: the time ends before it begins; change them")
+    return Query(since=begin, until=end, **values)
+
+
+def _undecoded(text: str) -> bool:
+    """Whether an argument held octets that are no UTF-8."""
+    return any("\ud800" <= each <= "\udfff" for each in text)
 
 
 def _time(text: str, option: str) -> datetime | None:
@@ -206,9 +254,10 @@ def _verify(search_: Search) -> int:
 def _print_message(search_: Search, number: int) -> int:
     from harness.errors import UsageProblem
 
-    found = search_.message(number)
+    last = search_.last()
+    found = search_.message(number) if number <= last else None
     if found is None:
-        raise UsageProblem(f"--message: there is no message {number}; the last is {search_.last()}")
+        raise UsageProblem(f"--message: there is no message {number}; the last is {last}")
     sys.stdout.buffer.write(found.octets + b"\n")
     sys.stdout.buffer.flush()
     return 0

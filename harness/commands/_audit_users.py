@@ -58,7 +58,12 @@ def _password(*, stdin: bool) -> str:
     from harness.errors import UsageProblem
 
     if stdin:
-        return sys.stdin.readline(_MOST_OCTETS).rstrip("\r\n")
+        try:
+            line = sys.stdin.readline(_MOST_OCTETS).rstrip("\r\n")
+            line.encode("utf-8")  # what was no UTF-8 could be typed into no form
+        except UnicodeError:
+            raise UsageProblem("the password on standard input is no text in UTF-8") from None
+        return line
     if not sys.stdin.isatty():
         raise UsageProblem("there is no terminal to ask for the password; give it with --password-stdin")
     first = getpass.getpass("Password: ")
