@@ -123,8 +123,10 @@ def send(
     if stopped:
         raise UsageProblem(f"{stopped}; {_told(number, sender, spool, '')}" if number else stopped)
     gone = not sender.waiting and not why
-    if not quiet or not gone:
-        print(_told(number, sender, spool, why), file=sys.stdout if gone else sys.stderr)
+    if not gone:
+        sys.stderr.write(f"ps315: {_told(number, sender, spool, why)}\n")
+    elif not quiet:
+        print(_told(number, sender, spool, why))
     return 0 if gone else 1
 
 

@@ -74,7 +74,7 @@ def test_what_has_not_gone_waits_in_the_spool(
     absent = "syslog-tls://127.0.0.1:1"
     assert send(tmp_path / "a.log", "--to", absent, *believing(pki), *spool, "--seconds", "0.2") == 1
     told = capsys.readouterr().err
-    assert f"1 of 1 message has not gone to {absent} and wait in {tmp_path / 'spool'}: " in told
+    assert f"ps315: 1 of 1 message has not gone to {absent} and wait in {tmp_path / 'spool'}: " in told
     assert "cannot be reached" in told
     assert send("--to", url(receiver, "tls"), *believing(pki), *spool) == 0
     assert [each.octets for each in receiver.await_messages(1, SOON)] == [GIVEN]
