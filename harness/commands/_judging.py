@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from harness.judging import Judgement
 
 _CLIENT_TRIAL = "tls.client-trial"
+_SAID = 160  # characters of what a driver said
 
 
 def judge_record(
@@ -156,16 +157,25 @@ def _why_not(observation: Observation) -> str | None:
 
 def _made_nothing(created: Mapping[str, Any], missing: str) -> str:
     """Why a SUT signed nothing, as far as its driver tells."""
-    driver = created.get("driver") or {}
-    status = driver.get("exit_status")
-    how = driver.get("problem", "") or ("" if status is None else f"Its driver ended with status {status}.")
-    return f"the SUT signed nothing. {missing or how}".strip()
+    return f"the SUT signed nothing. {missing or _how_driven(created)}".strip()
 
 
 def _sent_nothing(messages: Mapping[str, Any], missing: str) -> str:
     """Why a SUT sent no audit message, as far as its driver tells."""
-    driver = messages.get("driver") or {}
-    return f"the SUT sent no audit message. {missing or driver.get('problem', '')}".strip()
+    refused = next((each["refused"] for each in messages.get("connections", ()) if each.get("refused")), "")
+    tls = f"A TLS handshake failed: {refused.rstrip('.')}." if refused else ""
+    return f"the SUT sent no audit message. {missing or tls or _how_driven(messages)}".strip()
+
+
+def _how_driven(facts: Mapping[str, Any]) -> str:
+    """How the driver ended, with the last line of what it said where that was no success; or nothing."""
+    driver = facts.get("driver") or {}
+    status = driver.get("exit_status")
+    if driver.get("problem") or status is None:
+        return str(driver.get("problem", ""))
+    last = next((line.strip() for line in reversed(driver.get("output", "").splitlines()) if line.strip()), "")
+    said = f": {last[:_SAID]}" if last and status else ""
+    return f"Its driver ended with status {status}{said}".rstrip(".") + "."
 
 
 def _nothing_said(judgement: Judgement) -> str:

@@ -249,12 +249,9 @@ with context.wrap_socket(socket.create_connection((host, int(port)), 60), server
 """
 
 
-def test_a_source_that_reports_by_a_command_is_judged_and_a_run_resumed(tmp_path: Path) -> None:
-    for name in ("login", "logout"):
-        message = audit_message(body(name), NOW, hostname="node.example.org", app_name="archive")
-        (tmp_path / f"{name}.frame").write_bytes(frame(write(message)))
-    command = python(SENDER, "{host} {port} {trust_anchors}", "{event}.frame")
-    text = f"""
+def reporting(command: str, *events: str) -> str:
+    """The SUT file of a source that reports `events` by a command."""
+    return f"""
 schema = 1
 [identity]
 id = "source"
@@ -265,7 +262,7 @@ host = "127.0.0.1"
 port = 0
 driver = "report"
 [endpoints.trail.audit]
-events = ["login", "logout"]
+events = {list(events)}
 settle = 0.2
 [drivers.report]
 command = '''{command}'''
@@ -274,6 +271,21 @@ profile = "A.6"
 role = "audit-source"
 endpoint = "trail"
 """
+
+
+def test_a_source_of_which_nothing_comes_is_told_with_how_its_driver_ended(tmp_path: Path) -> None:
+    (tmp_path / "sut.toml").write_text(reporting("echo no such user; exit 3", "login"), encoding="utf-8")
+    ended = ps315("run", "sut.toml", "--out", "report", "--non-interactive", cwd=tmp_path)
+    assert ended.status == 2
+    assert ended.err.rstrip().endswith("the SUT sent no audit message. Its driver ended with status 3: no such user.")
+
+
+def test_a_source_that_reports_by_a_command_is_judged_and_a_run_resumed(tmp_path: Path) -> None:
+    for name in ("login", "logout"):
+        message = audit_message(body(name), NOW, hostname="node.example.org", app_name="archive")
+        (tmp_path / f"{name}.frame").write_bytes(frame(write(message)))
+    command = python(SENDER, "{host} {port} {trust_anchors}", "{event}.frame")
+    text = reporting(command, "login", "logout")
     assert run(tmp_path, text) == 3
     report = tmp_path / "report"
     for event in read_record(report / "run.jsonl").observations:
