@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from fixtures.pki import Pki
 from reference_impl.audit import builders
 from reference_impl.audit.parts import Party, address, audit_source
-from reference_impl.audit.repository.detection import engine as engine_module
-from reference_impl.audit.repository.detection.conditions import FIELDS, RulesError, seen
+from reference_impl.audit.repository.detection import remembering
+from reference_impl.audit.repository.detection.conditions import FIELDS, RulesError, Seen
 from reference_impl.audit.repository.detection.engine import Engine, Raised
 from reference_impl.audit.repository.detection.rules import load_rules, read_rules
 from reference_impl.audit.repository.query import Query
@@ -42,7 +42,7 @@ class Trail:
         self.number += 1
         message = received(self.number, at=START + int(at * SECOND), **terms)
         message = message._replace(arrived=START + int((at if arrived is None else arrived) * SECOND))
-        return self.engine.take(seen(message, self.number))
+        return self.engine.take(Seen(message, self.number))
 
     def tick(self, at: float) -> list[Raised]:
         return self.engine.tick(START + int(at * SECOND))
@@ -262,7 +262,7 @@ def test_no_text_breaks_the_reading_otherwise(text: str) -> None:
 
 
 def test_memory_is_bounded_whoever_floods(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "MOST_GROUPS", 50)
+    monkeypatch.setattr(remembering, "MOST_GROUPS", 50)
     trail = Trail(COUNT + ABSENT.replace('"r"', '"s"'))
     for number in range(1000):
         trail.take(number, event="110114", outcome="8", user=f"u{number}")
@@ -312,7 +312,7 @@ def test_a_flood_costs_little_for_each_message() -> None:
     trail = Trail(COUNT.replace("count = 3", 'distinct = "address"\ncount = 500') + SEQUENCE.replace('"r"', '"s"'))
     for number in range(6000):
         trail.take(number / 100, event="110114", outcome="8", user="a", address="192.0.2.1")
-    kept = sum(len(kept.entries) for groups in trail.engine._kept.values() for kept in groups.values())
+    kept = sum(len(kept.entries) for each in trail.engine.memories for kept in each.groups.values())
     assert kept < 4000
 
 

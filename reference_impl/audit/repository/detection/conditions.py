@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta, tzinfo
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from reference_impl.audit.repository.facts import KINDS, Received, moment_of
@@ -24,39 +24,50 @@ class RulesError(ValueError):
     """A rules file is wrong: one sentence with the place in it."""
 
 
-class Seen(NamedTuple):
-    """A stored message as rules see it: number, times in microseconds since 1970 UTC, and values by field.
+class Seen:
+    """A stored message as rules see it: number, and times in microseconds since 1970 UTC; of one event at most.
 
     `ahead`: how far the event's time lies before its arrival when negative, after it when positive; None: not told.
+    Values are sought as they are asked for: most messages are asked for few.
     """
 
-    number: int
-    at: int
-    arrived: int
-    values: Mapping[str, Sequence[str]]
-    ahead: int | None
+    __slots__ = ("_values", "ahead", "arrived", "at", "event", "node", "number", "terms", "transport")
 
-    def first(self, field: str) -> str:
-        """The first value of a field, empty where there is none."""
-        return next(iter(self.values.get(field, ())), "")
+    def __init__(self, received: Received, number: int) -> None:
+        _, arrived, self.transport, _, _, facts = received
+        self.number, self.arrived = number, arrived
+        self.event, self.node, self.terms = facts.event, facts.node, facts.terms
+        self._values: dict[str, list[str]] | None = None
+        told = facts.event_time
+        if told is None:
+            self.at, self.ahead = arrived, None
+        else:
+            self.at = arrived if "future" in facts.marks else told
+            self.ahead = told - arrived
+
+    def of(self, kind: str) -> Sequence[str]:
+        """The values of a kind, or of "transport"."""
+        values = self._values
+        if values is None:
+            values = self._values = {"transport": [self.transport]}
+            for each, value in self.terms:
+                values.setdefault(each, []).append(value)
+        return values.get(kind, ())
+
+    def first(self, kind: str) -> str:
+        """The first value of a kind, empty where there is none."""
+        for each, value in self.terms:
+            if each == kind:
+                return value
+        return self.transport if kind == "transport" else ""
 
 
 Test = Callable[[Seen], bool]
 
 
-def seen(received: Received, number: int) -> Seen:
-    """A stored message as rules see it."""
-    facts = received.facts
-    values: dict[str, list[str]] = {"transport": [received.transport]}
-    for kind, value in facts.terms:
-        values.setdefault(_FIELD_OF[kind], []).append(value)
-    future = "future" in facts.marks
-    at = received.arrived if facts.event_time is None or future else facts.event_time
-    ahead = None if facts.event_time is None else facts.event_time - received.arrived
-    return Seen(number, at, received.arrived, values, ahead)
-
-
-_FIELD_OF: Final = {kind: kind.replace("-", "_") for kind in KINDS}
+def kind_of(field: str) -> str:
+    """The kind of values that a field of a rules file names."""
+    return field.replace("_", "-")
 
 
 def duration(text: object, where: str) -> timedelta:
@@ -81,12 +92,18 @@ def condition(table: object, where: str, depth: int = 0) -> Test:
 
 
 def events_of(table: Mapping[str, Any]) -> frozenset[str] | None:
-    """The events of which a message has to be one that a condition holds of; None: it may be any."""
+    """The events, in lower case, of which a message has to be one that a condition holds of; None: it may be any."""
     value = table.get("event")
     wanted: list[Any] = value if isinstance(value, list) else [value]
     if not all(isinstance(each, str) and not each.endswith("*") for each in wanted):
         return None
     return frozenset(each.casefold() for each in wanted)
+
+
+def beside_event(table: Mapping[str, Any]) -> Test | None:
+    """What a condition that was read before demands of a message that is of one of its `events_of`; None: no more."""
+    rest = {key: value for key, value in table.items() if key != "event" or events_of(table) is None}
+    return condition(rest, "") if rest.keys() - {"zone"} else None
 
 
 def _test(key: str, value: object, where: str, zone: tzinfo, depth: int) -> Test:
@@ -120,9 +137,14 @@ def _holds(field: str, value: object, where: str) -> Test:
         raise RulesError(f"{where}: give a text, or a list of texts; codes are texts, too")
     exact = frozenset(each.casefold() for each in wanted if not each.endswith("*"))
     begins = tuple(each[:-1].casefold() for each in wanted if each.endswith("*"))
+    kind = kind_of(field)
+    if kind == "node" and "" in begins:
+        return lambda message: bool(message.node)
+    if "" in begins:
+        return lambda message: bool(message.of(kind))
 
     def holds(message: Seen) -> bool:
-        for each in message.values.get(field, ()):
+        for each in message.of(kind):
             folded = each.casefold()
             if folded in exact or (begins and folded.startswith(begins)):
                 return True

@@ -21,7 +21,6 @@ from reference_impl.audit.repository.detection.conditions import (
     Test,
     condition,
     duration,
-    events_of,
 )
 
 Severity = Literal["note", "warning", "critical"]
@@ -63,14 +62,11 @@ class Rule:
     definition: Mapping[str, Any]
 
     @property
-    def events(self) -> frozenset[str] | None:
-        """The events of which a message has to be one to matter at all; None: any may."""
-        tables = [self.definition] if "when" in self.definition else self.definition["step"]
-        found = [events_of(each["when"]) for each in tables]
-        if self.absent is not None:
-            found.append(events_of(self.definition["absent"]))
-        known = [each for each in found if each is not None]
-        return frozenset().union(*known) if len(known) == len(found) else None
+    def tables(self) -> tuple[Mapping[str, Any], ...]:
+        """The conditions of the steps, as they were read."""
+        return tuple(
+            each["when"] for each in ([self.definition] if "when" in self.definition else self.definition["step"])
+        )
 
 
 def load_rules(path: Path | None = None) -> tuple[Rule, ...]:

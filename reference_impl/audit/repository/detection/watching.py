@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import select
 
 from reference_impl.audit.repository import schema
-from reference_impl.audit.repository.detection.conditions import Seen, seen
+from reference_impl.audit.repository.detection.conditions import Seen
 from reference_impl.audit.repository.detection.engine import Engine, Raised
 from reference_impl.audit.repository.detection.rules import Rule
 from reference_impl.audit.repository.examining import examine
@@ -47,18 +47,20 @@ class Watching:
             return
         longest = max(rule.within for rule in self.rules) // timedelta(microseconds=1)
         for message in _last_messages(search, now - longest):
-            self._engine.take(message._replace(arrived=now))
+            message.arrived = now
+            self._engine.take(message)
 
     def take(self, batch: Sequence[Received], numbers: Sequence[int]) -> None:
         """Messages were stored under these numbers."""
         if not self.rules:
             return
         raised: list[Raised] = []
+        take = self._engine.take
         for received, number in zip(batch, numbers, strict=True):
-            message = seen(received, number)
-            if received.transport == "own" and _SECURITY_ALERT in message.values.get("event", ()):
+            message = Seen(received, number)
+            if received.transport == "own" and message.event == _SECURITY_ALERT:
                 continue  # an alert about an alert would never end
-            raised += self._engine.take(message)
+            raised += take(message)
         self._raise(raised)
 
     def tick(self, now: int) -> None:
@@ -119,5 +121,5 @@ def _last_messages(search: Search, since: int) -> list[Seen]:
         octets = bytes(row.octets)
         facts = examine(octets, row.arrived, row.transport, row.peer)
         received = Received(octets, row.arrived, row.transport, row.peer, row.connection, facts)
-        found.append(seen(received, number))
+        found.append(Seen(received, number))
     return found
