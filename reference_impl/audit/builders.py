@@ -7,58 +7,47 @@ requestor (A.5.2); export and import need exactly one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+from reference_impl.audit.checking import coded, is_of_dcm, located
 from reference_impl.audit.codes import dcm, groups, id_type
 from reference_impl.audit.model import (
     ActiveParticipant,
     AuditMessage,
-    AuditSource,
     Code,
     EventIdentification,
     ParticipantObject,
 )
-from reference_impl.audit.parts import Medium, Party, checked, coded, optional
+from reference_impl.audit.occasions import Occasion, Outcome, moment
+from reference_impl.audit.parts import Medium, Party
 
-Outcome = Literal["0", "4", "8", "12"]
+__all__ = [
+    "Action",
+    "Occasion",
+    "Outcome",
+    "application_activity",
+    "audit_log_used",
+    "begin_transferring",
+    "data_export",
+    "data_import",
+    "instances_accessed",
+    "instances_transferred",
+    "moment",
+    "network_entry",
+    "order_record",
+    "patient_record",
+    "procedure_record",
+    "query",
+    "security_alert",
+    "study_deleted",
+    "user_authentication",
+]
+
 Action = Literal["C", "R", "U", "D"]
-_FARTHEST = 14 * 3600
 _SOURCE, _DESTINATION = "110153", "110152"
 _STARTS = {"start": "110120", "stop": "110121"}
 _ENTRIES = {"attach": "110124", "detach": "110125"}
 _SESSIONS = {"login": "110122", "logout": "110123"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Occasion:
-    """When it happened (aware), who reports it, how it went: "0" success, "4" minor, "8" serious, "12" major failure.
-
-    Raises ValueError for a naive time, an unknown outcome.
-    """
-
-    when: datetime
-    source: AuditSource
-    outcome: Outcome = "0"
-    description: str = ""  # EventOutcomeDescription
-
-    def __post_init__(self) -> None:
-        moment(self.when)
-        if self.outcome not in {"0", "4", "8", "12"}:
-            raise ValueError(f"{self.outcome!r} is no EventOutcomeIndicator (A.5.1.1)")
-        optional(self.description, "EventOutcomeDescription")
-
-
-def moment(when: datetime) -> str:
-    """EventDateTime of an aware time (A.5.2.5). Raises ValueError for a naive one."""
-    if when.tzinfo is None or when.utcoffset() is None:
-        raise ValueError("the time of an event needs a time zone (PS3.15 A.5.2.5)")
-    offset = (when.utcoffset() or timedelta()).total_seconds()
-    if offset % 60 or abs(offset) > _FARTHEST:
-        when = when.astimezone(UTC)  # xsd:dateTime has no seconds in an offset, and none of more than 14 hours
-    text = when.isoformat(timespec="milliseconds")
-    return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
 
 
 def application_activity(
@@ -77,7 +66,7 @@ def audit_log_used(
 ) -> AuditMessage:
     """A.5.3.2: who read the audit trail at the URI `log`. Raises ValueError."""
     item = ParticipantObject(
-        id=checked(log, "the URI of the audit log"),
+        id=located(log, "the URI of the audit log"),
         id_type=id_type("12"),
         name="Security Audit Log",
         type="2",
@@ -123,6 +112,7 @@ def data_export(
         media.participant("destination"),
     ]
     _one_requestor(participants)
+    _one_medium("110154", [*receivers, person, process])
     return _message(
         _event(occasion, "110106", "R", types),
         participants,
@@ -152,6 +142,7 @@ def data_import(
         *(each.participant(_SOURCE) for each in sources),
     ]
     _one_requestor(participants)
+    _one_medium("110155", [*importers, *sources])
     return _message(
         _event(occasion, "110107", "C", types),
         participants,
@@ -257,6 +248,8 @@ def security_alert(
         if alert not in groups()[403].codes:
             raise ValueError(f"{alert!r} is no security alert type of CID 403; give an extension as a Code")
         alert = dcm(alert)
+    elif alert.code.strip() in groups()[403].codes and not is_of_dcm(alert):
+        raise ValueError(f"{alert.code} is a security alert type of DCM, not of {alert.system[:80]!r}")
     if any(each.requestor for each in performers):
         raise ValueError("whoever performed what the alert is about is no requestor (A.5.3.11)")
     if any(not any(detail.type == "Alert Description" for detail in each.details) for each in subjects):
@@ -354,6 +347,12 @@ def _message(
 def _one_requestor(participants: Sequence[ActiveParticipant]) -> None:
     if sum(each.is_requestor for each in participants) != 1:
         raise ValueError("exactly one user is the requestor of an export or import (A.5.3.4.1, A.5.3.5)")
+
+
+def _one_medium(role: str, users: Sequence[Party | None]) -> None:
+    roles = [each for one in users if one is not None for each in one.roles]
+    if any(each.code.strip() == role and is_of_dcm(each) for each in roles):
+        raise ValueError("the role of the media is that of one participant alone (A.5.3.4, A.5.3.5)")
 
 
 def _person_and_process(person: Party | None, process: Party | None, *roles: str) -> list[ActiveParticipant]:

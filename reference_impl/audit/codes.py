@@ -14,6 +14,8 @@ from reference_impl.audit.model import Code
 
 _TABLE = Path(__file__).parent / "tables" / "codes.toml"
 DCM: Final = "DCM"
+NOT_PHYSICAL: Final = frozenset({"110031", "110037"})
+"""Media types of CID 405 that are no physical media: e-mail and URI."""
 RFC_3881: Final = "RFC-3881"
 """What IHE ITI-20 names as codeSystemName of the numbers of A.5.1.2.4; the standard itself names none."""
 

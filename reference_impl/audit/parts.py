@@ -7,12 +7,13 @@ XML cannot carry, access points that are not what they say, UIDs that are none.
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from reference_impl.audit.codes import dcm, groups, id_type, source_type
+from reference_impl.audit.checking import another_id, checked, coded, is_of_dcm, located, optional, uid
+from reference_impl.audit.codes import NOT_PHYSICAL, dcm, groups, id_type, source_type
+from reference_impl.audit.identifiers import is_ae_title, may_name_a_transfer_syntax, names_a_node
 from reference_impl.audit.model import (
     ActiveParticipant,
     AuditSource,
@@ -23,40 +24,9 @@ from reference_impl.audit.model import (
     SopClass,
 )
 
-_UID = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]*))+\Z")
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _PERSON, _SYSTEM_OBJECT = "1", "2"
 _MEDIA_CODES = groups()[405].codes
 Direction = Literal["source", "destination"]
-
-
-def checked(text: str, what: str) -> str:
-    """`text`. Raises ValueError where it is empty or blank (A.5.2), or holds what XML cannot carry."""
-    if not text.strip():
-        raise ValueError(f"{what} is empty; leave out what there is none of (PS3.15 A.5.2)")
-    if _NOT_XML.search(text):
-        raise ValueError(f"{what} holds characters that XML cannot carry")
-    return text
-
-
-def optional(text: str, what: str) -> str:
-    """Like `checked`, of what may be left out as the empty string."""
-    return checked(text, what) if text else ""
-
-
-def uid(text: str, what: str) -> str:
-    """`text`. Raises ValueError where it is no UID (PS3.5 9.1)."""
-    if len(text) > 64 or not _UID.match(text):
-        raise ValueError(f"{what}: {text[:80]!r} is no UID")
-    return text
-
-
-def coded(code: Code, what: str) -> Code:
-    """`code`. Raises ValueError where code, codeSystemName or originalText is empty: the schema requires the three."""
-    for value, name in ((code.code, "csd-code"), (code.system, "codeSystemName"), (code.text, "originalText")):
-        checked(value, f"{name} of {what}")
-    optional(code.display, f"displayName of {what}")
-    return code
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +90,11 @@ class Party:
     def __post_init__(self) -> None:
         checked(self.user_id, "UserID")
         optional(self.name, "UserName")
-        optional(self.alternative_id, "AlternativeUserID")
+        another_id(self.alternative_id, "AlternativeUserID")
         if self.alternative_id and self.ae_titles:
             raise ValueError("AlternativeUserID holds AE titles or another identifier, not both")
         for title in self.ae_titles:
-            checked(title, "an AE title")
-            if len(title) > 16 or "\\" in title or ";" in title:
+            if not is_ae_title(title) or ";" in title:
                 raise ValueError(f"{title!r} cannot be an AE title in a list of them")
         for role in self.roles:
             coded(role, "RoleIDCode")
@@ -161,12 +130,16 @@ class Medium:
 
     def __post_init__(self) -> None:
         checked(self.user_id, "UserID of the media")
-        optional(self.alternative_id, "AlternativeUserID of the media")
+        another_id(self.alternative_id, "AlternativeUserID of the media")
         optional(self.name, "UserName of the media")
         if self.media_type is not None:
             coded(self.media_type, "MediaType")
         if self.kind in {"physical", "digital"} and self.media_type is None:
             raise ValueError(f"{self.kind} media need a media type (A.5.2.7)")
+        if self.access_point is None and self.media_type is not None and self.media_type.code.strip() in NOT_PHYSICAL:
+            raise ValueError(
+                f"{self.media_type.text} is no physical medium, and needs a network access point (A.5.3.4)"
+            )
         if self.kind != "physical" and self.access_point is None:
             raise ValueError("what is no physical medium needs a network access point (A.5.3.4)")
 
@@ -220,13 +193,20 @@ def application_medium(user_id: str, access_point: AccessPoint, media: Code | No
 
 def audit_source(id: str, *, site: str = "", types: Iterable[str | Code] = ()) -> AuditSource:  # noqa: A002
     """Who reports: its identifier, its site, its types (numbers of A.5.1.2.1, or codes of any terminology)."""
-    return AuditSource(
-        id=checked(id, "AuditSourceID"),
-        enterprise_site=optional(site, "AuditEnterpriseSiteID"),
-        types=tuple(
-            source_type(each) if isinstance(each, str) else coded(each, "AuditSourceTypeCode") for each in types
-        ),
-    )
+    kinds = tuple(source_type(each) if isinstance(each, str) else each for each in types)
+    return reporting(AuditSource(id, site, kinds))
+
+
+def reporting(source: AuditSource) -> AuditSource:
+    """`source`. Raises ValueError for one without identifier, or with a type that is neither a number nor a code."""
+    checked(source.id, "AuditSourceID")
+    optional(source.enterprise_site, "AuditEnterpriseSiteID")
+    for each in source.types:
+        if each == Code(each.code):
+            source_type(each.code)
+        else:
+            coded(each, "AuditSourceTypeCode")
+    return source
 
 
 def patient(id: str, name: str, *, sensitivity: str = "", life_cycle: str = "") -> ParticipantObject:  # noqa: A002
@@ -283,7 +263,7 @@ def study(
         id=uid(uid_, "Study Instance UID"),
         id_type=dcm("110180"),
         name=optional(name, "ParticipantObjectName"),
-        query=query,
+        query=query or None,
         type=_SYSTEM_OBJECT,
         role="3",
         life_cycle=_life_cycle(life_cycle),
@@ -297,6 +277,8 @@ def study(
 
 def dicom_query(sop_class: str, data_set: bytes, transfer_syntax: str) -> ParticipantObject:
     """A DICOM query: the SOP Class that is queried, the data set of the query and its transfer syntax (A.5.3.10)."""
+    if not may_name_a_transfer_syntax(transfer_syntax):
+        raise ValueError(f"{transfer_syntax[:80]!r} is no transfer syntax of DICOM")
     return _query(
         uid(sop_class, "SOP Class UID"),
         dcm("110181"),
@@ -328,6 +310,10 @@ def alert_subject(
 ) -> ParticipantObject:
     """What a security alert is about: a URI, a node (name@domain or IP address), or what `kind` says (A.5.3.11)."""
     identified = coded(kind, "ParticipantObjectIDTypeCode") if isinstance(kind, Code) else _SUBJECTS[kind]
+    if identified.code.strip() == _URI:
+        located(id, "ParticipantObjectID")
+    elif identified.code.strip() == _NODE and is_of_dcm(identified) and not names_a_node(checked(id, "a node")):
+        raise ValueError(f"{id[:80]!r} names no node: write node_name@domain_name or an IP address (A.5.3.11)")
     return ParticipantObject(
         id=checked(id, "ParticipantObjectID"),
         id_type=identified,
@@ -338,7 +324,8 @@ def alert_subject(
     )
 
 
-_SUBJECTS = {"uri": id_type("12"), "node": dcm("110182")}
+_URI, _NODE = "12", "110182"
+_SUBJECTS = {"uri": id_type(_URI), "node": dcm(_NODE)}
 
 
 def _life_cycle(value: str) -> str:

@@ -13,8 +13,9 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from reference_impl.audit.codes import groups
+from reference_impl.audit.identifiers import DCM_NAMES
 from reference_impl.audit.rules.events import known_codes
-from reference_impl.audit.rules.facts import DCM_NAMES, collapsed, decoded
+from reference_impl.audit.rules.facts import collapsed, decoded
 from reference_impl.audit.rules.plausibility import fits_its_type
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from fixtures.audit.generated import generated, generated_octets, of_size
 from fixtures.audit.samples import KINDS, SAMPLES
 from reference_impl.audit import builders as build
 from reference_impl.audit import codes, parts
-from reference_impl.audit.builders import Occasion
 from reference_impl.audit.limits import Limits
-from reference_impl.audit.model import AuditMessage, Code, EventIdentification, utc
+from reference_impl.audit.model import AuditMessage, AuditSource, Code, EventIdentification, utc
+from reference_impl.audit.occasions import Occasion, moment
 from reference_impl.audit.parsing import UnreadableMessageError, parse_xml, read
 from reference_impl.audit.parts import Party
 from reference_impl.audit.writing import to_xml
@@ -230,12 +230,12 @@ def test_times_in_utc(text: str, expected: datetime | None) -> None:
 
 
 def test_times_are_written_with_their_zone() -> None:
-    assert build.moment(a.WHEN) == "2026-03-14T09:26:53.589Z"
-    assert build.moment(a.WHEN.astimezone(timezone(timedelta(hours=-3)))) == "2026-03-14T06:26:53.589-03:00"
+    assert moment(a.WHEN) == "2026-03-14T09:26:53.589Z"
+    assert moment(a.WHEN.astimezone(timezone(timedelta(hours=-3)))) == "2026-03-14T06:26:53.589-03:00"
     odd = timezone(timedelta(hours=1, seconds=7))
-    assert build.moment(a.WHEN.astimezone(odd)) == "2026-03-14T09:26:53.589Z"
+    assert moment(a.WHEN.astimezone(odd)) == "2026-03-14T09:26:53.589Z"
     far = timezone(timedelta(hours=15))
-    assert build.moment(a.WHEN.astimezone(far)) == "2026-03-14T09:26:53.589Z"
+    assert moment(a.WHEN.astimezone(far)) == "2026-03-14T09:26:53.589Z"
 
 
 def test_patients_and_studies_of_a_message() -> None:
@@ -324,7 +324,12 @@ def test_builders_refuse_impossible_messages(make: Callable[[], AuditMessage], w
         (lambda: Party("\ud800"), "XML cannot carry"),
         (lambda: Party("a", name="\x07"), "XML cannot carry"),
         (lambda: Party("a", alternative_id="b", ae_titles=("C",)), "not both"),
-        (lambda: Party("a", ae_titles=("",)), "AE title is empty"),
+        (lambda: Party("a", ae_titles=("",)), "AE title"),
+        (lambda: Party("a", ae_titles=("Ä",)), "AE title"),
+        (lambda: Party("a", ae_titles=("  ",)), "AE title"),
+        (lambda: Party("a", alternative_id="AE TITLES: A;B"), "A.5.2.2"),
+        (lambda: Party("a", alternative_id="A;B"), "A.5.2.2"),
+        (lambda: Party("a", roles=(Code("no code", "DCM", "x"),)), "code of DCM"),
         (lambda: Party("a", ae_titles=("A;B",)), "AE title"),
         (lambda: Party("a", ae_titles=("A" * 17,)), "AE title"),
         (lambda: Party("a", roles=(Code("1", "", "x"),)), "codeSystemName"),
@@ -349,7 +354,14 @@ def test_builders_refuse_impossible_messages(make: Callable[[], AuditMessage], w
         (lambda: parts.dicom_query("1.2.3", b"", "1.2.4"), "is empty"),
         (lambda: parts.dicom_query("x", b"a", "1.2.4"), "is no UID"),
         (lambda: parts.other_query("x", codes.dcm("110181"), b"a"), "dicom_query"),
-        (lambda: parts.alert_subject("x", kind="uri", name="x", description=""), "is empty"),
+        (lambda: parts.dicom_query("1.2.3", b"a", "1.2.840.10008.5"), "no transfer syntax"),
+        (lambda: parts.alert_subject("urn:x", kind="uri", name="x", description=""), "is empty"),
+        (lambda: parts.alert_subject("x", kind="uri", name="x", description="y"), "is no URI"),
+        (lambda: parts.alert_subject("x", kind="node", name="x", description="y"), "names no node"),
+        (lambda: parts.physical_medium("x", parts.media_type("110031")), "no physical medium"),
+        (lambda: Occasion(when=a.WHEN, source=AuditSource("")), "AuditSourceID is empty"),
+        (lambda: Occasion(when=a.WHEN, source=AuditSource("x", types=(Code("10"),))), "A.5.1.2.1"),
+        (lambda: moment(datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=20)))), "outside the years"),
     ],
 )
 def test_parts_refuse_what_no_message_may_hold(make: Callable[[], object], words: str) -> None:

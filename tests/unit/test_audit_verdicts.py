@@ -280,3 +280,11 @@ def test_the_end_of_a_day_is_the_begin_of_the_next() -> None:
     assert utc("2026-12-31T24:00:00.0+01:00") == datetime(2026, 12, 31, 23, tzinfo=UTC)
     assert [utc(f"2026-12-31T{each}") for each in ("24:00:01Z", "24:00:00", "24:00:00.1Z")] == [None] * 3
     assert utc("9999-12-31T24:00:00Z") is None
+
+
+@pytest.mark.parametrize("given", ["codeSystemName", "displayName"])
+def test_a_type_of_source_with_a_scheme_has_a_meaning_too(given: str) -> None:
+    inside = f'<AuditSourceTypeCode csd-code="4" {given}="x"/></AuditSourceIdentification>'.encode()
+    octets = PLAIN.replace(b' AuditSourceID="s"/>', b' AuditSourceID="s">' + inside)
+    texts = [each.text for each in validate(octets).findings if each.rule == SCHEMA]
+    assert "AuditSourceTypeCode has no attribute originalText, which the schema requires" in texts

@@ -8,21 +8,20 @@ from collections.abc import Callable
 from lxml import etree
 
 from reference_impl.audit.codes import groups
+from reference_impl.audit.identifiers import (
+    ae_titles,
+    can_be_of_dcm,
+    is_ae_title,
+    may_be_bare_ae_titles,
+    resembles_ae_titles,
+)
 from reference_impl.audit.rules.collecting import Findings, local_name
 from reference_impl.audit.rules.facts import XML_SPACE, AuditObject, Coded, Facts, Participant
 
 _DATE_TIME = re.compile(r"-?\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?P<zone>Z|[+-]\d\d:\d\d)?\Z")
 _OUTCOMES = frozenset({"0", "4", "8", "12"})
-_DCM_CODE = re.compile(r"[A-Z0-9][A-Z0-9_/-]{0,15}\Z")
-"""What a code of DCM looks like: six digits, or a mnemonic in capitals (PS3.16 Annex D)."""
-_PLACEHOLDERS = frozenset({"CODE", "CSD-CODE", "EV", "DT", "STRING", "TODO", "TBD", "NULL", "NONE", "XXX", "VALUE"})
 _GROUPS = {"EventID": 400, "EventTypeCode": 401, "RoleIDCode": 402, "ParticipantObjectIDTypeCode": 404}
 _DESCRIBED = frozenset({"Accession", "MPPS", "NumberOfInstances", "Instance", "Encrypted", "Anonymized"})
-
-_TITLES = re.compile(r"\s*AE[ _-]?TITLES?\s*[=:]", re.IGNORECASE)
-_TITLE = re.compile(r"[\x20-\x5b\x5d-\x7e]{1,16}\Z")
-"""An AE title: 1 to 16 characters of the default repertoire, without backslash (PS3.5, AE)."""
-_BARE_TITLES = re.compile(r"[A-Z0-9_]{1,16}(?:;[A-Z0-9_]{1,16})+\Z")
 
 
 def check_conventions(facts: Facts, findings: Findings) -> None:
@@ -107,7 +106,7 @@ def _codes(facts: Facts, findings: Findings) -> None:
         if not code.dcm or not code.code:
             continue
         findings.told(rule)
-        if not _can_be_of_dcm(code):
+        if not can_be_of_dcm(code.code):
             findings.add(
                 rule,
                 "shall",
@@ -120,10 +119,6 @@ def _codes(facts: Facts, findings: Findings) -> None:
             )
             continue
         _listed(name, code, findings, rule)
-
-
-def _can_be_of_dcm(code: Coded) -> bool:
-    return bool(_DCM_CODE.match(code.code)) and code.code not in _PLACEHOLDERS
 
 
 def _listed(name: str, code: Coded, findings: Findings, rule: str) -> None:
@@ -205,19 +200,18 @@ def _participants(facts: Facts, findings: Findings) -> None:
 def _titles(facts: Facts, participant: Participant, findings: Findings) -> None:
     """Only several AE titles have to be encoded in a certain way; a single one may stand alone (A.5.2.2)."""
     value, rule = participant.alternative, "A.5.2.2-ae-titles"
-    if value.startswith("AETITLES="):
+    if (titles := ae_titles(value)) is not None:
         findings.told(rule)
-        titles = [each.strip() for each in value.removeprefix("AETITLES=").removesuffix(";").split(";")]
-        if all(_TITLE.match(title) for title in titles):
+        if all(map(is_ae_title, titles)):
             return
         text = "something behind AETITLES= is no AE title"
-    elif _TITLES.match(value) and re.search(r"[;,\\]", value):
+    elif resembles_ae_titles(value) and re.search(r"[;,\\]", value):
         text = "several AE titles are encoded in another way"
-    elif _BARE_TITLES.match(value) and participant.plays("110150", "110153", "110152"):
+    elif may_be_bare_ae_titles(value) and participant.plays("110150", "110153", "110152"):
         text = "several AE titles stand without AETITLES="
     else:
         return
-    bare = not _TITLES.match(value)
+    bare = not resembles_ae_titles(value)
     application = facts.event_id is not None and facts.event_id.code == "110100" and participant.plays("110150")
     findings.add(
         rule,

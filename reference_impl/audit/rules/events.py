@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cache
 
 from reference_impl.audit.codes import groups
+from reference_impl.audit.identifiers import DCM_NAMES
 from reference_impl.audit.rules.collecting import Findings
-from reference_impl.audit.rules.facts import DCM_NAMES, Coded, Facts
+from reference_impl.audit.rules.facts import Coded, Facts
 from reference_impl.audit.tables import MessageTable, Row, by_event
 
 _ACTIONS = {"C": "Create", "R": "Read", "U": "Update", "D": "Delete", "E": "Execute"}

@@ -14,11 +14,8 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
+from reference_impl.audit.identifiers import DCM_NAMES
 from reference_impl.audit.rules.collecting import local_name
-
-DCM_NAMES = frozenset({"DCM", "1.2.840.10008.2.16.4", "urn:oid:1.2.840.10008.2.16.4"})
-"""How codeSystemName names the scheme of PS3.16 Annex D: its designator, or its OID (the schema allows both), which
-some write as a URN."""
 
 XML_SPACE = " \t\r\n"
 """What is white space in XML, and nothing else."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reference_impl.audit.codes import groups
+from reference_impl.audit.codes import NOT_PHYSICAL, groups
 from reference_impl.audit.limits import Limits
 from reference_impl.audit.rules.collecting import Findings
 from reference_impl.audit.rules.facts import Facts, Participant
 
-_NOT_PHYSICAL = frozenset({"110031", "110037"})
-"""Media types of CID 405 that are no physical media: e-mail and URI."""
 _PERSON_AND_PROCESS = 2
 _SEVERAL = 2
 _TRIED = 16
@@ -238,7 +236,7 @@ def _export_media(medium: Participant, findings: Findings) -> None:
         )
     rule = "A.5.3.4-media-network-access-point-type-code"
     type_ = medium.media_type
-    digital = type_ is not None and type_.dcm and type_.code in _NOT_PHYSICAL
+    digital = type_ is not None and type_.dcm and type_.code in NOT_PHYSICAL
     endpoint = type_ is None and medium.point is not None
     if digital or endpoint or medium.point_type is not None:
         findings.told(rule)

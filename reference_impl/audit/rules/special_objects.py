@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 
 from lxml import etree
 
+from reference_impl.audit.identifiers import cannot_be_uri, has_scheme, may_name_a_transfer_syntax, names_a_node
 from reference_impl.audit.rules.collecting import Findings
 from reference_impl.audit.rules.facts import AuditObject, Facts, decoded, text_of
 
 _MARKS = 4
-_LOOKED_AT = 1000
 _NAME = "Security Audit Log"
-_NO_URI = re.compile(r'[\s<>"{}|\\^`]')
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _UID = re.compile(r"[0-9]+(?:\.[0-9]+)+\Z")
-_DICOM, _TRANSFER_SYNTAXES = "1.2.840.10008.", "1.2.840.10008.1.2"
-_ADDRESS = re.compile(r"[0-9A-Fa-f:.]{2,}")
 _TYPE, _ROLE = "ParticipantObjectTypeCode", "ParticipantObjectTypeCodeRole"
 _SUBJECT_ROLES = frozenset({"5", "13"})
 _NODE, _QUERY = "110182", "110181"
@@ -77,8 +72,8 @@ def _uri(findings: Findings, rule: str, each: AuditObject, what: str) -> None:
     """What cannot be a URI fails; what has no scheme is a relative reference, and left open."""
     if not each.id:
         return
-    impossible = _NO_URI.search(each.id)
-    if impossible or not _SCHEME.match(each.id):
+    impossible = cannot_be_uri(each.id)
+    if impossible or not has_scheme(each.id):
         findings.add(
             rule,
             "shall" if impossible else "open",
@@ -157,7 +152,7 @@ def _dicom_query(query: AuditObject, findings: Findings) -> None:
 def _transfer_syntax(value: str, element: etree._Element, findings: Findings) -> None:
     octets = decoded(value)
     uid = None if octets is None else octets.decode("latin-1").strip(" \0")
-    if uid is not None and _UID.match(uid) and (uid.startswith(_TRANSFER_SYNTAXES) or not uid.startswith(_DICOM)):
+    if uid is not None and _UID.match(uid) and may_name_a_transfer_syntax(uid):
         return
     bare = _UID.match(value.strip())
     findings.add(
@@ -195,7 +190,7 @@ def _subject(subject: AuditObject, findings: Findings) -> None:
     findings.told("A.5.3.11-subject-id", "A.5.3.11-subject-name", "A.5.3.11-alert-description")
     if _number(subject) == "12":
         _uri(findings, "A.5.3.11-subject-id", subject, "what the alert is about")
-    elif subject.identified_by(_NODE) and subject.id and not _names_a_node(subject.id):
+    elif subject.identified_by(_NODE) and subject.id and not names_a_node(subject.id):
         findings.add(
             "A.5.3.11-subject-id",
             "shall",
@@ -216,19 +211,6 @@ def _subject(subject: AuditObject, findings: Findings) -> None:
             remedy="Give ParticipantObjectName.",
         )
     _description(subject, findings)
-
-
-def _names_a_node(value: str) -> bool:
-    """Whether a node's name with its domain, or an IP address, is within a value."""
-    if re.search(r"[^@\s]@[^@\s]", value[:_LOOKED_AT]):
-        return True
-    for candidate in _ADDRESS.findall(value[:_LOOKED_AT]):
-        try:
-            ipaddress.ip_address(candidate)
-        except ValueError:
-            continue
-        return True
-    return False
 
 
 def _description(subject: AuditObject, findings: Findings) -> None:

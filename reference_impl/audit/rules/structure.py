@@ -32,6 +32,9 @@ _EXTENSIONS = {
     "UserIDTypeCode": "; it is an extension of dcm4che",
     "UserTypeCode": "; it is an extension of dcm4che",
 }
+_TOGETHER = frozenset({"codeSystemName", "originalText"})
+_COMPANY = _TOGETHER | {"displayName"}
+"""Where AuditSourceTypeCode has one of these, it has both of those."""
 _NO_NAMESPACE = "Write the elements without a namespace: no xmlns."
 _XML = "http://www.w3.org/XML/1998/namespace"
 _SOME = 50
@@ -174,9 +177,10 @@ def _attributes(element: etree._Element, shape: Shape, findings: Findings) -> No
                 )
         elif not _fits(known, str(value)):
             _say(findings, element, name, _wanted(known), str(value), f"{name} has a value that the schema has not")
+    together = _TOGETHER if shape.name == "AuditSourceTypeCode" and not _COMPANY.isdisjoint(element.attrib) else ()
     for known in shape.attributes.values():
         if (
-            known.required
+            (known.required or known.name in together)
             and known.name not in element.attrib
             and not (known.name == "csd-code" and "code" in element.attrib)
         ):
