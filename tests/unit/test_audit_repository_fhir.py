@@ -30,11 +30,12 @@ from reference_impl.audit.parts import Party, address, audit_source, patient, st
 from reference_impl.audit.repository.examining import examine
 from reference_impl.audit.repository.facts import Received, microseconds
 from reference_impl.audit.repository.fhir import audit_event, checked
+from reference_impl.audit.repository.fhir_search import SearchError, read_parameters
 from reference_impl.audit.repository.query import Query
 from reference_impl.audit.repository.service import Repository
 from reference_impl.audit.repository.web.access import Access
 from reference_impl.audit.repository.web.users import write_user
-from reference_impl.audit.repository.web_api import SearchError, read_parameters, searchset
+from reference_impl.audit.repository.web_api import searchset
 from reference_impl.audit.writing import to_xml
 from tests.unit.repository_bench import settings, syslog
 
@@ -149,7 +150,7 @@ DATES = {
 
 @pytest.mark.parametrize("value", list(DATES))
 def test_dates_mean_the_time_that_they_span(value: str) -> None:
-    query, *_ = read_parameters([("date", value)])
+    query = read_parameters([("date", value)]).query
     wanted = [None if each is None else datetime.fromisoformat(each).replace(tzinfo=UTC) for each in DATES[value]]
     assert [query.since, query.until] == wanted
 
@@ -157,9 +158,11 @@ def test_dates_mean_the_time_that_they_span(value: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("date", "yesterday"), ("date", "ge2026-02-30"), ("_count", "0"), ("_count", "-1"), ("_count", "x"),
+        ("date", "yesterday"), ("date", "ge2026-02-30"), ("_summary", "most"), ("_count", "-1"), ("_count", "x"),
         ("_sort", "agent"), ("agent", ""), ("agent", ","), ("nonsense", "1"), ("agent", "x" * 3000), ("agent", "a\0b"),
         ("agent", ",".join("abcdefgh" * 10)), ("date", "le9999"), ("_id", "1"),
+        ("type:not", "110114"), ("type.identifier", "1"), ("site:exact", "x"), ("entity-role", ""), ("type", "DCM|"),
+        ("_cursor", "1"), ("_cursor", "9" * 30 + ".1"), ("_format", "xml"), ("_count", "1.5"), ("date", "\uff12\uff10\uff12\uff16"),
     ],
 )  # fmt: skip
 def test_a_search_that_cannot_be_understood_is_refused(name: str, value: str) -> None:
@@ -213,6 +216,64 @@ def test_searches_find_what_they_name(running: Repository) -> None:
     assert _found(running, ("entity-name:exact", "test"))[0] == []
 
 
+SYSTEMS = "http://terminology.hl7.org/CodeSystem"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "number"),
+    [
+        ("date", "2026-03-01", 30), ("date", "2026-03", 30), ("date", "gt2026-03-01", 0),
+        ("address", "192.0.2.1", 0), ("patient.identifier", "P1", 6), ("patient:identifier", "urn:x|P1", 6),
+        ("patient", "P1,P2", 12), ("entity-id", "P1", 6), ("entity.identifier", "1.2.7", 1), ("user", "user-1", 10),
+        ("agent.identifier", "USER-1", 10), ("agent-name", "user", 0), ("altid", "user-1", 0),
+        ("source.identifier", "PACS-0", 15), ("source:identifier", "PACS-0", 15), ("site", "none", 0),
+        ("type", "110103", 30), ("type", "http://dicom.nema.org/resources/ontology/DCM|110103", 30),
+        ("type", "http://snomed.info/sct|110103", 0), ("type", "|110103", 0), ("subtype", "110103", 0),
+        ("action", "R", 30), ("outcome", "0", 30), ("outcome", "4,8", 0), ("outcome", "http://hl7.org/fhir/x|0", 30),
+        ("entity-type", "1", 30), ("entity-type", f"{SYSTEMS}/audit-entity-type|2", 30), ("entity-type", "4", 0),
+        ("entity-role", f"{SYSTEMS}/object-role|1", 30), ("entity-role", "http://wrong|1", 0), ("entity-role", "9", 0),
+        ("agent-role", "110150", 0), ("entity-name", "test^p", 30), ("entity-name:contains", "pat", 30),
+        ("_format", "application/fhir+json", 30), ("_format", "json", 30), ("_pretty", "true", 30),
+    ],
+)  # fmt: skip
+def test_every_parameter_of_iti_81_means_what_it_says(running: Repository, name: str, value: str, number: int) -> None:
+    from fhir.resources.R4B.bundle import Bundle
+
+    ids, bundle = _found(running, (name, value), ("_count", "100"))
+    assert len(ids) == number
+    assert bundle.get("total", number) == number
+    Bundle.model_validate(bundle)
+
+
+def test_messages_that_have_to_be_looked_through_follow_page_by_page(running: Repository) -> None:
+    from urllib.parse import parse_qsl, urlsplit
+
+    given, ids = [("_count", "4"), ("entity-role", "1"), ("patient", "P1")], []
+    while given:
+        page, bundle = _found(running, *given)
+        assert len(page) <= 4
+        ids += page
+        following = [link["url"] for link in bundle["link"] if link["relation"] == "next"]
+        given = [pair for pair in parse_qsl(urlsplit(following[0]).query) if pair[0] != "source"] if following else []
+    assert len(ids) == len(set(ids)) == 6
+
+
+@pytest.mark.parametrize("asked", [("_count", "0"), ("_summary", "count")])
+def test_the_number_alone_can_be_asked(running: Repository, asked: tuple[str, str]) -> None:
+    ids, bundle = _found(running, asked)
+    assert (ids, bundle["total"], [link["relation"] for link in bundle["link"]]) == ([], 30, ["self"])
+
+
+def test_unknown_parameters_are_left_out_where_that_is_wanted(running: Repository) -> None:
+    bundle = searchset(running.search, [("_tag", "x"), ("agent", "user-1")], "https://trail/fhir", lenient=True)
+    assert bundle["link"] == [{"relation": "self", "url": "https://trail/fhir/AuditEvent?agent=user-1"}]
+
+
+def test_escaped_separators_belong_to_the_value() -> None:
+    query = read_parameters([("agent", r"a\,b,urn:x|c\|d,e\\")]).query
+    assert query.also[1].values == ("a,b", "c|d", "e\\")
+
+
 def test_pages_follow_each_other_to_the_end(running: Repository) -> None:
     from urllib.parse import parse_qsl, urlsplit
 
@@ -253,6 +314,12 @@ def test_programs_search_over_the_web_with_a_password_and_are_recorded(running: 
     assert _ask(running, pki, path)[1]["resourceType"] == "AuditEvent"
     assert _ask(running, pki, "/fhir/AuditEvent/999999")[0] == 404
     assert _ask(running, pki, "/fhir/AuditEvent/99999999999999999999999")[0] == 404
+    for path, refused in (
+        ("?_format=xml", 406), ("?_cursor=" + "9" * 25 + ".1", 400), ("/" + "9" * 5000, 404), ("/first", 404),
+        ("?date=ge2026-01-01&_tag=x", 400), ("/../Patient", 404),
+    ):  # fmt: skip
+        status, outcome = _ask(running, pki, f"/fhir/AuditEvent{path}")
+        assert (status, outcome["resourceType"]) == (refused, "OperationOutcome"), path
     status, outcome = _ask(running, pki, "/fhir/AuditEvent?date=never")
     assert (status, outcome["resourceType"]) == (400, "OperationOutcome")
     assert _ask(running, pki, "/fhir/metadata")[1]["resourceType"] == "CapabilityStatement"

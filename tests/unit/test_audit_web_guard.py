@@ -217,6 +217,7 @@ def test_an_address_that_is_too_long_is_refused(officer: Visitor) -> None:
         "/message/-1",
         "/message/x",
         "/message/99999999999999999999",
+        f"/message/{'9' * 5000}",
         "/message/0",
         "/%00",
     ],

@@ -15,6 +15,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from reference_impl.audit.repository.numbers import register
 from reference_impl.audit.repository.store import StoreBusyError, StoreError
 from reference_impl.audit.repository.web.access import Access, Door
 from reference_impl.audit.repository.web.context import STATIC, Context, Trail
@@ -38,6 +39,7 @@ def make_app(repository: Trail, access: Access, *, programs: ASGIApp | None = No
 
     Raises `UsersFileError` where the file of users cannot be used, `ValueError` for a time zone that is none.
     """
+    register()
     host = access.hosts[0] if access.hosts else "localhost"
     recording = Recording(repository.record, repository.source, f"https://{host}/")
     door = Door(access, recording.happened)
@@ -45,15 +47,15 @@ def make_app(repository: Trail, access: Access, *, programs: ASGIApp | None = No
     pages, surveys, entrance = Pages(context), Surveys(context), Entrance(context)
     routes: list[Route | Mount] = [
         Route("/", pages.time_line),
-        Route("/message/{number:int}", pages.message),
-        Route("/message/{number:int}/octets", pages.octets),
+        Route("/message/{number:number}", pages.message),
+        Route("/message/{number:number}/octets", pages.octets),
         Route("/patient", pages.patient),
         Route("/user", pages.user),
         Route("/nodes", surveys.nodes),
         Route("/node", surveys.node),
         Route("/connections", surveys.connections),
         Route("/alerts", surveys.alerts),
-        Route("/alerts/{number:int}", surveys.acknowledge, methods=["POST"]),
+        Route("/alerts/{number:number}", surveys.acknowledge, methods=["POST"]),
         Route(EXPORT, Exports(context).give),
         Route(LIVE, LiveView(context).stream),
         Route(LOG_IN, entrance.form),
