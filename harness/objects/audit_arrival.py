@@ -14,6 +14,7 @@ _OCTAL = re.compile(rb"#([0-3][0-7]{2})")
 _CONTROLS = re.compile(rb"[\x00-\x1f\x7f]+")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _BOUNDARIES = (b"", b"\n", b"\r", b"\0", b'"')
+_ROOT, _ROOT_ENDS = b"<AuditMessage", b"</AuditMessage>"
 _BETTER: tuple[Arrival, ...] = ("", "absent", "altered", "cut", "whole")
 
 
@@ -30,7 +31,7 @@ def arrival_of(asked: Asked, found: bytes, *, as_received: bool) -> Arrival:
         return "whole"
     if asked.end and not end:
         return "cut"
-    if not as_received or not asked.message or _shown_otherwise(asked.message, found):
+    if not as_received or not asked.message or _shown_otherwise(asked.message, found) or _written_again(asked, found):
         return "whole"
     return "cut" if not asked.end or _cut_off(asked, found) else "altered"
 
@@ -45,6 +46,35 @@ def _shown_otherwise(message: bytes, found: bytes) -> bool:
     wordings = {message, message.strip(), _CONTROLS.sub(b"", message), _CONTROLS.sub(b" ", message)}
     wordings.add(_CONTROL.sub(b" ", message))
     return any(wording in view for view in _views(found) for wording in wordings)
+
+
+def _written_again(asked: Asked, found: bytes) -> bool:
+    """Whether `found` shows the same XML as another program writes it: other quotes, references, space, no comments."""
+    if (sent := _canonical(asked.message)) is None:
+        return False
+    return any(_canonical(_around(asked.begin.encode(), view)) == sent for view in _views(found))
+
+
+def _canonical(message: bytes) -> bytes | None:
+    """The Canonical XML of `message` without comments and space between elements; None where it is no XML."""
+    from lxml import etree
+
+    from reference_impl.audit.parsing import UnreadableMessageError, parse_xml
+
+    try:
+        root = parse_xml(message.strip())
+    except UnreadableMessageError:
+        return None
+    for each in root.iter():
+        each.text, each.tail = (each.text or "").strip() or None, (each.tail or "").strip() or None
+    return bytes(etree.tostring(root, method="c14n", with_comments=False))
+
+
+def _around(mark: bytes, view: bytes) -> bytes:
+    """The audit message in `view` that holds `mark`; empty where there is none."""
+    at = view.find(mark)
+    start, end = view.rfind(_ROOT, 0, max(at, 0)), view.find(_ROOT_ENDS, at)
+    return view[start : end + len(_ROOT_ENDS)] if 0 <= start < at < end else b""
 
 
 def _views(found: bytes) -> Iterator[bytes]:

@@ -112,7 +112,7 @@ class _Files:
 
     def __init__(self, folder: Path, pattern: str) -> None:
         self._pattern = str(folder / Path(pattern).expanduser())
-        self._seen: dict[str, tuple[int, int]] = {}
+        self._seen: dict[tuple[int, int], int] = {}  # how long each was: by device and number, for names are changed
 
     def begin(self) -> None:
         """Note how long every file is."""
@@ -120,7 +120,7 @@ class _Files:
         for path in self._paths():
             with suppress(OSError):
                 told = Path(path).stat()
-                self._seen[path] = (told.st_ino, told.st_size)
+                self._seen[told.st_dev, told.st_ino] = told.st_size
 
     def look(self, sought: Sought, seconds: float) -> bytes:
         """What was appended to all files."""
@@ -148,8 +148,8 @@ class _Files:
             told = os.fstat(handle)
             if not stat.S_ISREG(told.st_mode):
                 return b""
-            number, length = self._seen.get(path, (told.st_ino, 0))
-            start = length if number == told.st_ino and told.st_size >= length else 0
+            length = self._seen.get((told.st_dev, told.st_ino), 0)
+            start = length if told.st_size >= length else 0
             with os.fdopen(handle, "rb", closefd=False) as file:
                 file.seek(start)
                 return file.read(room)

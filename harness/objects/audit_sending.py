@@ -42,7 +42,7 @@ class Sender:
     def __init__(self, work: Work, transport: Transport) -> None:
         self._work, self._transport = work, transport
         self._target = work.sut.target(work.endpoint)
-        self._context = tls_context(self._target) if transport == "tls" else None
+        self._context = _reaching_any(tls_context(self._target)) if transport == "tls" else None
         self._deadlines = work.conduct.deadlines
 
     def send(self, delivery: Composed) -> Sent:
@@ -162,6 +162,16 @@ class Sender:
             except OSError as problem:
                 return Sent(f"not taken: {_words(problem)}", reached=not isinstance(problem, ConnectionRefusedError))
         return Sent()
+
+
+def _reaching_any(context: ssl.SSLContext) -> ssl.SSLContext:
+    """`context` for old repositories, too: A.6 only recommends TLS 1.2, RFC 5425 has TLS_RSA_WITH_AES_128_CBC_SHA.
+
+    What they speak is judged by claims of its own; nothing but test messages is sent here.
+    """
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.set_ciphers("DEFAULT@SECLEVEL=0")
+    return context
 
 
 def _ended(stream: ssl.SSLSocket, line: Line) -> Sent:

@@ -22,6 +22,10 @@ READ = (
     "(client certificate, sender's address)."
 )
 CONTROLS = "control/"
+_WITHOUT_OBJECTS = frozenset(
+    {"kind/application-activity", "kind/network-entry", "kind/security-alert", "kind/user-authentication"}
+)
+"""Deliveries of messages that have no object, or of which one has none."""
 _NO_SUITE = "no message was delivered at {name}"
 _LONGEST = 160
 
@@ -132,14 +136,37 @@ class AuditRepository:
             raise Missing(f"nothing of the rule {rule} was delivered at {self.name}", DELIVER)
         raise Missing(f"{skipped} was not delivered: {bounded(skipped.facts.skipped.rstrip('.'))}", DELIVER)
 
+    def of_case(self, case: str) -> SeenDelivery:
+        """The delivery `case`. Raises `Missing` where it was not made."""
+        found = next((each for each in self.made if each.facts.case == case), None)
+        if found is None:
+            raise Missing(f"{case} was not delivered at {self.name}", DELIVER)
+        return found
+
     @cached_property
     def longest_whole(self) -> int:
         """The longest message that arrived whole, in octets."""
         return max((each.facts.octets for each in self.all if each.whole), default=0)
 
+    @cached_property
+    def shows_ends(self) -> bool:
+        """Whether what tells arrival shows ends that stand in objects, and not just who did it and where."""
+        return any(
+            each.facts.as_received
+            or each.facts.told_by == "operator"
+            or (_ends_in_an_object(each) and each.number("whole") > 0)
+            for each in self.all
+        )
+
     def beyond_its_limit(self, delivery: SeenDelivery) -> bool:
         """Whether the messages of a delivery are longer than any that arrived whole."""
         return delivery.facts.octets > self.longest_whole
+
+
+def _ends_in_an_object(delivery: SeenDelivery) -> bool:
+    """Whether the second mark of its messages stands in their last object; of others it is the AuditSourceID."""
+    case, octets = delivery.facts.case, delivery.facts.octets
+    return (case.startswith("kind/") and case not in _WITHOUT_OBJECTS) or (case.startswith("size/") and octets >= 4096)
 
 
 def evidence_of(seen: Sequence[SeenDelivery]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import threading
@@ -143,6 +144,24 @@ def test_ways_of_showing_a_message_are_no_change_of_it(shown: Callable[[bytes], 
     assert arrival_of(asked, message.replace("ü".encode(), b"?"), as_received=True) == "altered"
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda xml: xml.replace('"', "'"),
+        lambda xml: xml.replace("<!-- 25 -->", "").replace(">\n<", "><"),
+        lambda xml: xml.replace("ü", "&#xFC;").replace("&gt;", ">").replace("<B x='1' ID", "<B  ID"),
+        lambda xml: xml.replace("></B>", "/>"),
+        lambda xml: json.dumps(xml.replace('"', "'")),
+    ],
+)
+def test_the_same_xml_written_by_another_program_is_no_change(written: Callable[[str], str]) -> None:
+    xml = f'<AuditMessage>\n<!-- 25 --><A UserID="{TOKENS.begin}" x="ü&gt;"/><B ID="{TOKENS.end}"></B></AuditMessage>'
+    asked = Asked(TOKENS.begin, TOKENS.end, xml.encode())
+    shown = written(xml)
+    assert arrival_of(asked, b"1: " + shown.encode() + b"\n", as_received=True) == "whole"
+    assert arrival_of(asked, shown.replace("x=", "y=").encode(), as_received=True) == "altered"
+
+
 def test_what_was_sent_in_part_is_whole_as_far_as_it_was_sent() -> None:
     asked = Asked(TOKENS.begin, "", b"<A UserID='%b' and" % TOKENS.begin.encode())
     assert arrival_of(asked, asked.message + b"\n", as_received=True) == "whole"
@@ -200,6 +219,18 @@ def test_a_file_that_was_begun_anew_is_read_from_its_beginning(tmp_path: Path) -
     log.rename(tmp_path / "audit.log.1")
     log.write_bytes(b"another file, longer than the first\n")
     assert read(looker) == b"another file, longer than the first\n"
+
+
+def test_a_file_that_is_called_otherwise_is_still_known(tmp_path: Path) -> None:
+    log = tmp_path / "audit.log"
+    log.write_bytes(b"old\n")
+    looker = looking(tmp_path, file="audit.log*")
+    looker.begin()
+    with log.open("ab") as file:
+        file.write(b"last\n")
+    log.rename(tmp_path / "audit.log.1")
+    log.write_bytes(b"first\n")
+    assert read(looker) == b"first\n\nlast\n"
 
 
 def test_what_is_no_regular_file_is_not_read_nor_waited_for(tmp_path: Path) -> None:

@@ -238,10 +238,33 @@ def test_old_messages_that_are_not_kept_tell_nothing_about_leap_seconds() -> Non
     assert others(verdicts(but("tls", {"time/leap-second": lost, "time/old": old}), "A.6")) == {name: "inconclusive"}
 
 
+def test_a_short_message_about_an_event_of_nobody_else_tells_nothing_about_lengths() -> None:
+    short = arrivals("size/480", "absent", follower="whole")
+    assert others(verdicts(but("tls", {"size/480": short}), "A.6")) == {"RFC5424-6.1-repository-480-octets": "fail"}
+    own = arrivals("extension/own-event", "absent", follower="whole")
+    assert others(verdicts(but("tls", {"size/480": short, "extension/own-event": own}), "A.6")) == {
+        "RFC5424-6.1-repository-480-octets": "inconclusive",
+        "A.6-repository-extensions": "fail",
+    }
+
+
+def test_a_reading_of_some_columns_does_not_tell_what_was_cut() -> None:
+    columns: dict[str, dict[str, object]] = {name: {"as_received": False} for name in lengths("tls")}
+    for name in lengths("tls"):
+        if name in {"kind/query", "kind/export", "kind/order-record"} or lengths("tls")[name][0] >= 4096:
+            columns[name] = arrivals(name, "cut", as_received=False)
+    unseen = {name: arrivals(name, "cut", as_received=False) for name in lengths("tls") if name.startswith("kind/")}
+    found = others(verdicts(but("tls", columns | unseen), "A.6"))
+    assert set(found.values()) == {"inconclusive"}
+    assert {"A.6-repository-audit-messages", "A.6-repository-32768-octets"} <= found.keys()
+    told = others(verdicts(but("tls", columns), "A.6"))
+    assert told["A.6-repository-audit-messages"] == told["A.6-repository-32768-octets"] == "fail"
+
+
 def test_every_rule_is_judged_and_every_requirement_has_its_deliveries() -> None:
     rules = {each.rule for each in DELIVERIES.values()}
     judged = {rule_of(name) for name in judged_by()}
-    assert rules - judged == set(COMPANIONS.values())
+    assert rules - judged == {DELIVERIES[each].rule for each in COMPANIONS.values()} - judged
     assert judged <= rules
     for name in judged_by():
         for of in load_catalogue()[name].applies:
