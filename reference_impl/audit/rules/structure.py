@@ -37,6 +37,11 @@ _COMPANY = _TOGETHER | {"displayName"}
 """Where AuditSourceTypeCode has one of these, it has both of those."""
 _NO_NAMESPACE = "Write the elements without a namespace: no xmlns."
 _XML = "http://www.w3.org/XML/1998/namespace"
+_ALONE = "Send every message as a document of its own, whose root is AuditMessage."
+_MEANT = {
+    "originalText": ", the meaning of the code (older forms had displayName alone)",
+    "codeSystemName": ", such as DCM",
+}
 _SOME = 50
 
 _DATE_TIME = re.compile(
@@ -148,7 +153,7 @@ def _explain(root: etree._Element, findings: Findings) -> None:
     name, namespace = local_name(root), etree.QName(root).namespace
     if name != "AuditMessage":
         said = ("AuditMessage as the root element", name, "the document is no audit message")
-        _say(findings, root, "", *said, remedy="Send every message alone, as one AuditMessage.")
+        _say(findings, root, "", *said, remedy=_ALONE)
         return
     if namespace:
         said = ("no namespace", namespace, "the message has a namespace, and the schema has none")
@@ -185,7 +190,7 @@ def _attributes(element: etree._Element, shape: Shape, findings: Findings) -> No
             and not (known.name == "csd-code" and "code" in element.attrib)
         ):
             text = f"{shape.name} has no attribute {known.name}, which the schema requires"
-            remedy = f"Give the attribute {known.name}."
+            remedy = f"Give the attribute {known.name}" + _MEANT.get(known.name, "") + "."
             findings.add(RULE, "shall", element, expected=f"the attribute {known.name}", text=text, remedy=remedy)
 
 
@@ -263,8 +268,12 @@ def _stranger(child: etree._Element, shape: Shape, findings: Findings) -> None:
         text, remedy = f"{name} has a namespace, and the schema has none", _NO_NAMESPACE
     elif name in shapes():
         text += ", which has it elsewhere"
-        remedy = f"Write {name} where the schema has it."
+        remedy = f"Write {name} into {' or '.join(_holders(name))}." if _holders(name) else _ALONE
     _say(findings, child, "", _order(shape) or "no elements", name, text + _EXTENSIONS.get(name, ""), remedy=remedy)
+
+
+def _holders(name: str) -> list[str]:
+    return [shape.name for shape in shapes().values() if any(name in slot.names for slot in shape.slots)]
 
 
 def _order(shape: Shape) -> str:
