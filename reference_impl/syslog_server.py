@@ -1,4 +1,8 @@
-"""A receiver of syslog messages for sockets that somebody else accepted: it opens no port (RFC 5425 4.3, 4.4)."""
+"""A receiver of syslog messages for sockets that somebody else accepted: it opens no port (RFC 5425 4.3, 4.4).
+
+It stands apart from `audit.syslog.receiver`, with which it shares the frames: that one owns its port, and its TLS is
+Python's, while the node's front has shaken hands already, with whatever stack and faults, and hands plain octets over.
+"""
 
 from __future__ import annotations
 

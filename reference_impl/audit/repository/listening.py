@@ -108,10 +108,10 @@ class Listening:
             self._tick()
 
     async def _take(self, batch: Sequence[Arrived]) -> None:
-        connection = batch[0].connection
-        number = self._connections.number(connection)
+        _, connection, at = batch[0]
+        arrived, number = microseconds(at), self._connections.number(connection)
         transport, host = connection.transport, connection.host
-        await self._ingest.put([Arrival(each.octets, microseconds(each.at), transport, host, number) for each in batch])
+        await self._ingest.put([Arrival(each.octets, arrived, transport, host, number) for each in batch])
 
 
 def _receiver(

@@ -48,7 +48,10 @@ class Arrived(NamedTuple):
 
 
 Handler = Callable[[Sequence[Arrived]], Awaitable[None]]
-"""Takes messages of one connection in their order; nothing more is read from that connection until it returns."""
+"""Takes messages of one connection in their order, which were read together: all have one time of arrival.
+
+Nothing more is read from that connection until it returns.
+"""
 
 Ended = Callable[[Connection], None]
 """Is told of a connection that has ended, after all of its messages were handed over."""
