@@ -197,7 +197,20 @@ def _never_came(trial: Mapping[str, Any]) -> str:
 def write_report(
     record: RunRecord, directory: Path, *, pcap: bool = False, sign: Path | None = None, certificate: Path | None = None
 ) -> Path:
-    """Write report and evidence of `record` into `directory`; the path of report.html."""
+    """Write report and evidence of `record` into `directory`; the path of report.html.
+
+    Raises `UsageProblem` where they cannot be written or signed.
+    """
+    try:
+        return _write_report(record, directory, pcap, sign, certificate)
+    except OSError as problem:
+        raise UsageProblem(
+            f"{directory}: the report cannot be written: {problem.strerror or problem}; make room, then: "
+            f"ps315 judge {directory}"
+        ) from None
+
+
+def _write_report(record: RunRecord, directory: Path, pcap: bool, sign: Path | None, certificate: Path | None) -> Path:
     from reports import render
 
     report = render(record, directory)

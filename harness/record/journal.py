@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -49,6 +50,8 @@ def _events() -> TypeAdapter[Any]:
 class Journal:
     """An append-only writer of events, safe to use from several threads.
 
+    Every method that writes raises `UsageProblem` where that fails, for example because the disk is full.
+
     `redact` sees every line before it is written. Use as a context manager, or call `close`.
     """
 
@@ -64,26 +67,37 @@ class Journal:
         with self._lock:
             if self._file.closed:
                 return  # a probe that outlived an interruption: its observation is made again on resuming
-            self._file.write(line)
-            if not isinstance(event, ExchangeEvent):
-                self._file.flush()
+            with self._told():
+                self._file.write(line)
+                if not isinstance(event, ExchangeEvent):
+                    self._file.flush()
 
     def append_block(self, events: Iterable[Frozen]) -> None:
         """Write events that belong together (a judging and its verdicts) in one go."""
         block = "".join(self._redact(event.model_dump_json()) + "\n" for event in events)
-        with self._lock:
+        with self._lock, self._told():
             self._file.write(block)
             self._file.flush()
 
     def flush(self) -> None:
         """Hand everything written so far to the operating system."""
-        with self._lock:
+        with self._lock, self._told():
             self._file.flush()
 
     def close(self) -> None:
         """Flush and close. Later events are ignored."""
-        with self._lock:
+        with self._lock, self._told():
             self._file.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as problem:
+            raise UsageProblem(
+                f"{self.path}: cannot be written: {problem.strerror or problem}; make room, and go on with the same "
+                "command and --resume"
+            ) from None
 
     def __enter__(self) -> Journal:
         return self
