@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from tlslite.mathtls import RFC2409_GROUP2, RFC7919_GROUPS
 
 from reference_impl.transport.protection.keys import FiniteField, KeyAgreementError, KeyPair, key_pair
 
@@ -37,6 +36,8 @@ def ephemeral(group: int) -> KeyPair:
 
 def finite_field(bits: int) -> tuple[FiniteField, bytes, bytes]:
     """A fresh key pair of a group of 1024 (RFC 2409) or 2048 (RFC 7919) bits for TLS 1.2, its prime and generator."""
+    from tlslite.mathtls import RFC2409_GROUP2, RFC7919_GROUPS  # a tenth of a second, which few trials need
+
     generator, prime = {1024: RFC2409_GROUP2, 2048: RFC7919_GROUPS[0]}[bits]
     pair = FiniteField(int(prime), int(generator), padded=False)
     return pair, int(prime).to_bytes(bits // 8, "big"), bytes([int(generator)])
