@@ -5,15 +5,16 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: environment
 	@.venv/bin/ps315 demo --force --out ps315-report
 
+# Three processes for two processors: tests wait for peers and deadlines a third of their time.
 test:
 	@scripts/python-environment.sh test
 	@scripts/peers.sh
-	.venv/bin/python -m pytest -n 2 --dist loadgroup
+	.venv/bin/python -m pytest -n 3 --dist loadgroup
 
 coverage:
 	@scripts/python-environment.sh test
 	@scripts/peers.sh
-	.venv/bin/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
+	.venv/bin/python -m pytest -n 3 --dist loadgroup --cov --cov-report=term:skip-covered
 
 lint:
 	@scripts/python-environment.sh test

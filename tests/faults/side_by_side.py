@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
 KeyT = TypeVar("KeyT", bound=Hashable)
 MadeT = TypeVar("MadeT")
-_AT_ONCE = 3  # runs of which each is busy a third of the time
+_PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "2"))
+_AT_ONCE = max(1, 6 // _PROCESSES)
+"""Runs that each process makes at once: six in all, of which each is busy a third to two thirds of the time."""
 
 
 class SideBySide(Generic[KeyT, MadeT]):
