@@ -61,6 +61,14 @@ def serve(
         Path | None,
         typer.Option("--web-ca", metavar="FILE", help="Authorities whose certificates open the web page, PEM."),
     ] = None,
+    crl: Annotated[
+        Path | None,
+        typer.Option(
+            "--crl",
+            metavar="FILE",
+            help="Revocation lists of the authorities in --ca and --web-ca, PEM; read at the start.",
+        ),
+    ] = None,
     web_name: Annotated[
         list[str] | None,
         typer.Option("--web-name", metavar="NAME", help="Name by which browsers call the page; may be repeated."),
@@ -76,9 +84,13 @@ def serve(
     from reference_impl.audit.repository.settings import Settings
 
     logging.basicConfig(level=logging.WARNING, format="ps315: %(message)s")
-    _check(cert, key, ca, any_node=any_node, no_tls=no_tls, no_web=no_web, files=(cert, key, ca, rules, users, web_ca))
+    _check(
+        cert, key, ca, any_node=any_node, no_tls=no_tls, no_web=no_web, files=(cert, key, ca, rules, users, web_ca, crl)
+    )
     if no_tls and no_udp:
         raise UsageProblem("--no-tls and --no-udp: nothing would be received; leave one of them out")
+    if crl is not None and ca is None and web_ca is None:
+        raise UsageProblem("--crl: name the authorities whose lists these are by --ca or --web-ca")
     own = Own(directory)
     chosen_udp, why_not = _udp(udp_port, listen, no_udp=no_udp)
     anchors = ca
@@ -95,7 +107,8 @@ def serve(
         certificate=cert,
         key=key,
         client_ca=anchors,
-        access=None if no_web else _access(own, users, web_ca, (listen, *(web_name or ()))),
+        revoked=None if ca is None else crl,
+        access=None if no_web else _access(own, users, web_ca, crl, (listen, *(web_name or ()))),
         rules=rules,
         name=name,
         site=site,
@@ -228,7 +241,7 @@ def _udp(port: int | None, host: str, *, no_udp: bool) -> tuple[int | None, str]
     return _UDP_PORT, ""
 
 
-def _access(own: Own, users: Path | None, web_ca: Path | None, names: tuple[str, ...]) -> Access:
+def _access(own: Own, users: Path | None, web_ca: Path | None, crl: Path | None, names: tuple[str, ...]) -> Access:
     from harness.errors import UsageProblem
     from reference_impl.audit.repository.web.access import Access
 
@@ -236,7 +249,8 @@ def _access(own: Own, users: Path | None, web_ca: Path | None, names: tuple[str,
         users = own.make_users()
     usual = ("localhost", "127.0.0.1", "::1")
     try:
-        return Access(users=users, client_ca=web_ca, hosts=tuple(dict.fromkeys((*names, *usual))))
+        hosts = tuple(dict.fromkeys((*names, *usual)))
+        return Access(users=users, client_ca=web_ca, revoked=None if web_ca is None else crl, hosts=hosts)
     except ValueError as problem:
         raise UsageProblem(f"--users, --web-ca: {problem}") from None
 

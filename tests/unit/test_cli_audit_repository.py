@@ -113,6 +113,7 @@ MISTAKES = [
     (["--ca", "absent"], "absent: there is no such file"),
     (["--ca", "text", "--any-node"], "contradict each other"),
     (["--no-tls", "--no-udp"], "nothing would be received"),
+    (["--crl", "text"], "--crl: name the authorities"),
     (["--cert", "text", "--key", "text", "--ca", "text"], "--cert, --key, --ca: no such certificates"),
     (["--rules", "text"], "--rules: text: is no TOML"),
     (["--users", "text"], "--users: "),

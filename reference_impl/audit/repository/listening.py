@@ -73,9 +73,11 @@ class Listening:
         """Listen no more; what came is handed over."""
         if not self._thread.is_alive():
             return
-        self._do(self._stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        try:
+            self._do(self._stop())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
@@ -93,14 +95,16 @@ class Listening:
         self._ticking = asyncio.create_task(self._keep_ticking())
 
     async def _stop(self) -> None:
-        if self._receiver is not None:
-            await self._receiver.stop(_STOP_SECONDS)
-        if self._ticking is not None:
-            self._ticking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._ticking
-        if self._web is not None:
-            await self._web.stop()
+        try:
+            if self._receiver is not None:
+                await self._receiver.stop(_STOP_SECONDS)
+            if self._ticking is not None:
+                self._ticking.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self._ticking
+        finally:
+            if self._web is not None:
+                await self._web.stop()
 
     async def _keep_ticking(self) -> None:
         while True:
@@ -123,7 +127,7 @@ def _receiver(
     if settings.tls_port is not None:
         if settings.certificate is None or settings.key is None:
             raise ValueError("syslog over TLS needs a certificate and a key")
-        tls = ServerTls(settings.certificate, settings.key, Trust(anchors=settings.client_ca))
+        tls = ServerTls(settings.certificate, settings.key, Trust(anchors=settings.client_ca, revoked=settings.revoked))
     udp = None if settings.udp_port is None else (settings.host, settings.udp_port)
     tcp = None if settings.tls_port is None else (settings.host, settings.tls_port)
     if tcp is None and udp is None:
@@ -161,9 +165,6 @@ class _Connections:
             if not self._may_be_stored():
                 return
             known = self._begin(connection)
-        if connection.refused:
-            more, self._minute.counted = self._minute.counted, 0
-            self._refused(connection, more)
         told = (connection.refused, connection.framing, connection.ended_because)
         problem = "; ".join(each for each in told if each)
         ended, messages = microseconds(connection.closed or datetime.now(UTC)), connection.messages
@@ -171,6 +172,11 @@ class _Connections:
         self._ingest.put_job(
             lambda: self._store.end_connection(known, ended=ended, ending=ending, problem=problem, messages=messages)
         )
+        if connection.refused and (
+            connection.no_frame or connection.version
+        ):  # it said something, and was not believed
+            more, self._minute.counted = self._minute.counted, 0
+            self._refused(connection, more)
 
     def _begin(self, connection: Connection) -> int:
         number = self._next

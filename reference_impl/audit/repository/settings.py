@@ -18,8 +18,9 @@ class Settings:
 
     `certificate` and `key` (PEM) are shown by syslog over TLS and by the web page; `client_ca` (PEM) are the
     authorities of nodes, which have to show a certificate (mutual authentication); without it none is asked for.
-    `name` is the AuditSourceID of the messages that the repository writes about itself. `access` tells who may look at
-    the web page. `rules` are detection rules (TOML); without a file, those that come with this package.
+    `revoked` (PEM) are revocation lists of these authorities, read when it starts; certificates of nodes that they name
+    are refused. `name` is the AuditSourceID of the messages that the repository writes about itself. `access` tells who
+    may look at the web page. `rules` are detection rules (TOML); without a file, those that come with this package.
     """
 
     database: str | Path
@@ -30,6 +31,7 @@ class Settings:
     certificate: Path | None = None
     key: Path | None = None
     client_ca: Path | None = None
+    revoked: Path | None = None
     access: Access | None = None
     rules: Path | None = None
     name: str = "PS315-ARR"

@@ -38,12 +38,14 @@ class Trust:
     `anchors`: a PEM file of authorities; `certificates`: PEM files of end entities that are believed themselves.
     `fingerprints` ("sha-256:AB:CD:..." or "sha-1:...", RFC 5425 4.2.2): the peer is one of these end entities.
     `names`: the peer's certificate bears one of these (RFC 5425 5.2); empty: any.
+    `revoked`: a PEM file of revocation lists, see `check_revocation`.
     """
 
     anchors: Path | None = None
     certificates: tuple[Path, ...] = ()
     fingerprints: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    revoked: Path | None = None
 
     @property
     def by_path(self) -> bool:
@@ -56,6 +58,8 @@ class Trust:
             context.load_verify_locations(path)
         if self.certificates:
             context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        if self.revoked is not None:
+            check_revocation(context, self.revoked)
 
     def objection(self, der: bytes) -> str:
         """Why the end entity with the certificate `der` is not believed, after path validation; empty: it is."""
@@ -124,6 +128,19 @@ def _context(side: int, certificate: Path | None, key: Path | None, trust: Trust
         context.load_cert_chain(certificate, key)
     trust.load(context)
     return context
+
+
+def check_revocation(context: ssl.SSLContext, lists: Path) -> None:
+    """Believe no end entity that one of the revocation lists (RFC 5280 5, PEM) in `lists` names, nor one whose
+    authority has no list there that is valid now. Raises `OSError`, and ValueError where the file holds no lists.
+    """
+    if "-----BEGIN X509 CRL-----" not in lists.read_text(encoding="ascii", errors="replace"):
+        raise ValueError(f"{lists}: holds no revocation list in PEM")
+    try:
+        context.load_verify_locations(lists)
+    except ssl.SSLError as problem:
+        raise ValueError(f"{lists}: holds no readable revocation list: {problem.reason or problem}") from None
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
 
 
 def fingerprint(der: bytes, label: str = "sha-256") -> str:

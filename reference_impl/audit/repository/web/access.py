@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from reference_impl.audit.repository.web.sessions import COOKIE, Ended, Limits, Session, Sessions, Way
 from reference_impl.audit.repository.web.throttle import Allowance, Throttle
 from reference_impl.audit.repository.web.users import Users
+from reference_impl.audit.syslog.tls import check_revocation
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
@@ -30,6 +31,7 @@ class Access:
     """How the page is reached: with a password of the file `users`, with a certificate of the authorities in
     `client_ca` (PEM), or either. Raises `ValueError` where it is neither: nobody looks at a trail without a name.
 
+    `revoked` (PEM) are revocation lists of these authorities: certificates that they name open nothing.
     `certificate_names`: common names of subjects that are let in; empty: whoever the authorities certify.
     `hosts`: names and addresses by which browsers call it; requests for others are refused. `zone`: in whose time the
     page tells times ("Europe/Berlin"); empty: that of this computer.
@@ -37,6 +39,7 @@ class Access:
 
     users: Path | None = None
     client_ca: Path | None = None
+    revoked: Path | None = None
     certificate_names: frozenset[str] = frozenset()
     hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "::1")
     zone: str = ""
@@ -211,7 +214,7 @@ def name_in(certificate: bytes) -> str:
 
 def server_context(certificate: Path, key: Path, access: Access, password: str | None = None) -> ssl.SSLContext:
     """TLS 1.2 and 1.3 with forward secrecy; asks for a client's certificate where one is allowed, demands it where
-    nothing else is. Raises `OSError` (`ssl.SSLError`) where a file cannot be used."""
+    nothing else is. Raises `OSError` (`ssl.SSLError`) where a file cannot be used, ValueError for `revoked`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
@@ -221,5 +224,7 @@ def server_context(certificate: Path, key: Path, access: Access, password: str |
     context.load_cert_chain(certificate, key, password)
     if access.client_ca is not None:
         context.load_verify_locations(access.client_ca)
+        if access.revoked is not None:
+            check_revocation(context, access.revoked)
         context.verify_mode = ssl.CERT_REQUIRED if access.users is None else ssl.CERT_OPTIONAL
     return context
