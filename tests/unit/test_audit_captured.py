@@ -40,6 +40,26 @@ def messages(octets: bytes) -> list[bytes]:
     return [each.octets for each in taken]
 
 
+def test_what_looks_like_xml_in_a_file_of_octets_is_no_message() -> None:
+    taken, (why,) = found(random.Random(1).randbytes(300_000))  # noqa: S311 - a fixed seed
+    assert taken == []
+    assert why.why == "holds no audit message"
+    latin = b"r\xe9sum\xe9 <b>of the day</b>\n"
+    assert messages(latin + ONE + b"\n" + latin) == [ONE]
+    assert messages(ONE.replace(b"PS315", b"\xe9\x01")) == [ONE.replace(b"PS315", b"\xe9\x01")]
+
+
+@pytest.mark.parametrize("escape", [b'"', b"<"])
+def test_messages_within_json_are_told_and_not_judged(escape: bytes) -> None:
+    record = b'{"time": 1, "message": "' + ONE.replace(b'"', b'\\"') + b'"}\n'
+    if escape == b"<":
+        record = record.replace(b"<", b"\\u003c")
+    taken, problems = found(record * 2)
+    assert taken == []
+    assert [each.why.partition(";")[0] for each in problems] == ["2 lines hold audit messages within JSON"]
+    assert messages(b'{"a": 1} ' + ONE + b"\n") == [ONE]
+
+
 @pytest.mark.parametrize(
     ("octets", "lines"),
     [

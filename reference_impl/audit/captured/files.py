@@ -120,9 +120,14 @@ def _lines(reader: Reader, name: str, limits: CaptureLimits) -> Iterator[Found]:
     for piece in lines.close():
         number += 1
         yield Captured(piece.octets, piece.length, name, number, piece.line, header=piece.header)
+    if lines.in_json:
+        why = (
+            f"{lines.in_json} lines hold audit messages within JSON; take the text out first (journalctl -o cat, jq -r)"
+        )
+        yield Unread(name, why)
     if lines.others and number:
         yield Unread(name, f"{lines.others} lines hold no audit message", others=lines.others, expected=True)
-    elif not number:
+    elif not number and not lines.in_json:
         yield Unread(name, NOTHING, others=lines.others)
 
 

@@ -12,6 +12,7 @@ _SAYS_SO = re.compile(rb"RFC-?3881|AuditMessage")
 _END = re.compile(rb"</(?:[\w.-]+:)?AuditMessage\s*>|<(?:[\w.-]+:)?AuditMessage(?:\s[^<>]*)?/>")
 _NEXT = re.compile(rb"\s*(?:<(?:\?xml\b|!--|!DOCTYPE|(?:[\w.-]+:)?AuditMessage\b|[0-9]{1,3}>)|\Z)")
 _BEGIN = re.compile(rb"<(?:\?xml\b|(?:[\w.-]+:)?AuditMessage\b)")
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -35,12 +36,32 @@ def holds_message(octets: bytes) -> bool:
     return _XML.search(octets) is not None or _SAYS_SO.search(octets) is not None
 
 
+def _is_binary(line: bytes) -> bool:
+    """Whether a line is none of a text, in which a few octets look like XML by chance."""
+    if _PRI.match(line) or _SAYS_SO.search(line):
+        return False
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return True
+    return _BINARY.search(line) is not None
+
+
+def _is_json(line: bytes) -> bool:
+    """Whether an audit message stands in a line as JSON writes text."""
+    return line.lstrip().startswith(b"{") and b"AuditMessage" in line and (b'=\\"' in line or b"\\u003c" in line)
+
+
 @dataclass
 class Lines:
-    """Takes the lines of a text in turn and gives the messages that end with them. `others` counts foreign lines."""
+    """Takes the lines of a text in turn and gives the messages that end with them.
+
+    `others` counts foreign lines, `in_json` those in which a message stands as JSON writes text: with escapes.
+    """
 
     limit: int
     others: int = field(default=0, init=False)
+    in_json: int = field(default=0, init=False)
     _octets: bytearray = field(default_factory=bytearray, init=False)
     _length: int = field(default=0, init=False)
     _line: int = field(default=0, init=False)
@@ -56,8 +77,11 @@ class Lines:
         if not self._length:
             if not line.strip():
                 return
-            if not holds_message(line):
+            if not holds_message(line) or _is_binary(line):
                 self.others += 1
+                return
+            if _is_json(line):
+                self.in_json += 1
                 return
             self._line = self._number
         room = self.limit - len(self._octets)
