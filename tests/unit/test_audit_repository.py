@@ -5,13 +5,14 @@ from __future__ import annotations
 import socket
 import ssl
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fixtures.audit.generated import generated_octets
 from fixtures.pki import Pki
-from reference_impl.audit.repository.ingest import IngestLimits
+from reference_impl.audit.repository.ingest import Ingest, IngestLimits
 from reference_impl.audit.repository.live import Subscription
 from reference_impl.audit.repository.query import Query, Row
 from reference_impl.audit.repository.search import Search
@@ -124,6 +125,45 @@ def test_a_sender_without_a_certificate_is_refused_and_told_of(tmp_path: Path, p
         assert row.shall == 0
         send(repository, pki, [syslog(b"<after/>")])
         until_stored(repository, 1)
+
+
+def test_who_says_nothing_is_no_node_that_failed_to_prove_itself(tmp_path: Path, pki: Pki) -> None:
+    with Repository(settings(tmp_path, pki)) as repository:
+        address = repository.addresses.tls
+        assert address is not None
+        with socket.create_connection(address):
+            pass
+        until(lambda: bool(repository.search.connections()))
+        assert repository.stop() == 0
+    with Store(tmp_path / "audit.sqlite", read_only=True) as store:
+        assert not list(Search(store).all(Query(event="110113")))
+
+
+def test_what_was_taken_is_stored_even_where_the_repository_cannot_tell_that_it_stops(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = Repository(settings(tmp_path, pki))
+    repository.start()
+    send(repository, pki, [syslog(b"<x/>")])
+    monkeypatch.setattr(Ingest, "put_now", lambda *_: False)
+    assert repository.stop() == 0
+    with Store(tmp_path / "audit.sqlite", read_only=True) as store:
+        assert len(list(Search(store).all(Query(mark="not-audit")))) == 1
+
+
+def test_while_the_database_takes_nothing_looks_at_what_is_absent_do_not_pile_up(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs: list[Callable[[], object]] = []
+    monkeypatch.setattr(Ingest, "put_job", lambda _, job: jobs.append(job))
+    repository = Repository(settings(tmp_path, pki))
+    for _ in range(5):
+        repository._tick()
+    assert len(jobs) == 1
+    jobs.pop()()
+    repository._tick()
+    assert len(jobs) == 1
+    repository.store.close()
 
 
 def test_it_tells_when_it_starts_and_stops_and_whoever_watches(tmp_path: Path, pki: Pki) -> None:

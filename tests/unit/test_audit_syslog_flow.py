@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import threading
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 import pytest
 
@@ -212,3 +214,44 @@ def test_what_was_sent_before_the_receiver_stops_is_taken(pki: Pki, context: ssl
         sender.unwrap().close()
         stopping.result(SOON)
     assert next(iter(stalled.taken.values())) == [b"first", *messages]
+
+
+def test_who_never_shakes_hands_takes_no_place_for_long(pki: Pki, context: ssl.SSLContext) -> None:
+    limits = ReceiverLimits(connections=2, handshake=600)
+    with (
+        ReceiverThread(tls=server_tls(pki), tcp=LOOPBACK, limits=limits) as receiver,
+        to(receiver, context) as first,
+        socket.create_connection(receiver.addresses["tls"]) as silent,
+    ):
+        first.sendall(frames(b"first"))
+        assert receiver.await_messages(1, SOON)
+        admitted: list[ssl.SSLSocket] = []
+
+        def connected() -> bool:
+            with contextlib.suppress(OSError):
+                admitted.append(to(receiver, context))
+            return bool(admitted)
+
+        assert awaited(connected)
+        silent.settimeout(SOON)
+        with contextlib.suppress(ConnectionResetError):
+            assert silent.recv(1) == b""
+        first.sendall(frames(b"still"))
+        admitted[0].sendall(frames(b"now"))
+        assert set(octets(receiver.await_messages(3, SOON))) == {b"first", b"still", b"now"}
+        admitted[0].close()
+    assert "the handshake took long, and there were too many connections" in {
+        each.refused for each in receiver.connections
+    }
+
+
+def test_what_is_read_together_has_one_time_of_arrival(pki: Pki, context: ssl.SSLContext) -> None:
+    batches: list[set[datetime]] = []
+    with ReceiverThread(
+        lambda batch: batches.append({each.at for each in batch}), tls=server_tls(pki), tcp=LOOPBACK
+    ) as receiver:
+        with to(receiver, context) as sender:
+            sender.sendall(frames(*[b"%d" % each for each in range(50)]))
+            sender.unwrap().close()
+        receiver.await_connections(1, SOON)
+    assert {len(each) for each in batches} == {1}

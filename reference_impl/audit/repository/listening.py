@@ -127,7 +127,7 @@ def _receiver(
     if settings.tls_port is not None:
         if settings.certificate is None or settings.key is None:
             raise ValueError("syslog over TLS needs a certificate and a key")
-        tls = ServerTls(settings.certificate, settings.key, Trust(anchors=settings.client_ca, revoked=settings.revoked))
+        tls = ServerTls(settings.certificate, settings.key, Trust(anchors=settings.client_ca))
     udp = None if settings.udp_port is None else (settings.host, settings.udp_port)
     tcp = None if settings.tls_port is None else (settings.host, settings.tls_port)
     if tcp is None and udp is None:
@@ -172,9 +172,8 @@ class _Connections:
         self._ingest.put_job(
             lambda: self._store.end_connection(known, ended=ended, ending=ending, problem=problem, messages=messages)
         )
-        if connection.refused and (
-            connection.no_frame or connection.version
-        ):  # it said something, and was not believed
+        spoke = connection.no_frame or connection.version  # whoever said nothing did not try to prove anything
+        if connection.refused and spoke:
             more, self._minute.counted = self._minute.counted, 0
             self._refused(connection, more)
 

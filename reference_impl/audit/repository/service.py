@@ -56,7 +56,7 @@ class Repository:
         self._ingest = Ingest(self.store, self._stored, settings.limits)
         self._host = socket.gethostname()
         self.left: tuple[bytes, ...] = ()
-        self._stopped = False
+        self._stopped = self._ticks = False
         self._watching = Watching(self.rules, self._alert)
         try:
             self._listening = Listening(
@@ -105,11 +105,13 @@ class Repository:
         """
         if not self._stopped:
             self._stopped = True
-            self._listening.stop()
-            self._tell_activity("stop")
-            self.left = tuple(each.octets for each in self._ingest.stop(seconds))
-            self.live.close()
-            self.store.close()
+            try:
+                self._listening.stop()
+                self._tell_activity("stop")
+            finally:  # whatever fails, what was taken is stored
+                self.left = tuple(each.octets for each in self._ingest.stop(seconds))
+                self.live.close()
+                self.store.close()
         return len(self.left)
 
     def subscribe(self) -> Subscription:
@@ -135,11 +137,18 @@ class Repository:
 
     def _tell_activity(self, activity: str) -> None:
         occasion = builders.Occasion(when=datetime.now(UTC), source=self.source)
-        self.record(
+        self._tell(
             builders.application_activity(
                 occasion, activity="start" if activity == "start" else "stop", application=self.process
             )
         )
+
+    def _tell(self, message: AuditMessage) -> None:
+        """Keep a message of the repository's own if that can be: nobody is there to be told that it cannot."""
+        try:
+            self.record(message)
+        except StoreBusyError as problem:
+            LOG.warning("a message of the repository's own is not kept: %s", problem)
 
     def _web(self) -> WebServer | None:
         """The web page, None where none is wanted."""
@@ -163,14 +172,21 @@ class Repository:
 
     def _tick(self) -> None:
         """A second has passed. In the event loop."""
-        self._ingest.put_job(lambda: self._watching.tick(_now()))
+        if not self._ticks:  # while the database takes nothing, one look waits, and not one for each second
+            self._ticks = True
+            self._ingest.put_job(self._look)
+
+    def _look(self) -> None:
+        """See what has not come. In the writing thread."""
+        self._ticks = False
+        self._watching.tick(_now())
 
     def _alert(self, raised: Sequence[tuple[Raised, AlertFacts]]) -> None:
         """Rules raised something. In the writing thread."""
         self._ingest.put_job(lambda: self._store_alerts([facts for _, facts in raised]))
         for each, facts in raised:
             if each.rule.send:
-                self.record(self._security_alert(facts.title, facts.node, _AUDIT_ALERT))
+                self._tell(self._security_alert(facts.title, facts.node, _AUDIT_ALERT))
 
     def _store_alerts(self, facts: Sequence[AlertFacts]) -> None:
         numbers = self.store.add_alerts(facts)
@@ -181,7 +197,7 @@ class Repository:
     def _refused(self, connection: Connection, more: int) -> None:
         """A sender could not prove who it is (PS3.15 A.5.3.11, Node Authentication). In the event loop."""
         text = f"TLS of {connection.host} failed: {connection.refused}" + (f"; {more} more did" if more else "")
-        self.record(self._security_alert(text, connection.host, _NODE_AUTHENTICATION))
+        self._tell(self._security_alert(text, connection.host, _NODE_AUTHENTICATION))
 
     def _security_alert(self, text: str, node: str, kind: str | Code) -> AuditMessage:
         text = "".join(each if each.isprintable() else "\ufffd" for each in text)

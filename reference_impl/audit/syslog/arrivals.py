@@ -62,7 +62,7 @@ class ReceiverLimits:
     """How much a receiver takes: octets, seconds, connections. Memory stays within about `in_hand` + `unfinished`."""
 
     message: int = 1 << 20  # the longest one
-    connections: int = 1000  # at once; more are closed
+    connections: int = 1000  # at once; more are closed, or first those whose handshake takes long
     handshake: float = 10.0  # seconds for TLS to come about
     idle: float = 900.0  # seconds without an octet
     frame: float = 300.0  # seconds from the first octet of a frame to its last

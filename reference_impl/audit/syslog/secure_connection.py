@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import ssl
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from reference_impl.syslog_frames import FrameError, FrameReader
 
 _CHUNK = 1 << 18  # octets read from a socket at once
 _SMALL = 1 << 16  # messages up to this length have room without asking
+_FAIR = 0.5  # seconds that a handshake may take where others wait for a place
 _SHOWN = 64  # octets that are kept of what came instead of a handshake
 _log = logging.getLogger(__name__)
 
@@ -39,6 +41,15 @@ class Hall:
         self.wire = memoryview(bytearray(_CHUNK))
         self.plain = memoryview(bytearray(2 * _CHUNK))  # more than one read of the wire and a begun record hold
         self.connections: set[SecureConnection] = set()
+
+    def has_room(self, now: float) -> bool:
+        """Whether there is room for all, if need be in the place of who has been shaking hands for longest."""
+        if len(self.connections) <= self.limits.connections:
+            return True
+        slow = [each for each in self.connections if each.handshake_since < now - _FAIR]
+        if slow:
+            min(slow, key=lambda each: each.handshake_since).give_way()
+        return bool(slow)
 
 
 class SecureConnection(asyncio.BufferedProtocol):
@@ -68,7 +79,7 @@ class SecureConnection(asyncio.BufferedProtocol):
         )
         self._hall.connections.add(self)
         self._flow.readers.add(self)
-        if len(self._hall.connections) > self._limits.connections:
+        if not self._hall.has_room(self._began):
             self.facts.refused = "there are too many connections"
             self._end("open")
             transport.abort()
@@ -155,6 +166,19 @@ class SecureConnection(asyncio.BufferedProtocol):
         self._flush()
         if self._frames.broken or self.facts.refused:
             self._drain()  # what else comes is no answer
+
+    @property
+    def handshake_since(self) -> float:
+        """When the handshake began that is still under way (seconds of the loop); infinite where none is."""
+        return math.inf if self._secured or self._closing or self._lost else self._began
+
+    def give_way(self) -> None:
+        """End it at once, in favour of another."""
+        self.facts.refused = "the handshake took long, and there were too many connections"
+        self._end("open")
+        self._closing = True
+        self._hall.connections.discard(self)
+        self._transport.abort()
 
     def abort(self) -> None:
         """End it at once."""
