@@ -34,13 +34,13 @@ def upsert(
 
 
 def many(begun: Connection, statement: Executable, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-    """Execute `statement` with each of `rows`, the values of `names`.
+    """Execute `statement`, a constant, with each of `rows`, the values of `names`.
 
-    The statement is compiled by the library, its values go to the driver as they are: that takes half the time.
+    It is compiled once, by the library; its values go to the driver as they are: that takes half the time.
     """
     if not rows:
         return
-    text, order = _compiled(begun.dialect, statement, tuple(names))
+    text, order = _compiled(begun.dialect, statement, names)
     if order is None:
         begun.exec_driver_sql(text, [dict(zip(names, row, strict=True)) for row in rows])
     elif order == list(range(len(names))):
@@ -49,12 +49,12 @@ def many(begun: Connection, statement: Executable, names: Sequence[str], rows: S
         begun.exec_driver_sql(text, [tuple(row[place] for place in order) for row in rows])
 
 
-_COMPILED: Final[dict[tuple[str, str, tuple[str, ...]], tuple[str, list[int] | None]]] = {}
+_COMPILED: Final[dict[tuple[str, Executable], tuple[str, list[int] | None]]] = {}
 
 
-def _compiled(dialect: Dialect, statement: Executable, names: tuple[str, ...]) -> tuple[str, list[int] | None]:
+def _compiled(dialect: Dialect, statement: Executable, names: Sequence[str]) -> tuple[str, list[int] | None]:
     """The statement as `dialect` has it, and where each value that it wants stands among `names`; None: by name."""
-    key = (dialect.name, str(statement), names)
+    key = (dialect.name, statement)
     if key not in _COMPILED:
         compiled = statement.compile(dialect=dialect, column_keys=list(names))  # type: ignore[attr-defined]
         places = compiled.positiontup

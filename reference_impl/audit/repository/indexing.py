@@ -59,7 +59,7 @@ class Terms:
             kind, _, value = key.partition("=")
             added.append((following, kind, value, value.casefold(), *counted))
             following += 1
-        many(begun, insert(schema.term), [column.name for column in schema.term.c], added)
+        many(begun, _ADD_TERM, _TERM, added)
         many(begun, _COUNT_TERM, ("of", "more", "earliest", "latest"), sorted(met))
         return ids
 
@@ -76,6 +76,8 @@ class Terms:
 
 
 _term = schema.term.c
+_ADD_TERM: Final = insert(schema.term)
+_TERM: Final = tuple(column.name for column in _term)
 _COUNT_TERM: Final = (
     update(schema.term)
     .where(_term.id == bindparam("of"))
@@ -163,7 +165,7 @@ class _Index:
         ids = terms.ids(begun, self._places)
         ordered = sorted((ids[key], mentioned) for key, mentioned in self._places.items())
         mentions = [(term, *place) for term, mentioned in ordered for place in mentioned]
-        many(begun, insert(schema.mention), ("term", "at", "number"), mentions)
+        many(begun, _MENTION, ("term", "at", "number"), mentions)
         tallies = self._tallies(ids)
         upsert(begun, schema.tally, tallies, add=("count",), greatest=("last",))
         upsert(
@@ -205,6 +207,9 @@ class _Index:
             {"term": ids[_node_key(node)], **dict(zip(names, entry, strict=True))}
             for node, entry in self._nodes.items()
         ]
+
+
+_MENTION: Final = insert(schema.mention)
 
 
 def _node_key(node: str) -> Key:

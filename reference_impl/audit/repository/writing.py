@@ -34,11 +34,16 @@ def add_messages(begun: Connection, batch: Sequence[Received]) -> list[int]:
         rows.append(_row(number, received, current))
         octets.append((number, received.octets))
         waiting.append((number, packed(received.facts.terms)))
-    many(begun, insert(schema.message), _ROW, rows)
-    many(begun, insert(schema.original), ("number", "octets"), octets)
-    many(begun, insert(schema.unindexed), ("number", "terms"), waiting)
+    many(begun, _MESSAGE, _ROW, rows)
+    many(begun, _ORIGINAL, ("number", "octets"), octets)
+    many(begun, _UNINDEXED, ("number", "terms"), waiting)
     begun.execute(update(schema.head).values(number=number, digest=current))
     return list(range(number - len(batch) + 1, number + 1))
+
+
+_MESSAGE: Final = insert(schema.message)
+_ORIGINAL: Final = insert(schema.original)
+_UNINDEXED: Final = insert(schema.unindexed)
 
 
 def _at(received: Received) -> int:
