@@ -209,6 +209,10 @@ READINGS = {
         export(Who((SOURCE,)), Who((DESTINATION,), requestor=True, media="110032"), Who((DESTINATION,), point="node")),
         {},
     ),
+    "media without a role beside an end point": (
+        export(EXPORTER, Who(media="110032"), Who((DESTINATION,), point="node")),
+        {"A.5.3.4-media-role-id-code": "shall"},
+    ),
     "a doctor initiates, and a process exports": (
         export(Who((SOURCE,)), CD, Who((INITIATOR,), requestor=True)),
         {"A.5.3.4-remote": "open"},

@@ -112,9 +112,14 @@ def _likeliest(facts: Facts, candidates: list[Participant], check: Reading) -> P
 
 
 def _media_without_role(facts: Facts, export: bool) -> list[Participant]:
-    """Candidates where no participant has the role code, the likely ones first; users are the last."""
+    """Candidates where no participant has the role code, the likely ones first; users are the last.
+
+    Whoever has media and no role of a user can be nothing else.
+    """
     own = "110153" if export else "110152"
     identified = [each for each in facts.participants if each.media is not None]
+    if alone := [each for each in identified if not each.plays("110152", "110153")]:
+        return alone
     found = [each for each in identified if not each.plays(own)]
     found += _in_place_of_media(facts) if export else []
     found += [each for each in facts.participants if each.plays("110154", "110155")]
