@@ -260,3 +260,29 @@ def test_the_page_tells_that_nothing_can_be_stored(
     text = officer.get("/nodes").text
     assert "the disk is full &lt;b&gt;" in text
     assert "are not stored yet" not in bench.visitor().get("/log-in").text
+
+
+def test_no_name_turns_the_direction_of_what_stands_beside_it(bench: Bench, officer: Visitor) -> None:
+    """A node could call itself so that another name is read; what is searched for stays as it is."""
+    name = "CT\u202e9-XAP\u2066"
+    bench.add([hostile(name)])
+    asked = quote(name)
+    for path in (
+        "/",
+        "/nodes",
+        f"/node?id={asked}",
+        f"/?node={asked}",
+        f"/patient?id={asked}",
+        f"/user?id={asked}",
+        "/alerts",
+    ):
+        text = officer.get(path).text
+        shown = re.sub(r'value="[^"]*"', "", text)
+        assert "\u202e" not in shown, path
+        assert "\u2066" not in shown, path
+    assert "CT\ufffd9-XAP\ufffd" in officer.get("/nodes").text
+
+
+def test_messages_of_a_connection_that_is_open_are_not_said_to_be_none(bench: Bench, officer: Visitor) -> None:
+    bench.add([hostile("x")])
+    assert "not yet counted" in officer.get("/connections").text

@@ -140,6 +140,7 @@ def _environment() -> Environment:
     environment.globals["patient_address"] = shown.patient_address
     environment.globals["user_address"] = shown.user_address
     environment.globals["node_address"] = shown.node_address
+    environment.filters["seen"] = shown.seen
     environment.filters["duration"] = shown.duration
     environment.filters["number"] = lambda value: f"{value:,}"
     return environment

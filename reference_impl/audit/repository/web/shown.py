@@ -133,6 +133,11 @@ def _late(row: Row) -> str:
     return f"arrived {duration(delay.total_seconds())} later" if delay > _LATE else ""
 
 
+def seen(text: str) -> str:
+    """A name as it is shown outside of lists: what is not seen, or turns the direction of writing, is replaced."""
+    return "".join(each if each.isprintable() else "\ufffd" for each in text)
+
+
 def _line(text: str, most: int = _MOST) -> str:
     """`text` on one line, without what is not seen."""
     cleaned = "".join(each if each.isprintable() else " " for each in text[: most + 1])
