@@ -127,7 +127,7 @@ def _receiver(
     if settings.tls_port is not None:
         if settings.certificate is None or settings.key is None:
             raise ValueError("syslog over TLS needs a certificate and a key")
-        tls = ServerTls(settings.certificate, settings.key, Trust(anchors=settings.client_ca))
+        tls = ServerTls(settings.certificate, settings.key, Trust(anchors=settings.client_ca, revoked=settings.revoked))
     udp = None if settings.udp_port is None else (settings.host, settings.udp_port)
     tcp = None if settings.tls_port is None else (settings.host, settings.tls_port)
     if tcp is None and udp is None:
