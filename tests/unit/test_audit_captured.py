@@ -49,6 +49,15 @@ def test_what_looks_like_xml_in_a_file_of_octets_is_no_message() -> None:
     assert messages(ONE.replace(b"PS315", b"\xe9\x01")) == [ONE.replace(b"PS315", b"\xe9\x01")]
 
 
+def test_a_capture_that_begins_in_the_middle_of_a_message_says_so() -> None:
+    octets = b"".join(map(frame, SYSLOG))
+    chunks = [octets[at : at + 400] for at in range(300, len(octets), 400)]
+    taken, problems = found(packets.pcap(packets.tcp(chunks)[1:]))
+    assert taken == []
+    assert "begins in the middle of one; capture from the beginning" in problems[0].why
+    assert found(packets.pcap(packets.tcp([b"GET / HTTP/1.1\r\n\r\n"])))[1][0].why == "holds no audit message"
+
+
 @pytest.mark.parametrize("escape", [b'"', b"<"])
 def test_messages_within_json_are_told_and_not_judged(escape: bytes) -> None:
     record = b'{"time": 1, "message": "' + ONE.replace(b'"', b'\\"') + b'"}\n'

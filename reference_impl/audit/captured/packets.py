@@ -27,6 +27,7 @@ _FRAME = re.compile(rb"[1-9][0-9]{0,9} <")
 _TLS = re.compile(rb"\x16\x03[\x00-\x04]")
 _PRI = re.compile(rb"<[0-9]{1,3}>")
 _SYN = 2
+_NAMED: Final = b"<AuditMessage"
 _FIRST = 12  # octets that tell what a stream is
 
 
@@ -217,6 +218,9 @@ class _Capture:
             yield from self._frames(flow, octets, peer, to)
         elif flow.sort == "lines":
             yield from self._lines(flow, octets, peer, to)
+        elif flow.sort == "other" and not flow.told and _NAMED in octets:
+            flow.told = "there are audit messages, and what is captured begins in the middle of one"
+            yield Unread(self.name, f"from {peer} to {to} {flow.told}; capture from the beginning of the connection on")
 
     def _sort(self, flow: _Flow) -> None:
         """See from its first octets what a stream carries."""
