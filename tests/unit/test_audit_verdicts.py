@@ -295,3 +295,9 @@ def test_a_type_of_source_with_a_scheme_has_a_meaning_too(given: str) -> None:
     octets = PLAIN.replace(b' AuditSourceID="s"/>', b' AuditSourceID="s">' + inside)
     texts = [each.text for each in validate(octets).findings if each.rule == SCHEMA]
     assert "AuditSourceTypeCode has no attribute originalText, which the schema requires" in texts
+
+
+def test_an_end_point_that_data_come_from_needs_a_media_identifier() -> None:
+    finding = only(imported(Who((DESTINATION,), requestor=True), Who((SOURCE,), point="node")).octets)
+    assert (finding.rule, finding.level) == ("A.5.3.5-media", "shall")
+    assert "MediaIdentifier" in finding.remedy

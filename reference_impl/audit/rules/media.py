@@ -91,9 +91,10 @@ def _candidates(facts: Facts, section: str, findings: Findings) -> list[Particip
             rule,
             "shall",
             facts.root,
-            expected=f"a participant for the media, with RoleIDCode {role} or what A.5.2.7 says otherwise",
+            expected=f"a participant for the media, with RoleIDCode {role} or what A.5.2.7 says otherwise"
+            + ("" if export else ", and MediaIdentifier"),
             text="no participant stands for the media",
-            remedy=f"Give a participant with RoleIDCode {role}.",
+            remedy=f"Give a participant with RoleIDCode {role}" + ("." if export else " and MediaIdentifier."),
         )
     return found
 
