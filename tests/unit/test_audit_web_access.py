@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -241,6 +242,12 @@ def test_a_log_in_leads_on_to_where_one_was_going() -> None:
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " =1", "|x", "%x", "\r=1", "\u00a0=1"])
 def test_no_cell_is_a_formula(text: str) -> None:
     assert guarded(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["Doe;=HYPERLINK(1)", "a;b; +1", "x\t@y", "a;\uff1d1"])
+def test_no_part_of_a_cell_is_a_formula_where_semicolons_separate(text: str) -> None:
+    parts = re.split("[;\t]", guarded(text))
+    assert not any(part.strip().startswith(("=", "+", "-", "@", "\uff1d")) for part in parts)
 
 
 def test_other_cells_stay_as_they_are() -> None:

@@ -76,5 +76,5 @@ def _with_octets(search: Search, query: Query) -> Iterator[tuple[Row, bytes]]:
 
 def _line(values: Iterable[str]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerow(values)
+    csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n").writerow(values)
     return text.getvalue()

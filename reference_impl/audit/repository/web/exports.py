@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -29,7 +30,8 @@ _COLUMNS: Final = (
     "number", "at", "arrived", "node", "site", "event", "event_code", "action", "outcome", "users", "patients",
     "shall", "should", "open", "marks", "transport", "peer", "host", "application",
 )  # fmt: skip
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_BEHIND: Final = re.compile("(?s)(?<=.)([;\t][\\s\ufeff]*)(?=[=+\\-@\uff1d\uff0b\uff0d\uff20])")
 
 
 class Exports:
@@ -83,8 +85,11 @@ class Exports:
 
 
 def guarded(text: str) -> str:
-    """`text` as no spreadsheet takes it for a formula."""
-    return f"'{text}" if text.lstrip(" \ufeff\u00a0").startswith(_FORMULA) else text
+    """`text` as no spreadsheet takes it for a formula, nor a part of it where semicolons or tabs separate cells."""
+    text = _BEHIND.sub(r"\1'", text)
+    return (
+        f"'{text}" if text.startswith(_FORMULA) or text.lstrip().lstrip("\ufeff\u200b ").startswith(_FORMULA) else text
+    )
 
 
 def _values(row: Row) -> dict[str, str | int]:
