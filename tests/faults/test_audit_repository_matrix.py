@@ -11,6 +11,7 @@ import pytest
 
 from fixtures.audit_deliveries import DELIVERIES, Transport, compose
 from fixtures.audit_deliveries.model import new_tokens
+from harness.objects import audit_looking
 from harness.record.models import VerdictKind
 from reference_impl.audit.faults.collecting import BEHAVIOURS
 from reference_impl.audit.repository_node import FileTrail, RepositoryNode, certified
@@ -48,6 +49,8 @@ SENT: Mapping[str, tuple[str, ...]] = {
 """What is sent to repositories that stop, or read otherwise; the others are sent what they keep otherwise."""
 PATIENCE = 0.4
 """Seconds for something to arrive in this process."""
+SETTLES = 0.1
+"""Seconds for the rest of what has arrived in part: here there is none."""
 
 
 @cache
@@ -66,17 +69,19 @@ def messages_of(delivery: str, transport: Transport) -> tuple[bytes, ...]:
 
 
 def sent_to(fault: str, transport: Transport) -> tuple[str, ...]:
-    """The deliveries of which a repository with `fault` keeps something else: two of each rule."""
+    """The deliveries of which a repository with `fault` keeps something else: two of each rule, or all."""
     if fault in SENT:
         there = (name for name in SENT[fault] if transport in DELIVERIES[name].transports)
         return tuple(name for name in there if not DELIVERIES[name].intrusive)
+    # What is longer than anything that arrives whole tells of a limit alone: all of it has to be sent, then.
+    cuts = fault.startswith("cuts-")
     keeps: dict[str, list[str]] = {}
     for name, delivery in DELIVERIES.items():
-        if transport in delivery.transports and not delivery.intrusive and delivery.wanted != "either":
+        if transport in delivery.transports and not delivery.intrusive and (cuts or delivery.wanted != "either"):
             messages = messages_of(name, transport)
             if any(BEHAVIOURS[fault].kept(message) != message for message in messages):
                 keeps.setdefault(delivery.rule, []).append(name)
-    return tuple(name for names in keeps.values() for name in names[:2])
+    return tuple(name for names in keeps.values() for name in names[: len(names) if cuts else 2])
 
 
 class Repositories:
@@ -137,7 +142,9 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repositor
     """All of them."""
     made = Repositories(tmp_path_factory.mktemp("audit-repositories"))
     try:
-        yield made
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(audit_looking, "_SETTLES", SETTLES)
+            yield made
     finally:
         made.close()
 

@@ -135,3 +135,15 @@ def test_a_full_disk_is_told_and_what_was_there_stays(tmp_path: Path) -> None:
     again = Spool(path)
     assert octets_of(again) == [b"before", b"after"]
     again.close()
+
+
+def test_a_damaged_file_is_told_with_what_to_do_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "spool"
+    spool = Spool(path)
+    spool.put([b"x" * 3000] * 100)
+    spool.close()
+    half = path.read_bytes()[: path.stat().st_size // 2]
+    path.write_bytes(half)
+    with pytest.raises(SpoolError, match="damaged; set it aside"):
+        Spool(path)
+    assert path.read_bytes() == half

@@ -156,4 +156,6 @@ class Spool:
             raise SpoolError(f"{self._name} cannot be used: {words}") from problem
         except (sqlite3.Error, OSError) as problem:
             words = getattr(problem, "strerror", None) or str(problem)
+            if "malformed" in words:
+                words = "it is damaged; set it aside, for what can be saved of it, and name another file"
             raise SpoolError(f"{self._name} cannot be used: {words}") from problem
