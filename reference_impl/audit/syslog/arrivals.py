@@ -59,7 +59,11 @@ Ended = Callable[[Connection], None]
 
 @dataclass(frozen=True)
 class ReceiverLimits:
-    """How much a receiver takes: octets, seconds, connections. Memory stays within about `in_hand` + `unfinished`."""
+    """How much a receiver takes: octets, seconds, connections.
+
+    Memory stays within about `in_hand` + `unfinished`, and 64 KiB for each connection: shorter messages under way are
+    not counted.
+    """
 
     message: int = 1 << 20  # the longest one
     connections: int = 1000  # at once; more are closed, or first those whose handshake takes long
