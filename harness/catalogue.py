@@ -114,6 +114,9 @@ class Catalogue:
 
     def __init__(self, requirements: tuple[Requirement, ...]) -> None:
         self._by_id = {requirement.id: requirement for requirement in requirements}
+        # neither changes, and both are asked for again and again: for each claim, umbrella and fault
+        self._bound: dict[tuple[str, str, str, str], tuple[Requirement, ...]] = {}
+        self._deciding: dict[tuple[str, tuple[str, ...], str, str, str, str], tuple[Requirement, ...]] = {}
 
     def __getitem__(self, requirement: str) -> Requirement:
         return self._by_id[requirement]
@@ -129,7 +132,10 @@ class Catalogue:
 
     def select(self, profile: str, edition: str, role: str, protocol: str) -> tuple[Requirement, ...]:
         """The requirements that bind one claim at one kind of endpoint."""
-        return tuple(each for each in self if each.applies_to(profile, edition, role, protocol))
+        claimed = profile, edition, role, protocol
+        if claimed not in self._bound:
+            self._bound[claimed] = tuple(each for each in self if each.applies_to(*claimed))
+        return self._bound[claimed]
 
     def members_of(
         self, umbrella: Requirement, profile: str, edition: str, role: str, protocol: str
@@ -139,6 +145,14 @@ class Catalogue:
         Patterns reach shall-level requirements only. Umbrellas among the members are replaced by their own members;
         requirements that do not bind the claim, or cannot be tested, are left out.
         """
+        asked = umbrella.id, umbrella.members, profile, edition, role, protocol
+        if asked not in self._deciding:
+            self._deciding[asked] = self._members_of(umbrella, profile, edition, role, protocol)
+        return self._deciding[asked]
+
+    def _members_of(
+        self, umbrella: Requirement, profile: str, edition: str, role: str, protocol: str
+    ) -> tuple[Requirement, ...]:
         found: dict[str, Requirement] = {}
         seen: set[str] = set()
         waiting = [umbrella]
