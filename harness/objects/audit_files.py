@@ -68,12 +68,14 @@ class CapturedFiles:
         exchange = self._work.record(
             step.text,
             [("received", each.raw) for each in read.messages[:_EVIDENCE]],
-            f"{len(read.messages)} messages were read.",
+            f"Messages that were read: {len(read.messages)}.",
             peer=f"folder {printable(self._folder)}",
             started=began,
             decoded=[_line(each) for each in read.messages[:_LINES]],
         )
-        note = f"{read.left_out} messages more were not looked at; write a higher number as most, or seconds."
+        note = (
+            f"Messages that were not looked at: {read.left_out} or more; write a higher number as most, or as seconds."
+        )
         return Found(facts, exchanges=(exchange,), note=note if read.left_out else "")
 
     def _read(self, ends: float) -> _Read:

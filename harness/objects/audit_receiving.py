@@ -103,8 +103,8 @@ class ReceivingMessages:
             self._settle(ends)
         found = self._found(step, event, outcome, began, provoked)
         if before.messages:  # sent while we listened, after the last step had ended
-            note = f"{len(before.messages)} messages came between two steps, and are not recorded. {found.note}".strip()
-            return replace(found, note=note)
+            note = f"Messages that came between two steps, and are not recorded: {len(before.messages)}."
+            return replace(found, note=f"{note} {found.note}".strip())
         return found
 
     def _away_event(self) -> str:
@@ -204,7 +204,7 @@ class ReceivingMessages:
         if taken.strangers:
             told.append(f"Not taken, because it is not the SUT's address: {', '.join(taken.strangers)}.")
         if taken.left_out:
-            told.append(f"{taken.left_out} messages more came, and are not recorded.")
+            told.append(f"Messages that came besides, and are not recorded: {taken.left_out}.")
         return " ".join(told)
 
     def _recorded(self, step: FileStep, of: Connection, taken: Taken, began: datetime) -> SyslogConnection:
@@ -216,7 +216,7 @@ class ReceivingMessages:
             exchange = self._work.record(
                 step.text,
                 [("received", octets) for octets in (*came, of.no_frame) if octets],
-                of.refused or of.framing or f"{len(came)} messages came.",
+                of.refused or of.framing or f"Messages that came: {len(came)}.",
                 peer=of.peer,
                 started=max(of.opened, began),
                 decoded=[_line(octets) for octets in came[:_LINES]],

@@ -299,7 +299,7 @@ class AuditSource:
         others = len(self.everything)
         if others:
             begins = bounded(_text(self.everything[0].facts.raw), 60)
-            return f"{others} messages came, and none is an audit message; the first begins {begins}"
+            return f"{counted(others, 'message')} came, and none is an audit message; the first begins {begins}"
         for connection in self.connections:
             if connection.refused:
                 return f"the TLS handshake with {connection.peer} failed: {bounded(connection.refused)}"
