@@ -33,6 +33,7 @@ _LONG = 18
 HELD = b"\0"
 """In a skeleton: here stands a text. There is no NUL in XML."""
 _TEXT = re.compile(rb">([^<]+)<")
+_HELD_BETWEEN = b">%b<" % HELD
 _REFERENCE = re.compile(rb"&(?:amp|lt|gt|quot|apos);").findall
 _OF_REFERENCES = {"&quot;": '"', "&apos;": "'"}
 _NAME = re.compile(rb"\s([A-Za-z][A-Za-z-]*)=\Z")
@@ -57,13 +58,16 @@ _ANYTHING = frozenset(
 _UID_CODES = frozenset({"110180", "110181"})
 
 Check = Callable[[bytes], object]
+_NOT_BLANK: Check = bytes.strip
 Parts = tuple[bytes, list[bytes], list[bytes]]
 """Skeleton, attribute values and texts of a message."""
 
 
 def split(octets: bytes) -> Parts | None:
     """A plain message taken apart; None where it is not plain."""
-    if len(octets) > LARGEST or b"]]>" in octets or octets.count(b"&") != len(_REFERENCE(octets)):
+    if len(octets) > LARGEST or b"]]>" in octets:
+        return None
+    if b"&" in octets and octets.count(b"&") != len(_REFERENCE(octets)):
         return None
     start = names_root(octets)
     if start < 0 or len(octets.translate(None, _CONTROLS)) != len(octets):
@@ -76,12 +80,12 @@ def split(octets: bytes) -> Parts | None:
         if any(each in octets for each in _NONCHARACTERS):
             return None
     message = octets[start:] if start else octets
-    tags = _TEXT.sub(b">%b<" % HELD, message)
-    pieces = tags.split(b'"')
-    skeleton = b'"'.join(pieces[::2])
-    if tags.count(b"<") != skeleton.count(b"<"):  # one in a value, or a value that was cut by a ">" within it
+    around = _TEXT.split(message)  # what stands around texts, and the texts, in turns
+    pieces = _HELD_BETWEEN.join(around[::2]).split(b'"')
+    values = pieces[1::2]
+    if b"<" in b"".join(values):  # one in a value, or a value that was cut by a ">" within it
         return None
-    return skeleton, pieces[1::2], _TEXT.findall(message)
+    return b'"'.join(pieces[::2]), values, around[1::2]
 
 
 class _Plan:
@@ -93,7 +97,9 @@ class _Plan:
     def __init__(self, checks: tuple[Check | None, ...]) -> None:
         self.count = len(checks)
         self.fixed = tuple(place for place, check in enumerate(checks) if check is None)
-        self.checked = tuple((place, check) for place, check in enumerate(checks) if check is not None)
+        looked_at = [(place, check) for place, check in enumerate(checks) if check is not None]
+        self.checked = tuple(each for each in looked_at if each[1] is not _NOT_BLANK)
+        self.said = tuple(place for place, check in looked_at if check is _NOT_BLANK)
         self.results: dict[tuple[bytes, ...], MessageResult] = {}
 
     def find(self, values: list[bytes]) -> MessageResult | None:
@@ -101,19 +107,23 @@ class _Plan:
         if len(values) != self.count:
             return None
         result = self.results.get(tuple([values[place] for place in self.fixed]))
-        if result is None:
-            return None
-        for place, check in self.checked:
-            if not check(values[place]):
-                return None
-        return result
+        return result if result is not None and self._passes(values) else None
 
     def keep(self, values: list[bytes], result: MessageResult) -> None:
         """Remember a result, if its message passes itself."""
-        if all(check(values[place]) for place, check in self.checked):
+        if self._passes(values):
             if len(self.results) >= _COMBINATIONS:
                 self.results.clear()
             self.results[tuple([values[place] for place in self.fixed])] = result
+
+    def _passes(self, values: list[bytes]) -> bool:
+        for place in self.said:
+            if not values[place].strip():
+                return False
+        for place, check in self.checked:  # noqa: SIM110 - without a generator it takes half the time
+            if not check(values[place]):
+                return False
+        return True
 
 
 class Skeletons:
@@ -186,19 +196,19 @@ def _texts(element: etree._Element) -> Iterator[tuple[etree._Element, str]]:
 def _of_text(element: etree._Element) -> Check | None:
     """What a text has to be, None: exactly what it is."""
     if element.tag == "EventOutcomeDescription":
-        return bytes.strip
+        return _NOT_BLANK
     if element.tag == "ParticipantObjectQuery":
         return _is_base64
     parent = element.getparent()
     if element.tag == "ParticipantObjectName" and parent is not None and _id_code(parent) != "12":
-        return bytes.strip
+        return _NOT_BLANK
     return None
 
 
 def _of_attribute(element: etree._Element, name: str) -> Check | None:
     """What the value of an attribute has to be, None: exactly what it is."""
     if name in _ANYTHING:
-        return bytes.strip
+        return _NOT_BLANK
     value = str(element.get(name))
     match name:
         case "EventDateTime":
@@ -213,7 +223,7 @@ def _of_attribute(element: etree._Element, name: str) -> Check | None:
             return _is_point_of(str(element.get("NetworkAccessPointTypeCode")))
         case "ParticipantObjectID":
             code = _id_code(element)
-            return is_uid if code in _UID_CODES else bytes.strip if code == "2" else None
+            return is_uid if code in _UID_CODES else _NOT_BLANK if code == "2" else None
         case "value":
             kind = element.get("type")
             return None if kind == "TransferSyntax" else _says_something if kind == "Alert Description" else _is_base64

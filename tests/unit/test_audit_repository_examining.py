@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from fixtures.audit.samples import SAMPLES
 from reference_impl.audit.model import ActiveParticipant
-from reference_impl.audit.repository.examining import examine, examine_chunk, facts_from, unexamined
-from reference_impl.audit.repository.facts import KINDS, MARKS, Facts, microseconds
+from reference_impl.audit.repository.examining import _is_clean, examine, examine_chunk, facts_from, unexamined
+from reference_impl.audit.repository.facts import KINDS, MARKS, Facts, clean, microseconds
 from reference_impl.audit.writing import to_xml
 from tests.unit.repository_bench import NOW, syslog
 
@@ -106,3 +106,17 @@ def test_facts_go_between_processes_unchanged() -> None:
     messages = [(syslog(sample.octets), NOW, "tls", "192.0.2.1") for sample in SAMPLES.values()]
     messages.append((b"\xff\x00", NOW, "udp", "p"))
     assert facts_from(examine_chunk(messages)) == [examine(*each) for each in messages]
+
+
+@given(
+    st.lists(
+        st.one_of(st.text(max_size=8), st.sampled_from(["\0", "\ud800", "\udfff", "ü", "山田", "x" * 256, "x" * 257])),
+        max_size=6,
+    )
+)
+@examples(max_examples=400, derandomize=True, deadline=None)
+def test_what_is_said_to_be_clean_together_is_clean_one_by_one(values: list[str]) -> None:
+    if _is_clean(values):
+        assert [clean(each) for each in values] == values
+    if all(each.isascii() and each.isprintable() and len(each) <= 256 for each in values):
+        assert _is_clean(values)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fixtures.audit.generated import generated_octets
 from fixtures.audit.samples import SAMPLES
 from reference_impl.audit.parsing import UnreadableMessageError, message_of, parse_xml
-from reference_impl.audit.repository.telling import Templates, Told, told_of
+from reference_impl.audit.repository.telling import Templates, Told, _joined, told_of
 from reference_impl.audit.skeletons import split
 
 _VALUE = re.compile(rb'="([^"]*)"|>([^<>]+)<')
@@ -83,6 +83,38 @@ def test_any_text_in_any_place_tells_the_same(value: bytes, place: int, name: st
 @examples(max_examples=200, derandomize=True, deadline=None)
 def test_pieces_of_xml_break_nothing(pieces: list[bytes]) -> None:
     same(Templates(), b"".join(pieces))
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [b"<", b">", b'"', b"a", b" b=", b' c="d"', b"/>", b"<AuditMessage>", b">text<", b"&amp;", b"\n"]
+        ),
+        max_size=30,
+    )
+)
+@examples(max_examples=400, derandomize=True, deadline=None)
+def test_what_is_taken_apart_is_the_whole_message(pieces: list[bytes]) -> None:
+    octets = b"<AuditMessage>" + b"".join(pieces)
+    parts = split(octets)
+    if parts is None:
+        return
+    skeleton, values, texts = parts
+    assert not any(b"<" in each for each in values + texts)
+    if skeleton.count(b'"') == len(values):
+        assert _joined(skeleton, values + texts) == octets
+
+
+@pytest.mark.parametrize("place", [0, 3, 999, 10**9])
+def test_marks_that_a_sender_writes_are_no_marks(place: int) -> None:
+    templates = Templates()
+    plain = SAMPLES["user-authentication-full"].octets
+    octets = re.sub(rb'csd-code="[^"]*"', f'csd-code="\ue000{place}\ue000"'.encode(), plain)
+    for each in (octets, octets, plain, octets):
+        same(templates, each)
+    both = re.sub(rb'UserID="[^"]*"', f'UserID="\ue000{place}\ue000"'.encode(), octets)
+    for each in (both, octets, plain):
+        same(templates, each)
 
 
 def test_texts_in_other_elements_are_told_apart() -> None:

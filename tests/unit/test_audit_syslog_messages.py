@@ -312,3 +312,10 @@ def test_any_severity_is_right_under_a_6_and_ihe_discourages_the_bom() -> None:
 def test_the_facility_of_an_old_message_is_told_all_the_same() -> None:
     findings, _ = profile_findings(parse(b"<13>Mar  4 05:06:07 host app: <AuditMessage/>"), "A.6")
     assert [each.rule for each in findings] == ["A.6-source-facility"]
+
+
+@pytest.mark.parametrize("octet", range(256))
+def test_each_control_character_is_told_and_no_other(octet: int) -> None:
+    parsed = parse(b"<85>1 - host app - - - <a>" + bytes([octet]) + b"</a>")
+    told = [each.place for each in parsed.findings if each.rule == "RFC5424-6.4-source-no-control-characters"]
+    assert told == (["MSG, octet 4"] if octet < 0x20 or octet == 0x7F else [])

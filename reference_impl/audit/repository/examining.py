@@ -9,7 +9,7 @@ import re
 import resource
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from lxml import etree
@@ -17,8 +17,8 @@ from lxml import etree
 from reference_impl.audit.findings import Finding
 from reference_impl.audit.model import AuditMessage, utc
 from reference_impl.audit.parsing import UnreadableMessageError, message_of, parse_xml
-from reference_impl.audit.repository.facts import Facts, clean, microseconds
-from reference_impl.audit.repository.telling import Templates, Told, Value, told_of
+from reference_impl.audit.repository.facts import LONGEST_VALUE, Facts, clean, microseconds
+from reference_impl.audit.repository.telling import Templates, Told, told_of
 from reference_impl.audit.skeletons import split
 from reference_impl.audit.syslog.messages import Parsed, parse
 from reference_impl.audit.validator import validate
@@ -27,6 +27,8 @@ SECONDS: Final = 30.0
 """How long one chunk of messages may be examined, before the process ends itself."""
 _MEMORY: Final = 2 << 30
 _MOST_TERMS: Final = 400
+_LEVELS: Final = ("shall", "should", "open", "note")
+_SHORT: Final = 8  # characters of an action or an outcome that are kept
 _AHEAD: Final = 24 * 3600 * 1_000_000  # an event that lies further ahead of its arrival is not believed
 _EARLIEST: Final = -(1 << 50)  # microseconds; some 35 years before 1970
 _AE_TITLES: Final = re.compile(r"\s*AETITLES\s*=\s*(.*)", re.DOTALL)
@@ -175,34 +177,48 @@ def _facts(
 ) -> Facts:
     """The facts; `arrived` tells which event times are plausible, `marks` are added to."""
     header, known = parsed.message, told if told is not None else Told()
-    host = clean(header.hostname) if header is not None else ""
-    application = clean(header.app_name) if header is not None else ""
-    node = clean(str(known.node).strip())
+    host, application = (header.hostname, header.app_name) if header is not None else ("", "")
+    if not _is_clean((host, application)):
+        host, application = clean(host), clean(application)
+    node = clean(known.node.strip())
     if not node:
         marks.append("no-source")
         node = host or peer or transport
-    time = _time(str(known.time), arrived, marks)
+    time = _time(known.time, arrived, marks)
     terms = [("node", node), ("peer", peer), ("host", host), ("application", application)]
-    levels = dict.fromkeys(("shall", "should", "open", "note"), 0)
+    levels = dict.fromkeys(_LEVELS, 0)
     if findings:
         for finding in findings:
             levels[finding.level] += 1
         terms += [("level", level) for level, number in levels.items() if number]
         terms += [("rule", finding.rule) for finding in findings if finding.level != "note"]
     terms += _expanded(known.terms)
-    cleaned = list(dict.fromkeys([(kind, clean(value)) for kind, value in terms if value]))
+    shown: tuple[str, ...] = (
+        known.event,
+        known.event_system,
+        known.event_name,
+        known.action,
+        known.outcome,
+        known.site,
+    )
+    if _is_clean([*shown, *[value for _, value in terms]]):
+        cleaned = [*dict.fromkeys([term for term in terms if term[1]])]
+    else:
+        shown = tuple(map(clean, shown))
+        cleaned = [*dict.fromkeys([(kind, clean(value)) for kind, value in terms if value])]
     if len(cleaned) > _MOST_TERMS:
         marks.append("many-values")
         del cleaned[_MOST_TERMS:]
+    event, event_system, event_name, action, outcome, site = shown
     return Facts(
         event_time=time,
-        event=clean(str(known.event)),
-        event_system=clean(str(known.event_system)),
-        event_name=clean(str(known.event_name)),
-        action=clean(str(known.action), 8),
-        outcome=clean(str(known.outcome), 8),
+        event=event,
+        event_system=event_system,
+        event_name=event_name,
+        action=action[:_SHORT],
+        outcome=outcome[:_SHORT],
         node=node,
-        site=clean(str(known.site)),
+        site=site,
         host=host,
         application=application,
         users=_shown(known.people),
@@ -214,6 +230,14 @@ def _facts(
         marks=tuple(marks),
         terms=(*cleaned, *[("mark", mark) for mark in marks]),
     )
+
+
+def _is_clean(values: Sequence[str]) -> bool:
+    """Whether `clean` leaves each of these as it is, as it does nearly always: asked of all at once."""
+    whole = "".join(values)
+    if "\0" in whole or not (whole.isascii() or whole.isprintable()):  # half surrogates are not printable
+        return False
+    return len(whole) <= LONGEST_VALUE or max(map(len, values)) <= LONGEST_VALUE
 
 
 def _time(text: str, arrived: int, marks: list[str]) -> int | None:
@@ -228,22 +252,24 @@ def _time(text: str, arrived: int, marks: list[str]) -> int | None:
     return time
 
 
-def _expanded(terms: Sequence[tuple[str, Value]]) -> Iterator[tuple[str, str]]:
+def _expanded(terms: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """Kinds and values as they are indexed: of a list of AE titles each one, too."""
-    for kind, value in terms:
-        text = str(value)
+    found: list[tuple[str, str]] = []
+    for term in terms:
+        kind, text = term
         if kind != "alias":
-            yield kind, text
+            found.append(term)
             continue
-        yield "user-name", text
+        found.append(("user-name", text))
         titles = _AE_TITLES.match(text)
-        for title in titles[1].split(";") if titles else ():
-            yield "user-name", title.strip()
+        if titles:
+            found += [("user-name", title.strip()) for title in titles[1].split(";")]
+    return found
 
 
-def _shown(pairs: Sequence[tuple[Value, Value]]) -> str:
+def _shown(pairs: Sequence[tuple[str, str]]) -> str:
     """Names and ids of the first few."""
-    listed = dict.fromkeys(_called(str(identity), str(name)) for identity, name in pairs)
+    listed = dict.fromkeys([_called(identity, name) for identity, name in pairs])
     return clean(", ".join(each for each in listed if each))
 
 

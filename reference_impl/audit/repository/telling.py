@@ -8,7 +8,7 @@ and identifiers; in the others the values are then taken from their places.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -30,27 +30,26 @@ _FREE: Final = frozenset(
 )  # fmt: skip
 """Attributes whose values decide nothing about what others mean."""
 _ATTRIBUTE: Final = re.compile(rb"\s([A-Za-z][A-Za-z-]*)=\Z")
+_SINGLE: Final = 8  # texts in `Told` before its people
+_MARKING: Final = "\ue000".encode()
 _MARK: Final = re.compile("\ue000(\\d+)\ue000")
-
-Value = str | int
-"""A text, or in a template the place of one."""
 
 
 class Told(NamedTuple):
     """What a message tells. `people` and `patients` are pairs of id and name; `terms` pairs of kind and value, in which
     "alias" is an AlternativeUserID."""
 
-    time: Value = ""
-    event: Value = ""
-    event_system: Value = ""
-    event_name: Value = ""
-    action: Value = ""
-    outcome: Value = ""
-    node: Value = ""
-    site: Value = ""
-    people: tuple[tuple[Value, Value], ...] = ()
-    patients: tuple[tuple[Value, Value], ...] = ()
-    terms: tuple[tuple[str, Value], ...] = ()
+    time: str = ""
+    event: str = ""
+    event_system: str = ""
+    event_name: str = ""
+    action: str = ""
+    outcome: str = ""
+    node: str = ""
+    site: str = ""
+    people: tuple[tuple[str, str], ...] = ()
+    patients: tuple[tuple[str, str], ...] = ()
+    terms: tuple[tuple[str, str], ...] = ()
 
 
 def told_of(message: AuditMessage) -> Told:
@@ -71,37 +70,52 @@ def told_of(message: AuditMessage) -> Told:
     )
 
 
+class _Places(NamedTuple):
+    """Of a skeleton: how many values and texts it holds, and the places of those that have to be the same in messages
+    alike, and of those that need not."""
+
+    values: int
+    texts: int
+    fixed: tuple[int, ...]
+    free: tuple[int, ...]
+
+
 class Templates:
     """Reads messages alike without parsing them. Not thread-safe."""
 
     def __init__(self) -> None:
-        self._named: dict[bytes, tuple[tuple[int, ...], tuple[int, ...]]] = {}
-        self._templates: dict[tuple[bytes, tuple[bytes, ...]], Told | None] = {}
+        self._named: dict[bytes, _Places] = {}
+        self._templates: dict[tuple[bytes, tuple[bytes, ...]], _Template | None] = {}
 
     def read(self, octets: bytes, parts: Parts | None) -> Told | None:
         """What a message tells, whose parts `split` gave; None where it has to be parsed."""
-        if parts is None or b"&" in octets or not _is_plain(*parts):
+        if parts is None or b"&" in octets:
             return None
         skeleton, values, texts = parts
         places = self._named.get(skeleton)
         if places is None:
+            if not _is_plain(*parts):
+                return None
             places = self._places(skeleton, len(values), len(texts))
-        fixed, free = places
+        if len(values) != places.values or len(texts) != places.texts:
+            return None
         values = values + texts
-        key = (skeleton, tuple([values[place] for place in fixed]))
-        template = self._templates.get(key, _UNSEEN)
-        if template is _UNSEEN:
-            template = self._made(key, octets, skeleton, values, free)
-        return None if template is None else _filled(template, values)
+        key = (skeleton, tuple([values[place] for place in places.fixed]))
+        template = self._templates.get(key)
+        if template is None:
+            if key in self._templates:
+                return None
+            template = self._made(key, octets, skeleton, values, places.free)
+        return None if template is None else template.filled(values)
 
-    def _places(self, skeleton: bytes, values: int, texts: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The places of values that have to be the same in messages alike, and of those that need not."""
+    def _places(self, skeleton: bytes, values: int, texts: int) -> _Places:
         names = [found[1] if (found := _ATTRIBUTE.search(part)) else b"" for part in skeleton.split(b'"')[:-1]]
         free = [place for place, name in enumerate(names) if name in _FREE]
         fixed = [place for place in range(values) if place not in set(free)]
         if len(self._named) >= _MOST_SKELETONS:
             self._named.clear()
-        places = self._named[skeleton] = (tuple(fixed), (*free, *range(values, values + texts)))
+        places = _Places(values, texts, tuple(fixed), (*free, *range(values, values + texts)))
+        self._named[skeleton] = places
         return places
 
     def _made(
@@ -111,14 +125,60 @@ class Templates:
         skeleton: bytes,
         values: list[bytes],
         free: tuple[int, ...],
-    ) -> Told | None:
+    ) -> _Template | None:
         if len(self._templates) >= _MOST_SKELETONS * _MOST_TEMPLATES:
             self._templates.clear()
         template = self._templates[key] = _template(octets, skeleton, values, free)
         return template
 
 
-_UNSEEN: Final = Told(time=-1)
+class _Template:
+    """What messages alike tell: texts that are the same in all, and the places of the others."""
+
+    def __init__(self, told: Told) -> None:
+        """`told` holds marks in place of what differs."""
+        self._constants: list[str] = []
+        named = {text: int(found[1]) for text in _texts_of(told) if (found := _MARK.fullmatch(text))}
+        self._places = sorted(set(named.values()))
+        index = {mark: self._places.index(place) for mark, place in named.items()}
+
+        def at(text: str) -> int:
+            """Where a text is found: first come those from their places, then the others."""
+            if text not in index:
+                index[text] = len(self._places) + len(self._constants)
+                self._constants.append(text)
+            return index[text]
+
+        self._single = [at(text) for text in told[:_SINGLE]]
+        self._people = [(at(one), at(other)) for one, other in told.people]
+        self._patients = [(at(one), at(other)) for one, other in told.patients]
+        self._terms = [(kind, at(text)) for kind, text in told.terms]
+
+    def filled(self, values: list[bytes]) -> Told | None:
+        """What is told where these values stand; None where one would be read otherwise than as it stands."""
+        texts = self._constants
+        if self._places:
+            whole = b"<".join([values[place] for place in self._places]).decode()  # there is no "<" in a value
+            bounded = f"<{whole}<"
+            if not whole.isprintable() or "<<" in bounded or "< " in bounded or " <" in bounded:
+                return None  # one is empty, or has a blank at an end
+            texts = whole.split("<") + texts
+        return Told._make(
+            (
+                *[texts[at] for at in self._single],
+                tuple([(texts[one], texts[other]) for one, other in self._people]),
+                tuple([(texts[one], texts[other]) for one, other in self._patients]),
+                tuple([(kind, texts[at]) for kind, at in self._terms]),
+            )
+        )
+
+
+def _texts_of(told: Told) -> Iterator[str]:
+    yield from told[:_SINGLE]
+    for one, other in (*told.people, *told.patients):
+        yield from (one, other)
+    for _, text in told.terms:
+        yield text
 
 
 def _is_plain(skeleton: bytes, values: list[bytes], texts: list[bytes]) -> bool:
@@ -131,18 +191,21 @@ def _is_plain(skeleton: bytes, values: list[bytes], texts: list[bytes]) -> bool:
     )
 
 
-def _template(octets: bytes, skeleton: bytes, values: list[bytes], free: tuple[int, ...]) -> Told | None:
+def _template(octets: bytes, skeleton: bytes, values: list[bytes], free: tuple[int, ...]) -> _Template | None:
     """What messages like `octets` tell, with the places of values; None where it cannot be told from marks."""
     marked = list(values)
     for place in free:
         marked[place] = f"\ue000{place}\ue000".encode()
+    joined = _joined(skeleton, marked)
+    if joined.count(_MARKING) != 2 * len(free):  # a mark that is none of ours
+        return None
     try:
-        told = told_of(message_of(parse_xml(_joined(skeleton, marked))))
+        told = told_of(message_of(parse_xml(joined)))
         same = told_of(message_of(parse_xml(octets)))
     except UnreadableMessageError:
         return None
-    template = _replaced(told, _place)
-    return template if _filled(template, values) == same else None
+    template = _Template(told)
+    return template if template.filled(values) == same else None
 
 
 def _joined(skeleton: bytes, values: list[bytes]) -> bytes:
@@ -156,49 +219,6 @@ def _joined(skeleton: bytes, values: list[bytes]) -> bytes:
 
 
 _HELD_TEXT: Final = re.compile(re.escape(_HELD))
-
-
-def _place(value: Value) -> Value:
-    """The place that a mark names; any other text as it is."""
-    assert isinstance(value, str)  # noqa: S101 - no template yet
-    found = _MARK.fullmatch(value)
-    return int(found[1]) if found else value
-
-
-def _filled(template: Told, values: list[bytes]) -> Told | None:
-    """What is told where these values stand; None where one would be read otherwise than as it stands."""
-    texts: dict[int, str] = {}
-
-    def text(value: Value) -> Value:
-        if isinstance(value, str):
-            return value
-        known = texts.get(value)
-        if known is None:
-            known = texts[value] = values[value].decode()
-        return known
-
-    told = _replaced(template, text)
-    for each in texts.values():
-        if not each.isprintable() or not each or each[0] == " " or each[-1] == " ":
-            return None
-    return told
-
-
-def _replaced(told: Told, put: Callable[[Value], Value]) -> Told:
-    """`told` with `put` in the place of each value."""
-    return Told(
-        put(told.time),
-        put(told.event),
-        put(told.event_system),
-        put(told.event_name),
-        put(told.action),
-        put(told.outcome),
-        put(told.node),
-        put(told.site),
-        tuple([(put(one), put(other)) for one, other in told.people]),
-        tuple([(put(one), put(other)) for one, other in told.patients]),
-        tuple([(kind, put(value)) for kind, value in told.terms]),
-    )
 
 
 def _event_name(event: EventIdentification) -> str:

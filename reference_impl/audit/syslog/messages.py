@@ -64,6 +64,7 @@ _PLAIN = re.compile(
 )
 """A header with nothing to say about it: each field one of which every value is right."""
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+_CONTROLS = bytes([*range(0x20), 0x7F])
 _AUDIT_MESSAGE = re.compile(rb"(?:\xef\xbb\xbf)?<(?:\?xml[ \t\r\n]|!--|[A-Za-z_][\w.:-]*[ \t\r\n/>])")
 _SEARCHED = 8192  # octets in which an audit message is looked for where the header is none
 _LEGACY_TIME = re.compile(
@@ -72,7 +73,9 @@ _LEGACY_TIME = re.compile(
 _COUNTED = re.compile(rb"[1-9][0-9]{0,9} <[0-9]{1,3}>")
 
 _HEADER_RULES = frozenset({GRAMMAR, PRI, VERSION, ASCII, LENGTHS, TIMESTAMP, NO_LEAP_SECOND, HOSTNAME, APP_NAME})
-_PLAIN_RULES = _HEADER_RULES | {structured_data.GRAMMAR, MSG_UTF8, CONTROL}
+_BODY_RULES = frozenset({MSG_UTF8, CONTROL})
+_PLAIN_RULES = _HEADER_RULES | _BODY_RULES | {structured_data.GRAMMAR}
+_PLAIN_RULES_WITH_BOM = _PLAIN_RULES | {BOM_UTF8}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,7 @@ def _parse_plain(octets: bytes) -> Parsed | None:
     texts = map(_absent, (at.decode(), host.decode(), app.decode(), process.decode(), msgid.decode()))
     message = _made(int(pri), 1, texts, (), body=body, bom=bom)
     findings, _ = _of_body(body, bom)
-    return Parsed(message, message.pri, body, start, findings, _PLAIN_RULES | {BOM_UTF8} if bom else _PLAIN_RULES)
+    return Parsed(message, message.pri, body, start, findings, _PLAIN_RULES_WITH_BOM if bom else _PLAIN_RULES)
 
 
 def _parse_odd(octets: bytes) -> Parsed:
@@ -182,7 +185,7 @@ def _absent(text: str) -> str:
 
 def _of_body(body: bytes, bom: bool) -> tuple[tuple[Finding, ...], frozenset[str]]:
     """What is wrong with MSG (RFC 5424 6.4)."""
-    checked = frozenset({MSG_UTF8, CONTROL} | ({BOM_UTF8} if bom else set()))
+    checked = _BODY_RULES | {BOM_UTF8} if bom else _BODY_RULES
     findings: list[Finding] = []
     if not body.isascii():
         try:
@@ -200,7 +203,8 @@ def _of_body(body: bytes, bom: bool) -> tuple[tuple[Finding, ...], frozenset[str
                     remedy="Encode messages in UTF-8.",
                 )
             )
-    if control := _CONTROL.search(body):
+    # taking them out takes a tenth of the time of searching where there are none
+    if len(body.translate(None, _CONTROLS)) != len(body) and (control := _CONTROL.search(body)):
         findings.append(
             finding(
                 CONTROL,
