@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tests.missing import lacking
 from tests.peers.examination import ps315
 from tests.peers.starters.collectors import Collector, rsyslog_collector
 from tests.peers.starters.process import PeerMissing
+from tests.peers.starters.syslog_ng import syslog_ng_collector
 
 pytestmark = pytest.mark.peer
 
@@ -110,11 +112,20 @@ def examined(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     directory = tmp_path_factory.mktemp("repository")
     campaign = Campaign.create(directory / "campaign")
     try:
-        with rsyslog_collector(campaign.pki, directory / "peer", case.options) as peer:
+        with collector_of(case, campaign, directory / "peer") as peer:
             report = report_on(peer, campaign, directory, reading=f"file = {json.dumps(str(peer.received))}")
     except PeerMissing as missing:
+        if missing.optional:
+            pytest.skip(str(missing))
         lacking(str(missing))
     yield Examined(case, report)
+
+
+def collector_of(case: Case, campaign: Campaign, directory: Path) -> AbstractContextManager[Collector]:
+    """The program that a case is about."""
+    if case.name.startswith("syslog-ng"):
+        return syslog_ng_collector(campaign.pki, directory)
+    return rsyslog_collector(campaign.pki, directory, case.options)
 
 
 def report_on(peer: Collector, campaign: Campaign, directory: Path, *, reading: str) -> Mapping[str, Any]:
