@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import shutil
 import socket
 import subprocess
 import tempfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from fixtures.audit.generated import generated_octets
+from fixtures.audit_deliveries import new_tokens
+from fixtures.audit_deliveries.messages import started, with_header
 from fixtures.pki import Pki
+from harness.objects.audit_arrival import arrival_of
+from harness.objects.audit_readings import Sought, looker_for
+from harness.sut_readings import Reading, secrets_of
 from reference_impl.audit.repository import summaries
 from reference_impl.audit.repository.facts import microseconds, moment_of
 from reference_impl.audit.repository.query import Query
 from reference_impl.audit.repository.search import Search, SearchTooLongError
 from reference_impl.audit.repository.service import Repository
 from reference_impl.audit.repository.store import Store, StoreBusyError, StoreError
+from reference_impl.audit.writing import to_xml
 from tests.missing import lacking
 from tests.unit.repository_bench import (
     HOUR,
@@ -204,6 +214,35 @@ def test_a_search_that_takes_too_long_is_ended(cluster: Cluster) -> None:
         with pytest.raises(SearchTooLongError), Search(store, seconds=0.2).reading() as begun:
             begun.exec_driver_sql("SELECT pg_sleep(20)")
         assert Search(store).last() == 0
+
+
+@pytest.mark.parametrize(
+    ("column", "sql"),
+    [
+        ("text", "select kept from trail where kept like :pattern"),
+        ("text", "select kept from trail where position(:begin in kept) > 0"),
+        ("bytea", "select kept from trail where position(convert_to(:token, 'UTF8') in kept) > 0"),
+        ("xml", "select kept from trail where kept::text like :pattern"),
+        ("jsonb", "select kept ->> 'msg' from trail where kept ->> 'msg' like :pattern"),
+    ],
+)
+def test_what_others_keep_in_it_is_read(cluster: Cluster, column: str, sql: str) -> None:
+    url = cluster.database(f"kept_{zlib.crc32(sql.encode())}")
+    tokens = new_tokens()
+    octets, asked = with_header(to_xml(started(tokens, user_name="Zoë 漢字 😀 it's")), tokens)
+    kept: object = {"text": octets.decode(), "xml": asked.message.decode(), "bytea": octets}.get(column)
+    engine = create_engine(url)
+    with engine.begin() as begun:
+        begun.execute(text(f"create table trail (kept {column})"))
+        values = {"kept": kept if kept is not None else json.dumps({"msg": octets.decode()})}
+        begun.execute(text(f"insert into trail values (cast(:kept as {column}))"), values)  # noqa: S608 - our own
+    engine.dispose()
+    reading = Reading(sql=sql, url=url)
+    looker = looker_for(reading, secrets_of(reading, where="", folder=Path()), Path())
+    found = looker.look(Sought(tokens.common, asked.begin, asked.end, datetime.now(UTC)), 20.0)
+    assert arrival_of(asked, found, as_received=True) == "whole"
+    other = new_tokens()
+    assert looker.look(Sought(other.common, other.begin, other.end, datetime.now(UTC)), 20.0) == b""
 
 
 def test_what_is_no_database_is_told_in_a_sentence(cluster: Cluster) -> None:
