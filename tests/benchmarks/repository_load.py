@@ -20,7 +20,7 @@ from pathlib import Path
 
 from reference_impl.audit import builders
 from reference_impl.audit.parts import Party, address, audit_source, patient, study
-from reference_impl.audit.repository.facts import Facts, Received
+from reference_impl.audit.repository.facts import Facts, Received, packed
 from reference_impl.audit.syslog.messages import audit_message, write
 from reference_impl.audit.syslog.tls import ClientTls, Trust
 from reference_impl.audit.writing import to_xml
@@ -82,7 +82,7 @@ def stored(number: int, seed: int = 1) -> Iterator[Received]:
         facts = Facts(
             event_time=at, event=event, event_system="DCM", event_name="DICOM Instances Accessed", action="R",
             outcome=outcome, node=node, site="Radiology", host=node, application="viewer", users=user,
-            patients=patient_id, shall=int(terms[-1][0] == "rule"), terms=tuple(terms),
+            patients=patient_id, shall=int(terms[-1][0] == "rule"), values=packed(terms),
         )  # fmt: skip
         yield Received(octets, at, "tls", "192.0.2.9", 1, facts)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fixtures.pki import Pki
-from reference_impl.audit.repository.facts import Facts, Received, microseconds
+from reference_impl.audit.repository.facts import Facts, Received, microseconds, packed
 from reference_impl.audit.repository.ingest import IngestLimits
 from reference_impl.audit.repository.query import FIELDS, Query
 from reference_impl.audit.repository.service import Repository
@@ -123,7 +123,7 @@ def received(number: int, *, at: int = NOW, octets: bytes = b"", **terms: str | 
         users=first.get("user", ""),
         patients=first.get("patient", ""),
         shall=int("shall" in [value for kind, value in listed if kind == "level"]),
-        terms=tuple(dict.fromkeys(listed)),
+        values=packed(dict.fromkeys(listed)),
     )
     return Received(octets or b"message %d" % number, at, "tls", "192.0.2.1", None, facts)
 

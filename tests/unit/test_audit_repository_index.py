@@ -17,8 +17,8 @@ from sqlalchemy import Connection, create_engine
 
 from reference_impl.audit.repository import schema, summaries
 from reference_impl.audit.repository.examining import Arrival, examine
-from reference_impl.audit.repository.facts import Received
-from reference_impl.audit.repository.indexing import Terms, index_messages, packed
+from reference_impl.audit.repository.facts import Received, packed
+from reference_impl.audit.repository.indexing import Terms, index_messages
 from reference_impl.audit.repository.ingest import Ingest, IngestLimits
 from reference_impl.audit.repository.query import Query
 from reference_impl.audit.repository.search import Search, SearchTooLongError

@@ -17,7 +17,7 @@ from lxml import etree
 from reference_impl.audit.findings import Finding
 from reference_impl.audit.model import AuditMessage, utc
 from reference_impl.audit.parsing import UnreadableMessageError, message_of, parse_xml
-from reference_impl.audit.repository.facts import LONGEST_VALUE, Facts, clean, microseconds
+from reference_impl.audit.repository.facts import LONGEST_VALUE, Facts, clean, microseconds, packed
 from reference_impl.audit.repository.telling import Templates, Told, told_of
 from reference_impl.audit.skeletons import split
 from reference_impl.audit.syslog.messages import Parsed, parse
@@ -228,7 +228,7 @@ def _facts(
         open=levels["open"],
         notes=levels["note"],
         marks=tuple(marks),
-        terms=(*cleaned, *[("mark", mark) for mark in marks]),
+        values=packed([*cleaned, *[("mark", mark) for mark in marks]]),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -72,8 +73,13 @@ class Facts(NamedTuple):
     open: int = 0
     notes: int = 0
     marks: tuple[str, ...] = ()
-    terms: tuple[tuple[str, str], ...] = ()
-    """(kind, value) of everything by which the message is found, each pair once."""
+    values: bytes = b""
+    """Everything by which the message is found, as `packed` writes it: most messages are only handed on."""
+
+    @property
+    def terms(self) -> tuple[tuple[str, str], ...]:
+        """(kind, value) of everything by which the message is found, each pair once."""
+        return tuple((kind, value) for kind, _, value in (key.partition("=") for key in unpacked(self.values)))
 
 
 class Received(NamedTuple):
@@ -85,6 +91,16 @@ class Received(NamedTuple):
     peer: str  # address, without port
     connection: int | None
     facts: Facts
+
+
+def packed(terms: Iterable[tuple[str, str]]) -> bytes:
+    """Kinds and values, which hold no NUL, in one piece."""
+    return "\0".join(map("=".join, terms)).encode()
+
+
+def unpacked(values: bytes) -> list[str]:
+    """Each kind, "=" and value of what `packed` wrote."""
+    return values.decode().split("\0") if values else []
 
 
 def microseconds(moment: datetime) -> int:

@@ -7,13 +7,14 @@ messages at once, and at the latest before somebody searches.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, case, delete, func, insert, select, update
 
 from reference_impl.audit.repository import schema
 from reference_impl.audit.repository.bulk import many, upsert
+from reference_impl.audit.repository.facts import packed, unpacked
 
 _DAY: Final = 86_400_000_000
 _CACHED: Final = 100_000
@@ -23,15 +24,6 @@ Key = str
 """A value by which messages are found: kind, "=", and the value."""
 Place = tuple[int, int]
 """Time and number of a message."""
-
-
-def packed(terms: Iterable[tuple[str, str]]) -> bytes:
-    """Kinds and values (which hold no NUL) in one piece, as they wait for the index."""
-    return "\0".join(map("=".join, terms)).encode()
-
-
-def _unpacked(waiting: bytes) -> list[Key]:
-    return bytes(waiting).decode().split("\0") if waiting else []
 
 
 class Terms:
@@ -103,7 +95,7 @@ def index_messages(begun: Connection, most: int, terms: Terms) -> int:
         return 0
     index = _Index()
     for number, values, at, arrived, event_time, node in waiting:
-        index.take(number, at, _unpacked(values), node)
+        index.take(number, at, unpacked(bytes(values)), node)
         index.count_node(node, number, arrived, event_time)
     index.write(begun, terms)
     begun.execute(delete(schema.unindexed).where(_number <= waiting[-1].number))

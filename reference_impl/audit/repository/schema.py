@@ -97,7 +97,7 @@ unindexed = Table(
     "unindexed",
     METADATA,
     Column("number", _NUMBER, primary_key=True, autoincrement=False),  # of a message
-    Column("terms", LargeBinary, nullable=False),  # as `indexing.packed` writes them
+    Column("terms", LargeBinary, nullable=False),  # as `facts.packed` writes them
 )
 """The messages that are stored and not in the index yet: not among `mention`, nor in any count below."""
 

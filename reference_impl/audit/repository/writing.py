@@ -11,7 +11,6 @@ from reference_impl.audit.repository import schema
 from reference_impl.audit.repository.bulk import many
 from reference_impl.audit.repository.chain import digest
 from reference_impl.audit.repository.facts import Facts, Received
-from reference_impl.audit.repository.indexing import packed
 
 
 def add_messages(begun: Connection, batch: Sequence[Received]) -> list[int]:
@@ -33,7 +32,7 @@ def add_messages(begun: Connection, batch: Sequence[Received]) -> list[int]:
         )
         rows.append(_row(number, received, current))
         octets.append((number, received.octets))
-        waiting.append((number, packed(received.facts.terms)))
+        waiting.append((number, received.facts.values))
     many(begun, _MESSAGE, _ROW, rows)
     many(begun, _ORIGINAL, ("number", "octets"), octets)
     many(begun, _UNINDEXED, ("number", "terms"), waiting)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from reference_impl.audit.repository.facts import KINDS, Received, moment_of
+from reference_impl.audit.repository.facts import KINDS, Received, moment_of, unpacked
 
 FIELDS: Final = frozenset({*(kind.replace("-", "_") for kind in KINDS), "transport"})
 """Fields of a message that conditions name and rules group by: the kinds of values, and the way it came."""
@@ -31,12 +31,13 @@ class Seen:
     Values are sought as they are asked for: most messages are asked for few.
     """
 
-    __slots__ = ("_values", "ahead", "arrived", "at", "event", "node", "number", "terms", "transport")
+    __slots__ = ("_keys", "_packed", "_values", "ahead", "arrived", "at", "event", "node", "number", "transport")
 
     def __init__(self, received: Received, number: int) -> None:
         _, arrived, self.transport, _, _, facts = received
         self.number, self.arrived = number, arrived
-        self.event, self.node, self.terms = facts.event, facts.node, facts.terms
+        self.event, self.node, self._packed = facts.event, facts.node, facts.values
+        self._keys: list[str] | None = None
         self._values: dict[str, list[str]] | None = None
         told = facts.event_time
         if told is None:
@@ -50,16 +51,29 @@ class Seen:
         values = self._values
         if values is None:
             values = self._values = {"transport": [self.transport]}
-            for each, value in self.terms:
+            for key in self._unpacked():
+                each, _, value = key.partition("=")
                 values.setdefault(each, []).append(value)
         return values.get(kind, ())
 
+    def listed(self, kind: str) -> list[str]:
+        """The values of one kind of those that the message holds."""
+        begins = f"{kind}="
+        return [key[len(begins) :] for key in self._unpacked() if key.startswith(begins)]
+
     def first(self, kind: str) -> str:
         """The first value of a kind, empty where there is none."""
-        for each, value in self.terms:
-            if each == kind:
-                return value
+        begins = f"{kind}="
+        for key in self._unpacked():
+            if key.startswith(begins):
+                return key[len(begins) :]
         return self.transport if kind == "transport" else ""
+
+    def _unpacked(self) -> list[str]:
+        keys = self._keys
+        if keys is None:
+            keys = self._keys = unpacked(self._packed)
+        return keys
 
 
 Test = Callable[[Seen], bool]
