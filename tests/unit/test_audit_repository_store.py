@@ -194,6 +194,11 @@ def test_what_is_no_store_is_refused_in_a_sentence(tmp_path: Path) -> None:
         Store(tmp_path / "absent.sqlite", read_only=True)
     with pytest.raises(StoreError, match="no audit repository"):
         Store(tmp_path / "other.sqlite", create=False)
+    empty = tmp_path / "empty.sqlite"
+    empty.touch()
+    with pytest.raises(StoreError, match="is empty"):
+        Store(empty, create=False)
+    assert empty.read_bytes() == b""
 
 
 def test_a_store_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:

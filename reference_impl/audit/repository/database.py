@@ -85,8 +85,11 @@ def url_of(given: str | Path) -> URL:
     return url
 
 
-def check_file(url: URL, *, read_only: bool) -> None:
-    """Make the SQLite file where it is not there, for nobody else to read. Raises `StoreError` where it cannot be."""
+def check_file(url: URL, *, read_only: bool, create: bool) -> None:
+    """Make the SQLite file where it is not there, for nobody else to read.
+
+    Raises `StoreError` where it cannot be made, or, without `create`, holds nothing.
+    """
     if not url.database or url.database == ":memory:":
         raise StoreError("a repository needs a file; name one")
     path = Path(url.database)
@@ -94,6 +97,8 @@ def check_file(url: URL, *, read_only: bool) -> None:
         raise StoreError(f"{path}: there is no such database")
     if not path.parent.is_dir():
         raise StoreError(f"{path.parent}: there is no such folder; make it first")
+    if not create and path.is_file() and not path.stat().st_size:
+        raise StoreError(f"{path}: is empty; name the database of ps315 audit serve")
     if not read_only and not path.exists():
         try:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # patients' data are nobody else's business

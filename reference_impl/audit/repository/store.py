@@ -99,7 +99,7 @@ class Store:
         self.url: URL = url_of(url)
         self.read_only = read_only
         if self.url.get_backend_name() == "sqlite":
-            check_file(self.url, read_only=read_only)
+            check_file(self.url, read_only=read_only, create=create)
         try:
             self.writer: Engine = engine_of(self.url, writes=True)
             self.reader: Engine = engine_of(self.url, writes=False)
