@@ -16,7 +16,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import unescape
 
-from reference_impl.audit.quick import LARGEST, TITLE_LIKE, is_titles, is_uid, names_root
+from reference_impl.audit.quick import LARGEST, TITLE_LIKE, URI, is_like_a_log, is_titles, is_uid, names_root
 from reference_impl.audit.rules.facts import decoded
 from reference_impl.audit.rules.plausibility import fits_its_type
 
@@ -200,8 +200,10 @@ def _of_text(element: etree._Element) -> Check | None:
     if element.tag == "ParticipantObjectQuery":
         return _is_base64
     parent = element.getparent()
-    if element.tag == "ParticipantObjectName" and parent is not None and _id_code(parent) != "12":
-        return _NOT_BLANK
+    if element.tag == "ParticipantObjectName" and parent is not None:
+        if _id_code(parent) != URI:
+            return _NOT_BLANK
+        return None if is_like_a_log(element.text or "") else _names_no_log
     return None
 
 
@@ -233,6 +235,10 @@ def _of_attribute(element: etree._Element, name: str) -> Check | None:
 def _id_code(element: etree._Element) -> str:
     found = element.find("ParticipantObjectIDTypeCode")
     return "" if found is None else found.get("csd-code", "")
+
+
+def _names_no_log(value: bytes) -> bool:
+    return bool(value.strip()) and not is_like_a_log(value.decode())
 
 
 def _is_number(value: bytes) -> bool:

@@ -178,6 +178,27 @@ def test_what_is_free_in_one_message_may_not_be_in_another_with_its_skeleton() -
     assert {each.rule for each in validate(spoilt).findings} == {"A.5.3.2-audit-log-name"}
 
 
+@pytest.mark.parametrize("name", [b"Security Audit Log", b" Security  Audit Log ", b"security audit log", b"a", b"b"])
+def test_of_the_names_of_uris_that_of_the_audit_log_decides(name: bytes) -> None:
+    entry = SIMPLE.replace(b"</AuditMessage>", FURTHER + b"</AuditMessage>")
+    entry = entry.replace(b'csd-code="10"', b'csd-code="12"').replace(b"Search Criteria", b"URI")
+    log = entry.replace(b'"110108"', b'"110101"').replace(b"Network Entry", b"Audit Log Used").replace(b'="E"', b'="R"')
+    for each in (b"Security Audit Log", b"other", b"another", name, b"Security Audit Log", name):
+        for kind in (entry, log):
+            octets = kind.replace(b">name<", b">%b<" % each)
+            assert the_usual_way(octets) == the_long_way(octets)
+
+
+def test_messages_are_alike_whatever_their_uris_are_called() -> None:
+    entry = SIMPLE.replace(b"</AuditMessage>", FURTHER + b"</AuditMessage>")
+    entry = entry.replace(b'csd-code="10"', b'csd-code="12"').replace(b"Search Criteria", b"URI")
+
+    def of(name: bytes) -> object:
+        return fingerprint(parse_xml(entry.replace(b">name<", b">%b<" % name)))
+
+    assert of(b"alert 1") == of(b"alert 2") != of(b"Security Audit Log")
+
+
 FURTHER = (
     b'<ParticipantObjectIdentification ParticipantObjectID="https://node.example.org/" ParticipantObjectTypeCode="2" '
     b'ParticipantObjectTypeCodeRole="13"><ParticipantObjectIDTypeCode csd-code="10" codeSystemName="RFC-3881" '
