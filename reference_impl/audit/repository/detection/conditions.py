@@ -8,7 +8,7 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from reference_impl.audit.repository.facts import KINDS, Received, moment_of, unpacked
+from reference_impl.audit.repository.facts import KINDS, Received, moment_of
 
 FIELDS: Final = frozenset({*(kind.replace("-", "_") for kind in KINDS), "transport"})
 """Fields of a message that conditions name and rules group by: the kinds of values, and the way it came."""
@@ -31,14 +31,13 @@ class Seen:
     Values are sought as they are asked for: most messages are asked for few.
     """
 
-    __slots__ = ("_keys", "_packed", "_values", "ahead", "arrived", "at", "event", "node", "number", "transport")
+    __slots__ = ("_packed", "_text", "ahead", "arrived", "at", "event", "node", "number", "transport")
 
     def __init__(self, received: Received, number: int) -> None:
         _, arrived, self.transport, _, _, facts = received
         self.number, self.arrived = number, arrived
         self.event, self.node, self._packed = facts.event, facts.node, facts.values
-        self._keys: list[str] | None = None
-        self._values: dict[str, list[str]] | None = None
+        self._text = ""
         told = facts.event_time
         if told is None:
             self.at, self.ahead = arrived, None
@@ -48,32 +47,26 @@ class Seen:
 
     def of(self, kind: str) -> Sequence[str]:
         """The values of a kind, or of "transport"."""
-        values = self._values
-        if values is None:
-            values = self._values = {"transport": [self.transport]}
-            for key in self._unpacked():
-                each, _, value = key.partition("=")
-                values.setdefault(each, []).append(value)
-        return values.get(kind, ())
-
-    def listed(self, kind: str) -> list[str]:
-        """The values of one kind of those that the message holds."""
-        begins = f"{kind}="
-        return [key[len(begins) :] for key in self._unpacked() if key.startswith(begins)]
+        if kind == "transport":
+            return (self.transport,)
+        text, begins = self._text or self._unpacked(), f"\0{kind}="
+        values = []
+        place = text.find(begins)
+        while place >= 0:
+            start = place + len(begins)
+            place = text.find("\0", start)
+            values.append(text[start:place])
+            place = text.find(begins, place)
+        return values
 
     def first(self, kind: str) -> str:
         """The first value of a kind, empty where there is none."""
-        begins = f"{kind}="
-        for key in self._unpacked():
-            if key.startswith(begins):
-                return key[len(begins) :]
-        return self.transport if kind == "transport" else ""
+        return next(iter(self.of(kind)), "")
 
-    def _unpacked(self) -> list[str]:
-        keys = self._keys
-        if keys is None:
-            keys = self._keys = unpacked(self._packed)
-        return keys
+    def _unpacked(self) -> str:
+        """Kinds and values with a NUL before and after each."""
+        text = self._text = f"\0{self._packed.decode()}\0"
+        return text
 
 
 Test = Callable[[Seen], bool]

@@ -167,7 +167,7 @@ class Memory:
     def _groups_of(self, message: Seen) -> Iterable[Group]:
         """The groups a message belongs to: one for each combination of its values; none where it has no such value."""
         if kind := self._kind:
-            return [(value,) for value in message.listed(kind)[:_MOST_COMBINATIONS]]
+            return [(value,) for value in message.of(kind)[:_MOST_COMBINATIONS]]
         return islice(product(*(message.of(each)[:_MOST_COMBINATIONS] for each in self._kinds)), _MOST_COMBINATIONS)
 
     def _entry(self, message: Seen) -> Entry:
