@@ -66,7 +66,7 @@ def serve(
         typer.Option(
             "--crl",
             metavar="FILE",
-            help="Revocation lists of the authorities in --ca and --web-ca, PEM; read at the start.",
+            help="Revocation lists of the authorities in --ca and --web-ca, PEM; a file that is replaced is read anew.",
         ),
     ] = None,
     web_name: Annotated[

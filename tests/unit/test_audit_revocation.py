@@ -40,10 +40,12 @@ def make(request: pytest.FixtureRequest) -> Make:
     return made
 
 
-def _lists(folder: Path, pki: Pki, *, revoked: bool, valid: timedelta = timedelta(days=1)) -> Path:
-    """A file with the list of the authority that issued "client"."""
+def _lists(
+    folder: Path, pki: Pki, *, revoked: bool, valid: timedelta = timedelta(days=1), moved: timedelta = timedelta(0)
+) -> Path:
+    """A file with the list of the authority that issued "client", issued now or `moved`."""
     issuer, serial = pki.issuer_of("client"), pki.issue("client").certificate.serial_number
-    der = revocation_list(issuer.certificate.subject, issuer.key, [serial] if revoked else [], valid=valid)
+    der = revocation_list(issuer.certificate.subject, issuer.key, [serial] if revoked else [], valid=valid, moved=moved)
     path = folder / "lists.pem"
     path.write_bytes(x509.load_der_x509_crl(der).public_bytes(Encoding.PEM))
     return path
@@ -77,6 +79,26 @@ def test_a_revoked_certificate_opens_nothing(make: Make, tmp_path: Path, pki: Pk
 def test_a_list_that_has_run_out_opens_nothing(make: Make, tmp_path: Path, pki: Pki) -> None:
     with pytest.raises(ssl.SSLError, match="CRL has expired"):
         _handshake(pki, make(pki, _lists(tmp_path, pki, revoked=False, valid=-timedelta(minutes=1))))
+
+
+def test_a_list_that_replaces_the_first_holds_at_once(make: Make, tmp_path: Path, pki: Pki) -> None:
+    server = make(pki, _lists(tmp_path, pki, revoked=False, moved=-timedelta(hours=2)))
+    _handshake(pki, server)
+    (tmp_path / "lists.pem").write_text("no list")
+    _handshake(pki, server)  # while it is being written, say
+    (tmp_path / "lists.pem").unlink()
+    _handshake(pki, server)
+    _lists(tmp_path, pki, revoked=True)
+    with pytest.raises(ssl.SSLError, match="revoked"):
+        _handshake(pki, server)
+
+
+def test_a_list_that_has_run_out_is_replaced(make: Make, tmp_path: Path, pki: Pki) -> None:
+    server = make(pki, _lists(tmp_path, pki, revoked=False, valid=-timedelta(minutes=1)))
+    with pytest.raises(ssl.SSLError, match="CRL has expired"):
+        _handshake(pki, server)
+    _lists(tmp_path, pki, revoked=False)
+    _handshake(pki, server)
 
 
 @pytest.mark.parametrize("text", ["", "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"])

@@ -21,6 +21,7 @@ from fixtures.pki import Pki
 from reference_impl.audit.syslog.arrivals import Arrived
 from reference_impl.audit.syslog.receiver_thread import ReceiverThread
 from reference_impl.audit.syslog.sender import Destination, Sender, SenderLimits, SpoolError
+from reference_impl.audit.syslog.spool import Spool
 from reference_impl.audit.syslog.tls import ClientTls, Trust, fingerprint
 from tests.unit import audit_spooling_program
 from tests.unit.audit_syslog_bench import LOOPBACK, SOON, awaited, client_tls, pki_in, reset, server_tls
@@ -247,6 +248,16 @@ def test_a_receiver_may_be_known_by_itself(receiver: ReceiverThread, pki: Pki) -
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
+def test_a_spool_with_what_no_datagram_holds_is_told_before_anything_waits_behind_it(tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    with contextlib.closing(Spool(spool)) as waiting:
+        waiting.put([b"one", b"x" * 65508])
+    with pytest.raises(SpoolError, match=r"65508 octets waits .*over TLS"):
+        Sender(Destination(*LOOPBACK, "udp"), spool)
+    with contextlib.closing(Spool(spool)) as waiting:
+        assert (waiting.count, waiting.longest()) == (2, 65508)
+
+
 def test_ipv6(pki: Pki) -> None:
     try:
         receiver = ReceiverThread(tls=server_tls(pki), tcp=("::1", 0), udp=("::1", 0))

@@ -14,11 +14,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from fixtures.audit.samples import SAMPLES
 from harness.cli import run
 from harness.commands import _audit_serving
+from harness.schemas import load
 from reference_impl.audit.repository.search import Search
 from reference_impl.audit.repository.settings import Settings
 from reference_impl.audit.repository.store import Store
@@ -176,10 +178,15 @@ def test_search_prints_what_it_finds_and_leaves_a_record(trail: Path, capsys: py
     assert run(["audit", "search", "--database", str(trail), "--event", "110114", "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)
     assert found["event"] == "110114"
+    for more in ([], ["--nodes"]):
+        assert run(["audit", "search", "--database", str(trail), "--json", *more]) == 0
+        listed = json.loads(capsys.readouterr().out)
+        jsonschema.validate(listed, load("audit-search.schema.json"), format_checker=jsonschema.FormatChecker())
+        assert len(listed) > 1
     assert run(["audit", "search", "--database", str(trail)]) == 0
     told = capsys.readouterr()
     assert "\x1b" not in told.out
-    assert "5 of 5" in told.err  # with the two looks
+    assert "7 of 7" in told.err  # with the four looks
     assert run(["audit", "search", "--database", str(trail), "--nodes"]) == 0
     assert "PS315-TEST-PACS" in capsys.readouterr().out
     assert run(["audit", "search", "--database", str(trail), "--since", "1 h", "--event", "110101"]) == 0

@@ -18,9 +18,10 @@ class Settings:
 
     `certificate` and `key` (PEM) are shown by syslog over TLS and by the web page; `client_ca` (PEM) are the
     authorities of nodes, which have to show a certificate (mutual authentication); without it none is asked for.
-    `revoked` (PEM) are revocation lists of these authorities, read when it starts; certificates of nodes that they name
-    are refused. `name` is the AuditSourceID of the messages that the repository writes about itself. `access` tells who
-    may look at the web page. `rules` are detection rules (TOML); without a file, those that come with this package.
+    `revoked` (PEM) are revocation lists of these authorities, read anew when the file changes; certificates of nodes
+    that they name are refused. `name` is the AuditSourceID of the messages that the repository writes about itself.
+    `access` tells who may look at the web page. `rules` are detection rules (TOML); without a file, those that come
+    with this package.
     """
 
     database: str | Path

@@ -73,8 +73,8 @@ class Sender:
     """Sends in the background what it is given, in order. Threads may share it; use it as a context manager.
 
     `spool` is a file for what waits, so that it survives the program; without one it waits in memory, and what has not
-    gone when the sender is closed is lost. Raises `SpoolError` where the file cannot be used, and ValueError for TLS
-    without a `ClientTls`.
+    gone when the sender is closed is lost. Raises `SpoolError` where the file cannot be used or holds what no datagram
+    does, and ValueError for TLS without a `ClientTls`.
     """
 
     def __init__(
@@ -84,6 +84,11 @@ class Sender:
             raise ValueError("syslog over TLS needs to know whom to believe")
         self.destination, self._limits = destination, limits
         self._spool = Spool(spool, limits.spool if spool else _MEMORY)
+        if destination.transport == "udp" and (longest := self._spool.longest()) > LARGEST_DATAGRAM:
+            self._spool.close()
+            raise SpoolError(
+                f"a message of {longest} octets waits in the spool {spool}, which no datagram holds: send it over TLS"
+            )
         self._changed = threading.Condition()
         self._closing = False
         self._last_try = True  # there is one left

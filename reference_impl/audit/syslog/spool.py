@@ -66,6 +66,11 @@ class Spool:
         """How many octets they have."""
         return self._octets
 
+    def longest(self) -> int:
+        """How many octets the longest message has that waits, 0 where none does."""
+        with self._lock, self._told():
+            return int(self._database.execute("SELECT coalesce(max(length(octets)), 0) FROM waiting").fetchone()[0])
+
     def put(self, messages: Iterable[bytes]) -> None:
         """Keep `messages`, all or none. When this returns they are on the disk. Raises `SpoolFullError`."""
         rows = [(message,) for message in messages]

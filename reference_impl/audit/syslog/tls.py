@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from reference_impl.audit.syslog.revocation import check_revocation
+
 SUITES = (
     "ECDHE-RSA-AES128-GCM-SHA256",  # RFC 9662 4: mandatory, and preferred
     "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -38,7 +40,7 @@ class Trust:
     `anchors`: a PEM file of authorities; `certificates`: PEM files of end entities that are believed themselves.
     `fingerprints` ("sha-256:AB:CD:..." or "sha-1:...", RFC 5425 4.2.2): the peer is one of these end entities.
     `names`: the peer's certificate bears one of these (RFC 5425 5.2); empty: any.
-    `revoked`: a PEM file of revocation lists, see `check_revocation`.
+    `revoked`: a PEM file of revocation lists, see `revocation.check_revocation`.
     """
 
     anchors: Path | None = None
@@ -128,19 +130,6 @@ def _context(side: int, certificate: Path | None, key: Path | None, trust: Trust
         context.load_cert_chain(certificate, key)
     trust.load(context)
     return context
-
-
-def check_revocation(context: ssl.SSLContext, lists: Path) -> None:
-    """Believe no end entity that one of the revocation lists (RFC 5280 5, PEM) in `lists` names, nor one whose
-    authority has no list there that is valid now. Raises `OSError`, and ValueError where the file holds no lists.
-    """
-    if "-----BEGIN X509 CRL-----" not in lists.read_text(encoding="ascii", errors="replace"):
-        raise ValueError(f"{lists}: holds no revocation list in PEM")
-    try:
-        context.load_verify_locations(lists)
-    except ssl.SSLError as problem:
-        raise ValueError(f"{lists}: holds no readable revocation list: {problem.reason or problem}") from None
-    context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
 
 
 def fingerprint(der: bytes, label: str = "sha-256") -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from reference_impl.audit.repository.web.sessions import COOKIE, Ended, Limits, Session, Sessions, Way
 from reference_impl.audit.repository.web.throttle import Allowance, Throttle
 from reference_impl.audit.repository.web.users import Users
-from reference_impl.audit.syslog.tls import check_revocation
+from reference_impl.audit.syslog.revocation import check_revocation
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
