@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine
 
-from reference_impl.audit.repository import schema, summaries
+from reference_impl.audit.repository import catching_up, schema, summaries
 from reference_impl.audit.repository.examining import Arrival, examine
 from reference_impl.audit.repository.facts import Received, packed
 from reference_impl.audit.repository.indexing import Terms, index_messages
@@ -311,3 +311,74 @@ def test_own_messages_are_found_at_once(store: Store) -> None:
     arrival = Arrival(b"one", NOW, "own", "")
     store.add([Received(*arrival, examine(*arrival[:4]))])
     assert _numbers(Search(store), Query(mark="own")) == [1]
+
+
+def test_what_was_added_is_carried_over_into_the_file_in_quiet_moments(store: Store, tmp_path: Path) -> None:
+    def copied() -> Store:
+        """The file without the log beside it."""
+        assert store.url.database
+        copy = tmp_path / "copy.sqlite"
+        copy.write_bytes(Path(store.url.database).read_bytes())
+        return Store(copy, read_only=True)
+
+    store.add([received(1)])
+    store.settle()
+    with pytest.raises(StoreError):  # little was added
+        copied()
+    store.add([received(2, octets=bytes(17 << 20))])
+    store.settle()
+    with copied() as other:
+        assert Search(other).last() == 2
+
+
+class _Clock:
+    """A time that is set, and a store that counts how often something is indexed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self.behind, self.indexed, self.fails = 100.0, 10, 0, False
+        monkeypatch.setattr(catching_up, "monotonic", lambda: self.now)
+        self.catching_up = catching_up.CatchingUp(cast("Store", self), 1000)
+
+    def index(self) -> int:
+        if self.fails:
+            raise StoreBusyError("full")
+        self.indexed += 1
+        return 1
+
+    def settle(self) -> None:
+        """There is nothing to settle."""
+
+    def after(self, seconds: float, on_their_way: int = 0) -> int:
+        """How often something was indexed once messages were stored after that time."""
+        self.now += seconds
+        self.catching_up.after_storing(on_their_way)
+        return self.indexed
+
+
+def test_some_is_indexed_each_second_while_storing_keeps_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = _Clock(monkeypatch)
+    assert [clock.after(0.25) for _ in range(9)] == [0, 0, 0, 1, 1, 1, 1, 2, 2]
+    assert clock.catching_up.due == pytest.approx(0.1)
+
+
+def test_nothing_is_indexed_amidst_a_burst_nor_before_its_last_messages_are_stored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = _Clock(monkeypatch)
+    assert [clock.after(1.0, 20_000) for _ in range(5)] == [0] * 5
+    assert clock.after(0.1, 200) == 0
+    clock.behind = 1000
+    assert clock.after(0.1, 20_000) == 1  # too many wait
+    clock.now += 0.2
+    assert clock.catching_up.due == pytest.approx(-0.1)
+
+
+def test_an_index_that_failed_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = _Clock(monkeypatch)
+    clock.behind, clock.fails = 5000, True
+    clock.catching_up.in_a_quiet_moment()
+    clock.fails = False
+    assert clock.catching_up.due == pytest.approx(5.0)
+    assert [clock.after(1.0) for _ in range(6)] == [0, 0, 0, 0, 1, 2]
+    clock.behind = 0
+    assert clock.catching_up.due is None

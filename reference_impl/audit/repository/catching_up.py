@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import time
+from time import monotonic
 from typing import Final
 
 from reference_impl.audit.repository.database import StoreError
@@ -12,7 +12,7 @@ from reference_impl.audit.repository.store import Store
 LOG: Final = logging.getLogger("ps315.audit")
 _QUIET: Final = 0.1  # seconds without a message
 _EACH: Final = 1.0  # seconds, while messages are stored as fast as they arrive
-_FEW: Final = 500  # messages on their way: they are
+_FEW: Final = 500  # messages on their way: beyond, they are not
 _PAUSE: Final = 5.0  # seconds after a failure
 
 
@@ -24,7 +24,7 @@ class CatchingUp:
 
     def __init__(self, store: Store, most: int) -> None:
         self._store, self._most = store, most
-        self._stored = self._indexed = time.monotonic()
+        self._stored = self._indexed = self._hurried = monotonic()
         self._paused = 0.0
 
     @property
@@ -32,14 +32,21 @@ class CatchingUp:
         """Seconds until the index has its turn if nothing arrives, 0 or less where it has; None: nothing waits."""
         if not self._store.behind:
             return None
-        return max(self._stored + _QUIET, self._paused) - time.monotonic()
+        return max(self._stored + _QUIET, self._paused) - monotonic()
 
     def after_storing(self, on_their_way: int) -> None:
         """Messages were stored, and so many more are on their way: index some where it is time."""
-        self._stored = time.monotonic()
-        keeps_up = on_their_way <= _FEW and self._stored >= self._indexed + _EACH
+        self._stored = monotonic()
+        if on_their_way > _FEW:
+            self._hurried = self._stored
+        keeps_up = self._stored >= max(self._indexed, self._hurried) + _EACH
         if (keeps_up or self._store.behind >= self._most) and self._stored >= self._paused:
             self.index()
+
+    def in_a_quiet_moment(self) -> None:
+        """Nothing has arrived for a while: let the database tidy up, and index some messages."""
+        self._store.settle()
+        self.index()
 
     def index(self) -> bool:
         """Index some messages; False where none waits, or that cannot be done for now."""
@@ -50,7 +57,7 @@ class CatchingUp:
             LOG.warning("messages are stored, but cannot be indexed for now: %s", problem)
         except Exception:  # a mistake of ours must not keep messages from being stored
             LOG.exception("messages are stored, but cannot be indexed")
-        now = time.monotonic()
+        now = monotonic()
         self._indexed = now
         if not done:
             self._paused = now + _PAUSE

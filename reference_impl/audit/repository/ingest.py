@@ -200,7 +200,7 @@ class Ingest:
     def _write(self) -> None:
         while (chunks := self._next()) is not None:
             if not chunks:
-                self._catching_up.index()
+                self._catching_up.in_a_quiet_moment()
             elif chunks[0].job is not None:
                 self._do(chunks[0].job)
             else:

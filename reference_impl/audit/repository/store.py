@@ -28,6 +28,7 @@ from reference_impl.audit.repository.database import (
     check_file,
     engine_of,
     reason,
+    settle,
     url_of,
 )
 from reference_impl.audit.repository.facts import Received, clean, microseconds
@@ -46,6 +47,7 @@ __all__ = [
 ]
 
 INDEXED_AT_ONCE: Final = 5_000
+_MUCH: Final = 16 << 20
 _FOR_ANOTHER: Final = 0.05  # seconds between two looks at whether another program has indexed messages
 
 
@@ -114,6 +116,7 @@ class Store:
         except SQLAlchemyError as problem:
             raise StoreError(f"{self.name}: cannot be opened: {reason(problem)}") from None
         self._terms = Terms()
+        self._unsettled = 0  # octets added since
         self._indexing, self._counting = threading.Lock(), threading.Lock()
 
     @property
@@ -131,6 +134,7 @@ class Store:
             numbers = add_messages(begun, batch)
         with self._counting:
             self._behind += len(batch)
+            self._unsettled += sum(len(received.octets) for received in batch)
         return numbers
 
     @property
@@ -149,6 +153,12 @@ class Store:
             with self._counting:  # where nothing waited, another program has indexed what this one knew of
                 self._behind = max(0, self._behind - (done or before))
         return done
+
+    def settle(self) -> None:
+        """Let the database tidy up behind what was added, if that is much: else it does so amidst what arrives."""
+        if self._unsettled >= _MUCH:
+            self._unsettled = 0
+            settle(self.writer)
 
     def index_before(self, number: int) -> bool:
         """Index some messages if any up to that of `number` waits; whether one did. Raises `StoreBusyError`."""
