@@ -49,6 +49,7 @@ def run_pytest(paths: Sequence[Path], folders: Sequence[Path], root: Path, plugi
     arguments = [
         f"--rootdir={root}",
         f"-c{os.devnull}",
+        f"--confcutdir={_common(paths)}",  # else pytest looks through every folder above, all of it
         "--import-mode=importlib",
         "--assert=plain",
         "--noconftest",
@@ -59,6 +60,11 @@ def run_pytest(paths: Sequence[Path], folders: Sequence[Path], root: Path, plugi
     ]
     with _one_at_a_time, _environment(), _fresh_modules(folders):
         return pytest.ExitCode(pytest.main(arguments, plugins=[plugin]))
+
+
+def _common(paths: Sequence[Path]) -> Path:
+    """The folder in which all of `paths` lie."""
+    return Path(os.path.commonpath([path if path.is_dir() else path.parent for path in paths]))
 
 
 @contextmanager
