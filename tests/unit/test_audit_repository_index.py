@@ -22,7 +22,7 @@ from reference_impl.audit.repository.indexing import Terms, index_messages
 from reference_impl.audit.repository.ingest import Ingest, IngestLimits
 from reference_impl.audit.repository.query import Query
 from reference_impl.audit.repository.search import Search, SearchTooLongError
-from reference_impl.audit.repository.store import Store, StoreBusyError, StoreError
+from reference_impl.audit.repository.store import Store, StoreBusyError, StoreError, StoreRefusedError
 from reference_impl.audit.repository.writing import add_messages
 from tests.unit.repository_bench import HOUR, NOW, received, until
 
@@ -235,6 +235,34 @@ def test_a_message_whose_values_are_refused_is_found_by_its_node(store: Store) -
     assert _numbers(search, Query(node="node-1")) == [1, 2, 3, 4, 5]
     assert _numbers(search, Query(mark="not-examined")) == [3]
     assert store.behind == 0
+
+
+def test_values_of_a_transaction_that_came_to_nothing_are_not_taken_for_known(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where the next try finds nothing to do: another program may have given their ids to others."""
+    store.add([received(1, user="anna")])
+    refused = StoreRefusedError("not these values")
+
+    def fail(begun: Connection, *given: object, **named: object) -> int:
+        (terms,) = (each for each in (*given, *named.values()) if isinstance(each, Terms))
+        assert index_messages(begun, 1, terms) == 1
+        raise refused
+
+    with monkeypatch.context() as changed:
+        changed.setattr("reference_impl.audit.repository.store.index_messages", fail)
+        changed.setattr("reference_impl.audit.repository.store.index_barely", fail)
+        with pytest.raises(StoreRefusedError):
+            store.index()
+    _change(store, "DELETE FROM unindexed")
+    assert store.url.database
+    with Store(store.url.database) as other:
+        other.add([received(2, user="otto")])
+        assert other.index() == 1
+    assert store.index() == 0
+    store.add([received(3, user="anna"), received(4, user="otto")])
+    assert _numbers(Search(store), Query(user="anna")) == [3]
+    assert _numbers(Search(store), Query(user="otto")) == [2, 4]
 
 
 def test_values_wait_as_they_are() -> None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from sqlalchemy import ColumnElement, Engine, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, func, insert, select, update
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
@@ -279,23 +280,20 @@ class Store:
     def _index(self, most: int) -> int:
         while True:
             try:
-                with self._writing() as begun:
-                    done = index_messages(begun, most, self._terms)
+                return self._indexed(partial(index_messages, most=most, terms=self._terms))
             except StoreRefusedError:
-                self._terms.forget()
                 if most == 1:
-                    return self._index_barely()
+                    return self._indexed(partial(index_barely, terms=self._terms))
                 most //= 2
-            except BaseException:
-                self._terms.forget()
-                raise
-            else:
-                self._terms.keep()
-                return done
 
-    def _index_barely(self) -> int:
-        with self._writing() as begun:
-            done = index_barely(begun, self._terms)
+    def _indexed(self, write: Callable[[Connection], int]) -> int:
+        """What `write` returns; the values that it met are known from now on only where its transaction is through."""
+        try:
+            with self._writing() as begun:
+                done = write(begun)
+        except BaseException:
+            self._terms.forget()
+            raise
         self._terms.keep()
         return done
 
