@@ -208,7 +208,7 @@ def _query(since: str, until: str, **values: Any) -> Query:
     from reference_impl.audit.repository.query import Query
 
     for name, value in values.items():
-        if isinstance(value, str) and ("\0" in value or (not value.isascii() and _undecoded(value))):
+        if isinstance(value, str) and ("\0" in value or _undecoded(value)):
             raise UsageProblem(f"--{name}: {value!r} is no text in UTF-8")
     if values["outcome"] not in _OUTCOMES:
         raise UsageProblem(f"--outcome: {values['outcome']!r} is none of {', '.join(_OUTCOMES[1:])}")

@@ -32,6 +32,3 @@ def is_of_audit(parsed: Parsed | None, body: bytes) -> bool:
     if is_xml and parsed.pri is not None and parsed.pri // 8 == SECURITY:
         return True
     return parsed.message is not None and parsed.message.msgid in _AUDIT
-
-
-__all__ = ["is_of_audit", "names_audit_message"]

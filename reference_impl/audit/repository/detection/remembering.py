@@ -122,7 +122,7 @@ class Memory:
         self._number = 0  # of messages that are remembered
         self._width, self._quiet = _microseconds(rule.within), _microseconds(rule.quiet)
         self._kinds = tuple(kind_of(each) for each in rule.group)
-        self._kind = self._kinds[0] if len(self._kinds) == 1 and self._kinds != ("transport",) else ""
+        self._kind = self._kinds[0] if len(self._kinds) == 1 else ""
         self._distinct = kind_of(rule.distinct)
         last_counts = rule.absent is not None and len(rule.steps) == 1 and rule.steps[0].count == 1
         self._most = 1 if last_counts else _MOST_KEPT + sum(step.count for step in rule.steps)
@@ -237,8 +237,8 @@ class Counting(Memory):
         groups, width, distinct, most = self.groups, self._width, self._distinct, self._most
         wanted = self.rule.steps[0].count
         at = message.at
-        value = message.first(distinct) if distinct else ""
-        entry = (at, message.number, 0, value, message.node)
+        entry = self._entry(message)
+        value = entry[3]
         for group in self._groups_of(message):
             kept = groups.get(group) or self._begin(group)
             groups.move_to_end(group)
